@@ -1,0 +1,48 @@
+package fanout
+
+import "github.com/feedd/feedd/market"
+
+// Handle is the number that rows carry on the wire: one for each pair of instrument and channel (and
+// one for each source's status), the same for all sessions of this node. Handles start at 1 and are
+// never reused while the node runs.
+type Handle uint32
+
+// Encoding is the form of a frame's rows.
+type Encoding uint8
+
+// Encodings.
+const (
+	// Proto frames are feed.v1.ServerFrame in protobuf; rows are differences where they can be.
+	Proto Encoding = iota
+	// JSON frames are the proto3 JSON of feed.v1.ServerFrame; rows are whole and readable.
+	JSON
+	encodings
+)
+
+// Framing puts payloads into the frames of a kind of connection: WebSocket binary frames, with or
+// without deflate, WebSocket text frames, events of an event stream. One value serves all connections
+// of its kind, so that a frame is built, and compressed, once for all that get the same bytes. Methods
+// may be called from any goroutine.
+type Framing interface {
+	Encoding() Encoding
+	// AppendFrame appends payload, wrapped up whole and ready for the socket, to dst.
+	AppendFrame(dst, payload []byte) []byte
+}
+
+// Conn is what the engine needs of a connection.
+type Conn interface {
+	// Send hands one frame to the socket without ever waiting. What the kernel does not take at once
+	// stays pending inside the connection, which drains it by itself and calls Subscriber.Wake when it
+	// is gone. Send returns false, and takes nothing, while an earlier frame is pending or when the
+	// connection has ended. The engine calls Send from one goroutine; b is valid only during the call.
+	Send(b []byte) bool
+}
+
+// Item is one subscription as the engine sees it.
+type Item struct {
+	Handle Handle
+	// History is how many past events an Event channel begins with; State channels ignore it.
+	History int
+	// After resumes an Event channel behind this position instead; the zero Position does not resume.
+	After market.Position
+}

@@ -1,0 +1,81 @@
+// Package drop is the one list of reasons for which feedd refuses, discards, merges or loses something.
+// Nothing is lost in silence: whoever drops adds to a counter here, and the metrics show every reason
+// from the start, at zero.
+package drop
+
+import "sync/atomic"
+
+// Reason is why something was dropped. Its String is the metric label and the word in logs.
+type Reason uint8
+
+// Reasons, grouped by who drops.
+const (
+	// Ingest: ticks that are not applied.
+	BadSubject         Reason = iota // a subject that is not md.<venue>.<symbol>.<channel>
+	UnknownChannel                   // a channel that this version does not know
+	MalformedProtobuf                // a payload that is not a TickBatch
+	MalformedJSON                    // a payload that starts as JSON and is not a tick
+	WrongKind                        // a batch with ticks of another channel than its subject's
+	BadValue                         // a number out of its range: size below 0, scale beyond MaxScale
+	Undefined                        // a numbered tick ahead of its epoch's definition
+	ScaleLoss                        // a value that the instrument's scale cannot hold
+	Duplicate                        // a number seen before: a repeat, or the slower of two lines
+	StaleEpoch                       // a straggler of an epoch that has ended
+	TooManyInstruments               // a definition beyond the node's limit
+	SlowIngest                       // messages that the NATS client dropped because ingest fell behind
+	MissedTicks                      // numbers that never arrived and could not be fetched from the stream
+
+	// Fan-out.
+	Conflated  // ticks merged into a later row of the same instrument
+	MissedCuts // cuts that a lane skipped because its connection was not ready
+	LostEvents // events overwritten in the log before a lane read them
+
+	// Sessions and connections.
+	RefusedRequest   // a request answered with an error
+	RefusedSymbol    // a symbol of a subscribe that was refused
+	RefusedHandshake // an HTTP request that was not upgraded
+	GuardedFrame     // a WebSocket frame refused ahead of the WebSocket library
+	ControlOverflow  // a connection ended because it does not read its answers
+	WriteTimeout     // a connection ended because it made no progress
+	PongTimeout      // a connection ended because it answers no ping
+	RequestFlood     // a connection ended because it asks too often
+	HandlerPanic     // a connection ended because its handling failed; always a bug
+
+	// Reasons is how many there are.
+	Reasons
+)
+
+var names = [Reasons]string{
+	BadSubject: "bad_subject", UnknownChannel: "unknown_channel", MalformedProtobuf: "malformed_protobuf",
+	MalformedJSON: "malformed_json", WrongKind: "wrong_kind", BadValue: "bad_value", Undefined: "undefined",
+	ScaleLoss: "scale_loss", Duplicate: "duplicate", StaleEpoch: "stale_epoch", TooManyInstruments: "too_many_instruments",
+	SlowIngest: "slow_ingest", MissedTicks: "missed_ticks",
+	Conflated: "conflated", MissedCuts: "missed_cuts", LostEvents: "lost_events",
+	RefusedRequest: "refused_request", RefusedSymbol: "refused_symbol", RefusedHandshake: "refused_handshake",
+	GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",
+	PongTimeout: "pong_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
+}
+
+// String returns the reason as one lower-case word.
+func (r Reason) String() string {
+	if r < Reasons {
+		return names[r]
+	}
+	return "invalid"
+}
+
+// Counters counts drops by reason. The zero value is ready, and all methods may be called from any
+// goroutine. Paths that run per tick keep a plain count of their own and add it once per batch.
+type Counters struct {
+	n [Reasons]atomic.Uint64
+}
+
+// Add counts n drops for reason r.
+func (c *Counters) Add(r Reason, n uint64) {
+	if n != 0 {
+		c.n[r].Add(n)
+	}
+}
+
+// Count returns the drops for reason r so far.
+func (c *Counters) Count(r Reason) uint64 { return c.n[r].Load() }
