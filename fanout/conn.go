@@ -2,10 +2,8 @@ package fanout
 
 import "github.com/feedd/feedd/market"
 
-// Handle is the number that rows carry on the wire: one for each pair of instrument and channel (and
-// one for each source's status), the same for all sessions of this node. Handles start at 1 and are
-// never reused while the node runs.
-type Handle uint32
+// Handle is the number that rows carry on the wire.
+type Handle = market.Handle
 
 // Encoding is the form of a frame's rows.
 type Encoding uint8
