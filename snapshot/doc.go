@@ -1,0 +1,13 @@
+// Package snapshot holds the latest state of every instrument: its quote, its status, and a log of its
+// last trades; and the directory of instruments itself.
+//
+// One goroutine writes, as ingest's sink: Begin, any number of changes, Commit. Readers see each batch
+// whole or not at all. A tick costs one copy into one record, however many subscribers there are; what
+// changed is found out when a reader looks, by comparing counts, or from the journal, a ring of the keys
+// that changed last.
+//
+// Events are kept as encoded rows in a bounded ring for each instrument, with a cursor for each reader
+// that falls behind. A cursor that the ring has overtaken is told what it lost, never nothing.
+//
+// Memory is bounded by Options: so many instruments, and so many events for each.
+package snapshot

@@ -1,0 +1,230 @@
+package snapshot
+
+import (
+	"math/bits"
+	"sort"
+
+	"github.com/feedd/feedd/internal/wire"
+	"github.com/feedd/feedd/market"
+)
+
+// log is the ring of an instrument's last events. Rows are encoded when they are appended, once for all
+// readers, as differences to the row before.
+type log struct {
+	handle market.Handle
+	limit  int // entries the ring may grow to
+
+	ring        []event         // length is a power of two
+	first, next uint64          // entries first ≤ i < next are held, at i modulo len(ring)
+	chunk       []byte          // where rows are appended; a full one is left to those who hold its rows
+	origin      market.Position // just ahead of the first event ever appended
+	epochEnd    market.Position // last event of the epoch before the current one
+}
+
+// event is a trade, or the mark of a gap.
+type event struct {
+	trade market.Trade // of a gap, Position is its end and RefersTo its start
+	row   []byte
+}
+
+// kindGap marks the event of a gap; it is not a kind that publishers can send.
+const kindGap market.TradeKind = 255
+
+func (e *event) gap() (wire.Range, bool) {
+	return wire.Range{Epoch: e.trade.Position.Epoch, From: e.trade.RefersTo, To: e.trade.Position.Sequence}, e.trade.Kind == kindGap
+}
+
+// start is the first sequence that e stands for.
+func (e *event) start() market.Sequence {
+	if e.trade.Kind == kindGap {
+		return e.trade.RefersTo
+	}
+	return e.trade.Position.Sequence
+}
+
+const (
+	logFirstSize = 16
+	logChunkSize = 2048
+	maxRowSize   = 128 // larger than any row of a trade or gap
+)
+
+func (l *log) at(i uint64) *event { return &l.ring[i&uint64(len(l.ring)-1)] }
+
+func (l *log) append(t *market.Trade) {
+	e := l.push(t.Position, t.Position.Sequence)
+	e.trade = *t
+	from := len(l.chunk)
+	if l.next >= l.first+2 && follows(&l.at(l.next-2).trade, t) {
+		l.chunk = wire.AppendTradeDelta(l.chunk, l.handle, &l.at(l.next-2).trade, t)
+	} else {
+		l.chunk = wire.AppendTradeFull(l.chunk, l.handle, t)
+	}
+	e.row = l.chunk[from:len(l.chunk):len(l.chunk)]
+}
+
+// follows reports whether t may be told as a difference to prev.
+func follows(prev, t *market.Trade) bool {
+	return prev.Kind != kindGap && prev.Position.Epoch == t.Position.Epoch && prev.Position.Sequence+1 == t.Position.Sequence
+}
+
+func (l *log) appendGap(epoch market.Epoch, from, to market.Sequence) {
+	e := l.push(market.Position{Epoch: epoch, Sequence: to}, from)
+	e.trade = market.Trade{Position: market.Position{Epoch: epoch, Sequence: to}, RefersTo: from, Kind: kindGap}
+	r, _ := e.gap()
+	at := len(l.chunk)
+	l.chunk = wire.AppendGap(l.chunk, l.handle, r)
+	e.row = l.chunk[at:len(l.chunk):len(l.chunk)]
+}
+
+// push makes room for one event that ends at p and begins at start.
+func (l *log) push(p market.Position, start market.Sequence) *event {
+	if l.next == 0 {
+		l.origin = market.Position{Epoch: p.Epoch, Sequence: start - 1}
+	} else if last := l.at(l.next - 1).trade.Position; last.Epoch != p.Epoch {
+		l.epochEnd = last
+	}
+	if l.next-l.first == uint64(len(l.ring)) {
+		l.grow()
+	}
+	if cap(l.chunk)-len(l.chunk) < maxRowSize {
+		l.chunk = make([]byte, 0, logChunkSize)
+	}
+	l.next++
+	return l.at(l.next - 1)
+}
+
+// grow doubles a full ring, or drops its oldest event where it may not grow.
+func (l *log) grow() {
+	size := max(logFirstSize, 2*len(l.ring))
+	if len(l.ring) > 0 && size > 1<<bits.Len(uint(l.limit-1)) {
+		l.first++
+		return
+	}
+	ring := make([]event, size)
+	for i := l.first; i < l.next; i++ {
+		ring[i&uint64(size-1)] = *l.at(i)
+	}
+	l.ring = ring
+}
+
+// Cursor is a reader's place in a log.
+type Cursor struct {
+	Index uint64          // of the next event, counted from the log's beginning
+	Last  market.Position // of the event before it; zero: none was read
+	Fresh bool            // the reader holds no row: the next trade must be a full one
+	Past  bool            // the reader is further behind than Index can say: it resumes from before the ring
+}
+
+// end is the cursor of a reader that has read everything.
+func (l *log) end() Cursor {
+	c := Cursor{Index: l.next}
+	if l.next > l.first {
+		c.Last = l.at(l.next - 1).trade.Position
+	}
+	return c
+}
+
+// back is the cursor of a new reader that wants the last n events.
+func (l *log) back(n int) Cursor {
+	c := Cursor{Index: l.next - min(uint64(max(n, 0)), l.next-l.first), Fresh: true}
+	if c.Index > l.first {
+		c.Last = l.at(c.Index - 1).trade.Position
+	} else if l.next > l.first {
+		e := l.at(l.first)
+		c.Last = market.Position{Epoch: e.trade.Position.Epoch, Sequence: e.start() - 1}
+	}
+	return c
+}
+
+// seek is the cursor of a reader that resumes behind p.
+func (l *log) seek(p market.Position) Cursor {
+	n := int(l.next - l.first)
+	i := sort.Search(n, func(i int) bool { return p.Before(l.at(l.first + uint64(i)).trade.Position) })
+	c := Cursor{Index: l.first + uint64(i), Last: p, Fresh: true}
+	if i == 0 && n > 0 {
+		oldest := l.at(l.first)
+		c.Past = p.Before(market.Position{Epoch: oldest.trade.Position.Epoch, Sequence: oldest.start() - 1})
+	}
+	return c
+}
+
+// lost returns the ranges between c and the oldest event that is held: one in each of at most two epochs.
+func (l *log) lost(c *Cursor) (ranges [2]wire.Range, n int) {
+	last := c.Last
+	if last == (market.Position{}) {
+		last = l.origin
+	}
+	oldest := l.at(l.first)
+	epoch, start := oldest.trade.Position.Epoch, oldest.start()
+	from := market.Sequence(1)
+	switch {
+	case last.Epoch == epoch:
+		from = last.Sequence + 1
+	case l.epochEnd.Epoch == last.Epoch && last.Sequence < l.epochEnd.Sequence:
+		ranges[n] = wire.Range{Epoch: last.Epoch, From: last.Sequence + 1, To: l.epochEnd.Sequence}
+		n++
+	}
+	if from < start {
+		ranges[n] = wire.Range{Epoch: epoch, From: from, To: start - 1}
+		n++
+	}
+	return ranges, n
+}
+
+// rows is where a reader's rows go: to dst as fragments or, where text is set, to text. It is one concrete
+// type rather than an interface so that a read allocates nothing.
+type rows struct {
+	dst        []byte
+	text       *wire.TextFrame
+	instrument *market.Instrument // for text
+	limit      int                // bytes at which no further row is added
+}
+
+func (o *rows) full() bool {
+	if o.text != nil {
+		return o.text.Len() >= o.limit
+	}
+	return len(o.dst) >= o.limit
+}
+
+func (o *rows) lost(h market.Handle, r wire.Range) {
+	if o.text != nil {
+		o.text.Lost(h, r)
+		return
+	}
+	o.dst = wire.AppendLost(o.dst, h, r)
+}
+
+func (o *rows) event(h market.Handle, e *event, whole bool) {
+	r, gap := e.gap()
+	switch {
+	case o.text != nil && gap:
+		o.text.Gap(h, r)
+	case o.text != nil:
+		o.text.Trade(o.instrument, &e.trade)
+	case whole && !gap:
+		o.dst = wire.AppendTradeFull(o.dst, h, &e.trade)
+	default:
+		o.dst = append(o.dst, e.row...)
+	}
+}
+
+// read brings c forward to index to or until out is full, and returns how many events were lost on the way.
+func (l *log) read(c *Cursor, to uint64, out *rows) (lost uint64) {
+	if c.Index < l.first || c.Past {
+		ranges, n := l.lost(c)
+		for _, r := range ranges[:n] {
+			lost += r.Len()
+			out.lost(l.handle, r)
+		}
+		oldest := l.at(l.first)
+		*c = Cursor{Index: l.first, Last: market.Position{Epoch: oldest.trade.Position.Epoch, Sequence: oldest.start() - 1}, Fresh: true}
+	}
+	for ; c.Index < to && !out.full(); c.Index++ {
+		e := l.at(c.Index)
+		out.event(l.handle, e, c.Fresh)
+		c.Fresh = c.Fresh && e.trade.Kind == kindGap
+		c.Last = e.trade.Position
+	}
+	return lost
+}

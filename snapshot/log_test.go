@@ -1,0 +1,179 @@
+package snapshot
+
+import (
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+)
+
+// reading is what a client makes of the rows of one log.
+type reading struct {
+	at           market.Position
+	price        int64
+	seen         map[market.Position]int64
+	lost, missed map[market.Position]bool
+}
+
+func newReading() *reading {
+	return &reading{seen: map[market.Position]int64{}, lost: map[market.Position]bool{}, missed: map[market.Position]bool{}}
+}
+
+func (r *reading) apply(t *rapid.T, b []byte) {
+	// One element at a time, so that losses, gaps and trades come in the order in which they stand.
+	for len(b) > 0 {
+		n := elementLen(b)
+		var f feedv1.ServerFrame
+		if err := proto.Unmarshal(b[:n], &f); err != nil {
+			t.Fatalf("fragment %x: %v", b[:n], err)
+		}
+		b = b[n:]
+		for _, l := range f.Losses {
+			for s := l.From; s <= l.To; s++ {
+				r.lost[market.Position{Epoch: market.Epoch(l.Epoch), Sequence: market.Sequence(s)}] = true
+			}
+			r.at = market.Position{}
+		}
+		for _, g := range f.Gaps {
+			for s := g.From; s <= g.To; s++ {
+				r.missed[market.Position{Epoch: market.Epoch(g.Epoch), Sequence: market.Sequence(s)}] = true
+			}
+			r.at = market.Position{}
+		}
+		for _, row := range f.Trades {
+			if row.Sequence != 0 {
+				r.price = 0
+				p := market.Position{Epoch: market.Epoch(row.Epoch), Sequence: market.Sequence(row.Sequence)}
+				if !r.at.Before(p) && r.at != (market.Position{}) {
+					t.Fatalf("sequence goes back from %+v to %+v", r.at, p)
+				}
+				r.at = p
+			} else if r.at == (market.Position{}) {
+				t.Fatalf("a difference without a full row before it")
+			} else {
+				r.at.Sequence++
+			}
+			r.price += row.Price
+			if _, twice := r.seen[r.at]; twice {
+				t.Fatalf("%+v delivered twice", r.at)
+			}
+			r.seen[r.at] = r.price
+		}
+	}
+}
+
+// elementLen is the length of the first element in b: a one-byte tag, a one-byte length, the body.
+func elementLen(b []byte) int { return 2 + int(b[1]) }
+
+// Whatever is appended and however slowly it is read, each trade is delivered once and in order, or
+// named as lost; and each gap is named, or lies within what was lost.
+func TestEveryTradeIsDeliveredOrFlagged(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := NewStore(Options{LogEvents: 1 << rapid.IntRange(0, 6).Draw(t, "size")})
+		s.Begin()
+		id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
+		s.Commit()
+		all := map[market.Position]int64{}
+		gaps := map[market.Position]bool{}
+		p := market.Position{Epoch: 1}
+		got := newReading()
+		c := Cursor{Fresh: true}
+		read := func(limit int) {
+			r := s.Acquire()
+			b, lost := r.Trades(nil, id, &c, r.TradesEnd(id), limit)
+			r.Release()
+			before := len(got.lost)
+			got.apply(t, b)
+			if int(lost) != len(got.lost)-before {
+				t.Fatalf("%d lost are reported, %d named", lost, len(got.lost)-before)
+			}
+		}
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			case 0:
+				p = market.Position{Epoch: p.Epoch + 1}
+			case 1:
+				n := market.Sequence(rapid.IntRange(1, 5).Draw(t, "gap"))
+				for i := range n {
+					gaps[market.Position{Epoch: p.Epoch, Sequence: p.Sequence + 1 + i}] = true
+				}
+				s.Begin()
+				s.TradeGap(id, p.Epoch, p.Sequence+1, p.Sequence+n)
+				s.Commit()
+				p.Sequence += n
+			case 2:
+				read(rapid.SampledFrom([]int{1, 100, 1 << 20}).Draw(t, "limit"))
+			default:
+				p.Sequence++
+				price := int64(rapid.IntRange(-1000, 1000).Draw(t, "price"))
+				all[p] = price
+				s.Begin()
+				s.Trade(id, &market.Trade{Price: price, Size: 1, Position: p})
+				s.Commit()
+			}
+		}
+		read(1 << 20)
+		for p, price := range all {
+			if v, ok := got.seen[p]; ok && v != price {
+				t.Fatalf("%+v came with price %d, was %d", p, v, price)
+			} else if ok == got.lost[p] && !beforeOldestEpochs(p, s, id) {
+				t.Fatalf("%+v: seen %v, lost %v", p, ok, got.lost[p])
+			}
+		}
+		for p := range gaps {
+			if !got.missed[p] && !got.lost[p] && !beforeOldestEpochs(p, s, id) {
+				t.Fatalf("gap at %+v is not named", p)
+			}
+		}
+		for p := range got.missed {
+			if !gaps[p] {
+				t.Fatalf("a gap at %+v that never was", p)
+			}
+		}
+	})
+}
+
+// beforeOldestEpochs reports whether p is of an epoch that began and ended wholly behind a reader's back:
+// ahead of the last two, no range is named for it.
+func beforeOldestEpochs(p market.Position, s *Store, id market.InstrumentID) bool {
+	l := &s.records[id].trades
+	return p.Epoch < l.epochEnd.Epoch || (p.Epoch < l.at(l.first).trade.Position.Epoch && p.Epoch != l.epochEnd.Epoch)
+}
+
+func TestNewReadersAndResumedOnes(t *testing.T) {
+	s := NewStore(Options{LogEvents: 16})
+	s.Begin()
+	id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
+	for i := range 40 {
+		s.Trade(id, &market.Trade{Price: int64(i), Position: market.Position{Epoch: 5, Sequence: market.Sequence(i + 1)}})
+	}
+	s.Commit()
+	r := s.Acquire()
+	defer r.Release()
+	at := func(seq market.Sequence) market.Position { return market.Position{Epoch: 5, Sequence: seq} }
+	for name, c := range map[string]struct {
+		cursor Cursor
+		index  uint64
+		lost   uint64
+	}{
+		"last three":               {r.TradesBack(id, 3), 37, 0},
+		"more than are held":       {r.TradesBack(id, 1000), 24, 0},
+		"none":                     {r.TradesBack(id, 0), 40, 0},
+		"resumes at the end":       {r.TradesSeek(id, at(40)), 40, 0},
+		"resumes in the middle":    {r.TradesSeek(id, at(30)), 30, 0},
+		"resumes just in time":     {r.TradesSeek(id, at(24)), 24, 0},
+		"resumes too late":         {r.TradesSeek(id, at(10)), 24, 14},
+		"resumes in another epoch": {r.TradesSeek(id, market.Position{Epoch: 4, Sequence: 9}), 24, 24},
+	} {
+		if c.cursor.Index != c.index {
+			t.Errorf("%s: index %d, want %d", name, c.cursor.Index, c.index)
+		}
+		cur := c.cursor
+		if _, lost := r.Trades(nil, id, &cur, r.TradesEnd(id), 1<<20); lost != c.lost || cur.Index != 40 {
+			t.Errorf("%s: lost %d, want %d; ends at %d", name, lost, c.lost, cur.Index)
+		}
+	}
+}

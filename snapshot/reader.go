@@ -1,0 +1,89 @@
+package snapshot
+
+import (
+	"github.com/feedd/feedd/internal/wire"
+	"github.com/feedd/feedd/market"
+)
+
+// Reader reads the state while it stands still. Keep it for microseconds: ingest waits meanwhile.
+type Reader Store
+
+// Acquire stops the state until Release. Several readers may hold it at a time.
+func (s *Store) Acquire() *Reader {
+	s.mu.RLock()
+	return (*Reader)(s)
+}
+
+// Release lets the state move on.
+func (r *Reader) Release() { r.mu.RUnlock() }
+
+// QuoteTicks counts the changes of an instrument's quote.
+func (r *Reader) QuoteTicks(id market.InstrumentID) uint64 { return r.records[id].quoteTicks }
+
+// Quote returns the quote itself, valid until Release.
+func (r *Reader) Quote(id market.InstrumentID) *market.Quote { return &r.records[id].quote }
+
+// Status returns an instrument's status and the count of its changes.
+func (r *Reader) Status(id market.InstrumentID) (market.Status, uint64) {
+	rec := &r.records[id]
+	return rec.status, rec.statusTicks
+}
+
+// Source returns a source's name, status and count of changes; k is its key.
+func (r *Reader) Source(k Key) (string, market.Status, uint64) {
+	src := &r.sources[k.Instrument()]
+	return src.name, src.status, src.ticks
+}
+
+// Instrument returns the instrument, valid until Release.
+func (r *Reader) Instrument(id market.InstrumentID) *market.Instrument {
+	return &r.records[id].instrument
+}
+
+// TradesEnd returns the index behind the last event of an instrument's log of trades.
+func (r *Reader) TradesEnd(id market.InstrumentID) uint64 { return r.records[id].trades.next }
+
+// TradesCursor returns the cursor of a reader that has read everything.
+func (r *Reader) TradesCursor(id market.InstrumentID) Cursor { return r.records[id].trades.end() }
+
+// TradesBack returns the cursor of a new reader that wants the last n events.
+func (r *Reader) TradesBack(id market.InstrumentID, n int) Cursor {
+	return r.records[id].trades.back(n)
+}
+
+// TradesSeek returns the cursor of a reader that resumes behind p.
+func (r *Reader) TradesSeek(id market.InstrumentID, p market.Position) Cursor {
+	return r.records[id].trades.seek(p)
+}
+
+// Trades appends the rows from c up to index to as fragments, stopping once dst holds limit bytes, and
+// brings c forward. It returns how many events were lost because the log had overtaken c.
+func (r *Reader) Trades(dst []byte, id market.InstrumentID, c *Cursor, to uint64, limit int) ([]byte, uint64) {
+	out := rows{dst: dst, limit: limit}
+	lost := r.records[id].trades.read(c, to, &out)
+	return out.dst, lost
+}
+
+// TradeTexts does the same as text.
+func (r *Reader) TradeTexts(f *wire.TextFrame, id market.InstrumentID, c *Cursor, to uint64, limit int) uint64 {
+	rec := &r.records[id]
+	return rec.trades.read(c, to, &rows{text: f, instrument: &rec.instrument, limit: limit})
+}
+
+// Changes returns the keys that changed since position from, newest last and with repeats, in two pieces
+// of the ring, and the position behind them. It reports false where the journal no longer goes back that
+// far. The pieces are valid until Release.
+func (r *Reader) Changes(from uint64) (a, b []Key, next uint64, ok bool) {
+	j := &r.journal
+	if j.next-from > journalSize {
+		return nil, nil, j.next, false
+	}
+	if from == j.next {
+		return nil, nil, j.next, true
+	}
+	lo, hi := from%journalSize, j.next%journalSize
+	if lo < hi {
+		return j.keys[lo:hi], nil, j.next, true
+	}
+	return j.keys[lo:], j.keys[:hi], j.next, true
+}

@@ -1,0 +1,205 @@
+package snapshot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/feedd/feedd/market"
+)
+
+// Options bound what a Store may hold. Zero fields take the defaults.
+type Options struct {
+	Instruments int // how many instruments may be defined; default 100,000
+	LogEvents   int // how many events the log of an instrument keeps, rounded up to a power of two; default 1,024
+}
+
+// Store is the state of the market on this node. Its writing methods (those of ingest.Sink) belong to one
+// goroutine, its other methods to any.
+type Store struct {
+	options  Options
+	watchers []func() // set before the first Begin
+
+	mu      sync.RWMutex // held from Begin to Commit
+	records []record     // by InstrumentID
+	sources []source     // by index
+	byName  map[market.Symbol]market.InstrumentID
+	sorted  []market.InstrumentID // by symbol
+	handles map[Key]market.Handle
+	keys    []Key // by handle; handle 0 is none
+	journal journal
+}
+
+// record is one instrument. The tick counts say how often a part changed since the node started; they are
+// what readers compare.
+type record struct {
+	instrument  market.Instrument
+	source      uint32
+	quote       market.Quote
+	quoteTicks  uint64
+	status      market.Status
+	statusTicks uint64
+	trades      log
+}
+
+type source struct {
+	name   string
+	status market.Status
+	ticks  uint64
+}
+
+// NewStore returns an empty store.
+func NewStore(o Options) *Store {
+	if o.Instruments <= 0 {
+		o.Instruments = 100_000
+	}
+	if o.LogEvents <= 0 {
+		o.LogEvents = 1024
+	}
+	return &Store{
+		options: o,
+		byName:  make(map[market.Symbol]market.InstrumentID),
+		handles: make(map[Key]market.Handle),
+		keys:    make([]Key, 1),
+	}
+}
+
+// Watch has f called after every Commit, on the writer's goroutine. Call it before the first Begin.
+func (s *Store) Watch(f func()) { s.watchers = append(s.watchers, f) }
+
+// Begin opens a batch.
+func (s *Store) Begin() { s.mu.Lock() }
+
+// Commit closes the batch: readers see all of it from now on.
+func (s *Store) Commit() {
+	s.mu.Unlock()
+	for _, f := range s.watchers {
+		f()
+	}
+}
+
+// Define adds an instrument, or changes what is known of it apart from its scales, which stay.
+func (s *Store) Define(in market.Instrument) (market.InstrumentID, error) {
+	if in.Source == "" {
+		in.Source = in.Symbol.Venue
+	}
+	id, known := s.byName[in.Symbol]
+	if known {
+		r := &s.records[id]
+		in.PriceScale, in.SizeScale = r.instrument.PriceScale, r.instrument.SizeScale
+		r.source = s.sourceIndex(in.Source)
+		stream := market.StreamOpen
+		if in.Delisted {
+			stream = market.StreamClosed
+		}
+		r.instrument = in
+		if r.status.Stream != stream {
+			r.status.Stream = stream
+			s.statusChanged(id)
+		}
+		return id, nil
+	}
+	if len(s.records) >= s.options.Instruments {
+		return 0, fmt.Errorf("instrument %s: the limit of %d instruments is reached", in.Symbol, s.options.Instruments)
+	}
+	id = market.InstrumentID(len(s.records))
+	s.records = append(s.records, record{
+		instrument:  in,
+		source:      s.sourceIndex(in.Source),
+		status:      market.Status{Stream: market.StreamOpen, Quality: market.QualityOK},
+		statusTicks: 1,
+	})
+	s.byName[in.Symbol] = id
+	at, _ := slices.BinarySearchFunc(s.sorted, in.Symbol, func(id market.InstrumentID, sym market.Symbol) int {
+		return compareSymbols(s.records[id].instrument.Symbol, sym)
+	})
+	s.sorted = slices.Insert(s.sorted, at, id)
+	return id, nil
+}
+
+func compareSymbols(a, b market.Symbol) int {
+	if c := strings.Compare(a.Venue, b.Venue); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
+}
+
+// Quote replaces the instrument's quote.
+func (s *Store) Quote(id market.InstrumentID, q *market.Quote) {
+	r := &s.records[id]
+	r.quote = *q
+	r.quoteTicks++
+	s.journal.add(MakeKey(id, market.ChannelQuote))
+}
+
+// Trade appends to the instrument's log of trades.
+func (s *Store) Trade(id market.InstrumentID, t *market.Trade) {
+	s.tradeLog(id).append(t)
+	s.journal.add(MakeKey(id, market.ChannelTrade))
+}
+
+// TradeGap appends to the log that the trades from … to never arrived.
+func (s *Store) TradeGap(id market.InstrumentID, epoch market.Epoch, from, to market.Sequence) {
+	s.tradeLog(id).appendGap(epoch, from, to)
+	s.journal.add(MakeKey(id, market.ChannelTrade))
+}
+
+func (s *Store) tradeLog(id market.InstrumentID) *log {
+	l := &s.records[id].trades
+	if l.handle == 0 {
+		l.handle = s.handle(MakeKey(id, market.ChannelTrade))
+		l.limit = s.options.LogEvents
+	}
+	return l
+}
+
+// Trading sets what the venue lets participants do.
+func (s *Store) Trading(id market.InstrumentID, trading market.Trading, reason string) {
+	st := &s.records[id].status
+	if st.Trading == trading && st.Reason == reason {
+		return
+	}
+	st.Trading, st.Reason = trading, reason
+	s.statusChanged(id)
+}
+
+// Quality sets whether the instrument's rows may be believed.
+func (s *Store) Quality(id market.InstrumentID, q market.Quality, reason string) {
+	st := &s.records[id].status
+	if st.Quality == q {
+		return
+	}
+	st.Quality, st.Reason = q, reason
+	s.statusChanged(id)
+}
+
+func (s *Store) statusChanged(id market.InstrumentID) {
+	s.records[id].statusTicks++
+	s.journal.add(MakeKey(id, market.ChannelStatus))
+}
+
+// Source sets the status of all instruments of a source at once.
+func (s *Store) Source(name string, stream market.Stream, q market.Quality, reason string) {
+	i := s.sourceIndex(name)
+	src := &s.sources[i]
+	status := market.Status{Stream: stream, Quality: q, Reason: reason}
+	if src.status == status {
+		return
+	}
+	src.status = status
+	src.ticks++
+	s.journal.add(sourceKey(i))
+}
+
+func (s *Store) sourceIndex(name string) uint32 {
+	for i := range s.sources {
+		if s.sources[i].name == name {
+			return uint32(i)
+		}
+	}
+	s.sources = append(s.sources, source{
+		name: name, status: market.Status{Stream: market.StreamOpen, Quality: market.QualityOK}, ticks: 1,
+	})
+	return uint32(len(s.sources) - 1)
+}

@@ -1,0 +1,126 @@
+package snapshot
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/feedd/feedd/market"
+)
+
+func define(s *Store, names ...string) {
+	s.Begin()
+	for _, n := range names {
+		sym, err := market.ParseSymbol(n)
+		if err != nil {
+			panic(err)
+		}
+		if _, err := s.Define(market.Instrument{Symbol: sym, PriceScale: 2}); err != nil {
+			panic(err)
+		}
+	}
+	s.Commit()
+}
+
+func TestMatch(t *testing.T) {
+	s := NewStore(Options{})
+	define(s, "binance:ETHUSDT", "binance:BTCUSDT", "binance:BTCEUR", "sim:BTC-USD", "a:*")
+	for _, c := range []struct {
+		pattern string
+		limit   int
+		want    []string
+	}{
+		{"binance:*USDT", 9, []string{"binance:BTCUSDT", "binance:ETHUSDT"}},
+		{"binance:*", 2, []string{"binance:BTCEUR", "binance:BTCUSDT"}},
+		{"*:BTC*", 9, []string{"binance:BTCEUR", "binance:BTCUSDT", "sim:BTC-USD"}},
+		{"*", 9, []string{"a:*", "binance:BTCEUR", "binance:BTCUSDT", "binance:ETHUSDT", "sim:BTC-USD"}},
+		{"binance:BTCUSDT", 9, []string{"binance:BTCUSDT"}},
+		{"binance:BTC", 9, nil},
+		{"*USDT*USDT", 9, nil},
+		{"**B**", 9, []string{"binance:BTCEUR", "binance:BTCUSDT", "sim:BTC-USD"}},
+		{"", 9, nil},
+	} {
+		var got []string
+		for _, id := range s.Match(c.pattern, c.limit) {
+			got = append(got, s.Instrument(id).Symbol.String())
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q: %v, want %v", c.pattern, got, c.want)
+		}
+	}
+}
+
+func TestDefineKeepsScalesAndBoundsInstruments(t *testing.T) {
+	s := NewStore(Options{Instruments: 1})
+	define(s, "v:A")
+	s.Begin()
+	defer s.Commit()
+	id, err := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "A"}, PriceScale: 5, Description: "new"})
+	if err != nil || id != 0 {
+		t.Fatal(id, err)
+	}
+	if in := s.records[0].instrument; in.PriceScale != 2 || in.Description != "new" || in.Source != "v" {
+		t.Fatalf("%+v", in)
+	}
+	if _, err := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "B"}}); err == nil {
+		t.Fatal("the limit does not hold")
+	}
+}
+
+func TestHandlesAreDenseAndStable(t *testing.T) {
+	s := NewStore(Options{})
+	define(s, "v:A", "v:B")
+	q, tr := s.Handle(1, market.ChannelQuote), s.Handle(1, market.ChannelTrade)
+	src := s.SourceHandle("v")
+	if q != 1 || tr != 2 || src != 3 || s.Handle(1, market.ChannelQuote) != q || s.SourceHandle("nobody") != 0 {
+		t.Fatal(q, tr, src)
+	}
+	if k := s.Key(tr); k.Instrument() != 1 || k.Channel() != market.ChannelTrade {
+		t.Fatal(k)
+	}
+	if k := s.Key(src); k.Channel() != market.ChannelNone {
+		t.Fatal(k)
+	}
+}
+
+// The journal names every change since a position, or says that it cannot.
+func TestJournal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := NewStore(Options{})
+		define(s, "v:A", "v:B", "v:C")
+		var from uint64
+		for range rapid.IntRange(1, 20).Draw(t, "rounds") {
+			n := rapid.SampledFrom([]int{0, 1, 3, journalSize - 1, journalSize, journalSize + 1}).Draw(t, "n")
+			s.Begin()
+			for i := range n {
+				s.Quote(market.InstrumentID(i%3), &market.Quote{})
+			}
+			s.Commit()
+			r := s.Acquire()
+			a, b, next, ok := r.Changes(from)
+			r.Release()
+			if ok != (n <= journalSize) || (ok && len(a)+len(b) != n) || next != from+uint64(n) {
+				t.Fatalf("%d changes: %d+%d, %v", n, len(a), len(b), ok)
+			}
+			for i, k := range append(slices.Clone(a), b...) {
+				if k != MakeKey(market.InstrumentID(i%3), market.ChannelQuote) {
+					t.Fatalf("change %d is %d", i, k)
+				}
+			}
+			from = next
+		}
+	})
+}
+
+func TestQuoteAllocatesNothing(t *testing.T) {
+	s := NewStore(Options{})
+	define(s, "v:A")
+	q := market.Quote{Bid: 1}
+	s.Begin()
+	s.Quote(0, &q)
+	s.Commit()
+	if n := testing.AllocsPerRun(1000, func() { s.Begin(); s.Quote(0, &q); s.Commit() }); n != 0 {
+		t.Fatalf("%v allocations per tick", n)
+	}
+}
