@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/feedd/feedd/market"
 )
@@ -69,6 +70,9 @@ func ValidateVenue(venue string) error {
 	if venue == snapshot {
 		return fmt.Errorf("venue %q: the name is taken by snapshot requests", venue)
 	}
+	if !utf8.ValidString(venue) {
+		return fmt.Errorf("venue %q is not UTF-8", venue)
+	}
 	return market.Symbol{Venue: venue, Name: "X"}.Validate()
 }
 
@@ -107,6 +111,9 @@ func Parse(subject string) (Subject, error) {
 	}
 	if err = ValidateVenue(s.Symbol.Venue); err != nil {
 		return Subject{}, err
+	}
+	if !utf8.ValidString(s.Symbol.Name) {
+		return Subject{}, fmt.Errorf("subject %q: symbol %q is not UTF-8", subject, s.Symbol.Name)
 	}
 	return s, s.Symbol.Validate()
 }

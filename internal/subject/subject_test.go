@@ -50,6 +50,8 @@ func TestParse(t *testing.T) {
 		{"md.demo.BTC%G0.quote", Subject{}, "two hexadecimal digits"},
 		{"md.demo.BTC%20USD.quote", Subject{}, "space or control"},
 		{"md.de%3Amo.X.quote", Subject{}, "venue:NAME"},
+		{"md.demo.%FF.quote", Subject{}, "not UTF-8"},
+		{"md.%FF.heartbeat", Subject{}, "not UTF-8"},
 		{"md.demo.BTC-USD", Subject{}, "want md.<venue>"},
 		{"md.demo.BRK.B.quote", Subject{}, "want md.<venue>"},
 		{"md..X.quote", Subject{}, "want md.<venue>"},

@@ -1,0 +1,248 @@
+package publish
+
+import (
+	"fmt"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/feedd/feedd/internal/subject"
+	"github.com/feedd/feedd/market"
+)
+
+// Instrument publishes the ticks of one instrument. Its methods may be called from any goroutine; ticks
+// of a channel are numbered in the order of the calls. An error means that the tick was not sent: one
+// that was refused took no number, one that NATS refused did, so that feedd sees the loss.
+type Instrument struct {
+	p *Publisher
+
+	// mu guards everything below.
+	mu         sync.Mutex
+	definition market.Instrument // its Source as the wire has it: without the venue
+	definitions, quotes, trades, books,
+	statuses lane
+	waiting bool // on the publisher's list of those to flush
+
+	// What a snapshot is made of.
+	quote     market.Quote
+	history   []market.Trade // ring of the last trades, oldest at oldest once it is full
+	oldest    int
+	image     image
+	status    statusTick
+	quoteTime int64 // publish times, in the order of the states above
+	tradeTime int64
+	bookTime  int64
+}
+
+// lane is the numbered ticks of one instrument and channel.
+type lane struct {
+	subject string
+	channel market.Channel
+	last    market.Sequence // given to a tick
+	sent    market.Sequence // handed to NATS
+	report  uint8           // heartbeats that still name sent
+	batch   []byte          // ticks that wait, behind room for the header
+	ticks   int
+}
+
+// Level is one price of a book and what is offered there. In a change, size 0 means that it is gone.
+type Level struct{ Price, Size int64 }
+
+// Book is a step in the life of an order book: its whole image, or the levels that changed.
+type Book struct {
+	Snapshot     bool
+	Bids, Asks   []Level // in any order
+	ExchangeTime int64   // microseconds since the Unix epoch; 0: the venue gives none
+}
+
+type statusTick struct {
+	trading      market.Trading
+	reason       string
+	exchangeTime int64
+	publishTime  int64
+}
+
+// maxBatchBytes ends a batch ahead of its number of ticks; it is far below what NATS carries (1 MiB).
+const maxBatchBytes = 64 << 10
+
+// reports is how many heartbeats name the last number of a channel, so that one lost heartbeat does not
+// hide a loss.
+const reports = 2
+
+func newInstrument(p *Publisher, in market.Instrument) *Instrument {
+	i := &Instrument{p: p, definition: in}
+	for _, l := range []struct {
+		lane    *lane
+		channel market.Channel
+	}{
+		{&i.definitions, market.ChannelDefinition}, {&i.quotes, market.ChannelQuote}, {&i.trades, market.ChannelTrade},
+		{&i.books, market.ChannelBook}, {&i.statuses, market.ChannelStatus},
+	} {
+		*l.lane = lane{subject: subject.For(in.Symbol, l.channel), channel: l.channel}
+	}
+	return i
+}
+
+// Symbol returns the instrument's symbol.
+func (i *Instrument) Symbol() market.Symbol {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.definition.Symbol
+}
+
+// define publishes in as the definition from here on.
+func (i *Instrument) define(in market.Instrument) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.p.closed.Load() {
+		return ErrClosed
+	}
+	if in.PriceScale != i.definition.PriceScale || in.SizeScale != i.definition.SizeScale {
+		return fmt.Errorf("publish: symbol %s: scales are %d and %d and cannot change within an epoch",
+			in.Symbol, i.definition.PriceScale, i.definition.SizeScale)
+	}
+	in.Source = i.p.o.Source
+	i.definition = in
+	return i.sendDefinition()
+}
+
+func (i *Instrument) repeatDefinition() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.sendDefinition()
+}
+
+// sendDefinition never lingers: ticks mean nothing ahead of their definition.
+func (i *Instrument) sendDefinition() error {
+	l := &i.definitions
+	l.batch = appendDefinition(room(l.batch), &i.definition)
+	l.last++
+	l.ticks++
+	return i.send(l)
+}
+
+// Quote publishes the whole top of the book. Position and IngestTime are ignored.
+func (i *Instrument) Quote(q market.Quote) error {
+	if q.BidSize < 0 || q.AskSize < 0 {
+		return fmt.Errorf("publish: quote with sizes %d and %d: want 0 or more", q.BidSize, q.AskSize)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.p.closed.Load() {
+		return ErrClosed
+	}
+	i.quote, i.quoteTime = q, i.p.micros()
+	i.quotes.batch = appendQuote(room(i.quotes.batch), &q)
+	return i.numbered(&i.quotes)
+}
+
+// Trade publishes one trade, or the correction or cancellation of one. Position and IngestTime are
+// ignored; RefersTo is a number that Trades returned.
+func (i *Instrument) Trade(t market.Trade) error {
+	if t.Size < 0 {
+		return fmt.Errorf("publish: trade of size %d: want 0 or more", t.Size)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.p.closed.Load() {
+		return ErrClosed
+	}
+	i.tradeTime = i.p.micros()
+	i.remember(t)
+	i.trades.batch = appendTrade(room(i.trades.batch), &t)
+	return i.numbered(&i.trades)
+}
+
+// Trades returns the number of the last trade published, 0 before the first.
+func (i *Instrument) Trades() market.Sequence {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.trades.last
+}
+
+// remember keeps t among the last trades.
+func (i *Instrument) remember(t market.Trade) {
+	switch limit := i.p.o.TradeHistory; {
+	case limit <= 0:
+	case len(i.history) < limit:
+		i.history = append(i.history, t)
+	default:
+		i.history[i.oldest] = t
+		i.oldest = (i.oldest + 1) % limit
+	}
+}
+
+// Book publishes a book's whole image or a change of it. A change ahead of the first image is an error,
+// as is a book of more than MaxLevels a side.
+func (i *Instrument) Book(b Book) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.p.closed.Load() {
+		return ErrClosed
+	}
+	if err := i.image.apply(b); err != nil {
+		return err
+	}
+	i.bookTime = i.p.micros()
+	i.books.batch = appendBook(room(i.books.batch), &b)
+	return i.numbered(&i.books)
+}
+
+// Trading publishes what the venue lets participants do, with words for people such as a halt code;
+// feedd shows their first market.MaxReasonLen bytes. exchangeTime is in microseconds, 0 for none.
+func (i *Instrument) Trading(st market.Trading, reason string, exchangeTime int64) error {
+	if !utf8.ValidString(reason) {
+		return fmt.Errorf("publish: reason %q is not UTF-8", reason)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.p.closed.Load() {
+		return ErrClosed
+	}
+	i.status = statusTick{st, reason, exchangeTime, i.p.micros()}
+	i.statuses.batch = appendStatus(room(i.statuses.batch), &i.status)
+	return i.numbered(&i.statuses)
+}
+
+// numbered gives the tick that was appended to l its number, and sends the batch if it is due.
+func (i *Instrument) numbered(l *lane) error {
+	l.last++
+	l.ticks++
+	if i.p.o.Linger == 0 || l.ticks >= i.p.o.MaxBatch || len(l.batch) >= maxBatchBytes {
+		return i.send(l)
+	}
+	if !i.waiting {
+		i.waiting = true
+		i.p.await(i)
+	}
+	return nil
+}
+
+// flush sends what waits.
+func (i *Instrument) flush() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.waiting = false
+	var first error
+	for _, l := range [...]*lane{&i.statuses, &i.quotes, &i.trades, &i.books} {
+		if l.ticks == 0 {
+			continue
+		}
+		if err := i.send(l); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// send hands l's batch to NATS, which copies it.
+func (i *Instrument) send(l *lane) error {
+	payload := seal(l.batch, i.p.o.Epoch, l.last-market.Sequence(l.ticks)+1, i.p.micros())
+	err := i.p.nc.Publish(l.subject, payload)
+	l.batch, l.ticks = l.batch[:0], 0
+	// A batch that NATS refused is named in heartbeats all the same: it is a loss that must show.
+	l.sent, l.report = l.last, reports
+	if err != nil {
+		return fmt.Errorf("publish: %s: %w", l.subject, err)
+	}
+	return nil
+}
