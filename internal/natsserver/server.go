@@ -1,0 +1,155 @@
+package natsserver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// DefaultPort is where NATS clients look for a server.
+const DefaultPort = 4222
+
+// startWithin bounds the start, recovery of a full store included.
+const startWithin = 30 * time.Second
+
+// Options says where the server keeps its data and listens.
+type Options struct {
+	// StoreDir is the server's own directory; it is made where it is missing.
+	StoreDir string
+	// Port is the one to try first. When another process has it, the server takes a free one. 0:
+	// DefaultPort. Below 0: a free one at once.
+	Port int
+	// MaxStore and MaxMemory bound what JetStream keeps on disk and in memory, in bytes. 0: 1 GiB and
+	// 256 MiB.
+	MaxStore, MaxMemory int64
+	// Log takes the server's own words. nil: nobody hears them.
+	Log *slog.Logger
+}
+
+// Server is a running nats-server.
+type Server struct {
+	server *server.Server
+	lock   *os.File
+	url    string
+}
+
+// Start runs a server and returns when it takes connections.
+func Start(o Options) (*Server, error) {
+	if o.StoreDir == "" {
+		return nil, errors.New("nats-server: no data directory given")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	lock, err := lockDir(o.StoreDir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := start(o)
+	if err != nil {
+		_ = lock.Close() // the error of the start is the one that matters
+		return nil, err
+	}
+	s.lock = lock
+	return s, nil
+}
+
+func start(o Options) (*Server, error) {
+	l := &logger{log: o.Log, fatal: make(chan error, 1)}
+	ns, err := server.NewServer(&server.Options{
+		ServerName: "feedd",
+		Host:       "127.0.0.1",
+		Port:       choosePort(o.Port, o.Log),
+		// The process has its own signal handling and exit.
+		NoSigs: true,
+		// Names JetStream's own subdirectory "jetstream".
+		StoreDir:           o.StoreDir,
+		JetStream:          true,
+		JetStreamMaxStore:  orDefault(o.MaxStore, 1<<30),
+		JetStreamMaxMemory: orDefault(o.MaxMemory, 256<<20),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("nats-server: %w", err)
+	}
+	ns.SetLoggerV2(l, false, false, false)
+	ns.Start()
+	// Start has returned only when JetStream and the listener stand or have failed.
+	select {
+	case err = <-l.fatal:
+	default:
+		if !ns.ReadyForConnections(startWithin) {
+			err = fmt.Errorf("not ready for connections within %v", startWithin)
+		}
+	}
+	if err != nil {
+		stop(ns)
+		return nil, fmt.Errorf("nats-server in %s: %w", o.StoreDir, err)
+	}
+	return &Server{server: ns, url: ns.ClientURL()}, nil
+}
+
+// choosePort returns want if it is free, else the number with which nats-server takes any.
+func choosePort(want int, log *slog.Logger) int {
+	if want == 0 {
+		want = DefaultPort
+	}
+	if want < 0 {
+		return server.RANDOM_PORT
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(want)))
+	if err != nil {
+		log.Info("nats port is taken; choosing a free one", "port", want)
+		return server.RANDOM_PORT
+	}
+	_ = l.Close() // nothing was ever accepted on it
+	return want
+}
+
+func orDefault(v, otherwise int64) int64 {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// URL returns where clients connect, such as nats://127.0.0.1:4222.
+func (s *Server) URL() string { return s.url }
+
+// Stop ends the server and returns when its data is on disk and another process may use the directory.
+// Only the first call does anything.
+func (s *Server) Stop() {
+	if s.lock == nil {
+		return
+	}
+	stop(s.server)
+	_ = s.lock.Close() // gives the lock back; the file holds nothing
+	s.lock = nil
+}
+
+func stop(ns *server.Server) {
+	ns.Shutdown()
+	ns.WaitForShutdown()
+}
+
+// lockDir makes dir and takes it for this process, for as long as the file is open.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("nats-server: data directory: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("nats-server: data directory: %w", err)
+	}
+	if err := flock(f); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("nats-server: data directory %s is in use by another process (%w): stop that one, or choose another directory", dir, err)
+	}
+	return f, nil
+}
