@@ -1,0 +1,67 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/publish"
+)
+
+// outlet is where a replay's ticks go: NATS, or a test's notebook.
+type outlet interface {
+	// open begins an epoch of a venue.
+	open(venue string, epoch market.Epoch) (feed, error)
+	// settle waits until all that was flushed has left this process and the server has read it.
+	settle(ctx context.Context) error
+}
+
+// feed publishes for one venue. Ticks may be kept back until flush.
+type feed interface {
+	define(in market.Instrument) (instrument, error)
+	Flush() error
+	Close() error
+}
+
+type instrument interface {
+	Quote(q market.Quote) error
+	Trade(t market.Trade) error
+	Book(b publish.Book) error
+}
+
+// settleTimeout is how long a NATS server may take to read what it was sent.
+const settleTimeout = 10 * time.Second
+
+type natsOutlet struct{ nc *nats.Conn }
+
+func (o natsOutlet) open(venue string, epoch market.Epoch) (feed, error) {
+	p, err := publish.New(o.nc, publish.Options{Venue: venue, Epoch: epoch, Linger: publish.UntilFlush})
+	if err != nil {
+		return nil, err
+	}
+	return natsFeed{p}, nil
+}
+
+func (o natsOutlet) settle(ctx context.Context) error {
+	timed, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	err := o.nc.FlushWithContext(timed)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("NATS server %s has not answered for %v", o.nc.ConnectedUrlRedacted(), settleTimeout)
+	}
+	return err
+}
+
+type natsFeed struct{ *publish.Publisher }
+
+func (f natsFeed) define(in market.Instrument) (instrument, error) {
+	i, err := f.Define(in)
+	if err != nil {
+		return nil, err // and not an interface around a nil pointer
+	}
+	return i, nil
+}
