@@ -126,12 +126,20 @@ func (l *log) end() Cursor {
 
 // back is the cursor of a new reader that wants the last n events.
 func (l *log) back(n int) Cursor {
-	c := Cursor{Index: l.next - min(uint64(max(n, 0)), l.next-l.first), Fresh: true}
-	if c.Index > l.first {
-		c.Last = l.at(c.Index - 1).trade.Position
-	} else if l.next > l.first {
-		e := l.at(l.first)
-		c.Last = market.Position{Epoch: e.trade.Position.Epoch, Sequence: e.start() - 1}
+	return l.fresh(l.next - min(uint64(max(n, 0)), l.next-l.first))
+}
+
+// before is the cursor of a new reader that wants the event ahead of index end.
+func (l *log) before(end uint64) Cursor { return l.fresh(max(l.first, end-1)) }
+
+func (l *log) fresh(index uint64) Cursor {
+	c := Cursor{Index: index, Fresh: true}
+	switch {
+	case index > l.first:
+		c.Last = l.at(index - 1).trade.Position
+	case l.next > l.first:
+		oldest := l.at(l.first)
+		c.Last = market.Position{Epoch: oldest.trade.Position.Epoch, Sequence: oldest.start() - 1}
 	}
 	return c
 }

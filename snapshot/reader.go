@@ -51,6 +51,11 @@ func (r *Reader) TradesBack(id market.InstrumentID, n int) Cursor {
 	return r.records[id].trades.back(n)
 }
 
+// TradesBefore returns the cursor of a new reader whose first event is the one ahead of index end.
+func (r *Reader) TradesBefore(id market.InstrumentID, end uint64) Cursor {
+	return r.records[id].trades.before(end)
+}
+
 // TradesSeek returns the cursor of a reader that resumes behind p.
 func (r *Reader) TradesSeek(id market.InstrumentID, p market.Position) Cursor {
 	return r.records[id].trades.seek(p)
@@ -69,6 +74,9 @@ func (r *Reader) TradeTexts(f *wire.TextFrame, id market.InstrumentID, c *Cursor
 	rec := &r.records[id]
 	return rec.trades.read(c, to, &rows{text: f, instrument: &rec.instrument, limit: limit})
 }
+
+// JournalEnd returns the position behind all changes so far.
+func (r *Reader) JournalEnd() uint64 { return r.journal.next }
 
 // Changes returns the keys that changed since position from, newest last and with repeats, in two pieces
 // of the ring, and the position behind them. It reports false where the journal no longer goes back that

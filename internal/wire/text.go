@@ -44,8 +44,11 @@ func (f *TextFrame) Len() (n int) {
 	return n
 }
 
+// TextMark is how full a frame was.
+type TextMark [textLists]int
+
 // Mark remembers how full the frame is, for Undo.
-func (f *TextFrame) Mark() (m [textLists]int) {
+func (f *TextFrame) Mark() (m TextMark) {
 	for i := range f.lists {
 		m[i] = len(f.lists[i])
 	}
@@ -53,7 +56,7 @@ func (f *TextFrame) Mark() (m [textLists]int) {
 }
 
 // Undo takes back what was added since m.
-func (f *TextFrame) Undo(m [textLists]int) {
+func (f *TextFrame) Undo(m TextMark) {
 	for i := range f.lists {
 		f.lists[i] = f.lists[i][:m[i]]
 	}

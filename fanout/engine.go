@@ -1,0 +1,137 @@
+package fanout
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/snapshot"
+)
+
+// Options of an Engine. Zero fields take the defaults.
+type Options struct {
+	Workers   int           // flush workers; default GOMAXPROCS
+	Heartbeat time.Duration // longest silence towards a subscriber; default 5 s
+	MaxFrame  int           // bytes of rows in a frame, which may go over by one row; default 32 KiB
+	Counters  *drop.Counters
+}
+
+// Engine sends the state of a store to subscribers.
+type Engine struct {
+	options Options
+	store   *snapshot.Store
+	workers []*worker
+	next    atomic.Uint32 // number of the next subscriber
+
+	stop    chan struct{}
+	stopped sync.WaitGroup
+
+	frames, bytes, conflated, lateMax atomic.Uint64
+}
+
+// New returns an engine over store. It watches the store, so it must be made before the first batch.
+func New(store *snapshot.Store, o Options) *Engine {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = 5 * time.Second
+	}
+	if o.MaxFrame <= 0 {
+		o.MaxFrame = 32 << 10
+	}
+	if o.Counters == nil {
+		o.Counters = new(drop.Counters)
+	}
+	e := &Engine{options: o, store: store, stop: make(chan struct{})}
+	start := time.Now()
+	for i := range o.Workers {
+		e.workers = append(e.workers, &worker{
+			engine: e, number: i, wake: make(chan struct{}, 1), out: output{maxFrame: o.MaxFrame},
+			wall: func() int64 { return time.Now().UnixMicro() },
+			mono: func() int64 { return time.Since(start).Microseconds() },
+		})
+	}
+	store.Watch(func() {
+		for _, w := range e.workers {
+			w.committed()
+		}
+	})
+	return e
+}
+
+// Start begins the workers. Call it once.
+func (e *Engine) Start() {
+	for _, w := range e.workers {
+		e.stopped.Go(func() { w.run(e.stop) })
+	}
+}
+
+// Close ends the workers and returns when they have ended. Subscribers get nothing afterwards, and their
+// methods do nothing. Call it once, after Start.
+func (e *Engine) Close() {
+	close(e.stop)
+	e.stopped.Wait()
+}
+
+// Handle finds or allocates the handle of an instrument's channel.
+func (e *Engine) Handle(id market.InstrumentID, ch market.Channel) Handle {
+	return e.store.Handle(id, ch)
+}
+
+// SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument has.
+func (e *Engine) SourceHandle(source string) Handle { return e.store.SourceHandle(source) }
+
+// Attach makes a subscriber of a connection. It gets heartbeats from now on.
+func (e *Engine) Attach(c Conn, f Framing) *Subscriber {
+	n := e.next.Add(1)
+	w := e.workers[n%uint32(len(e.workers))]
+	s := &Subscriber{worker: w, conn: c, framing: f, number: n / uint32(len(e.workers))}
+	w.post(func(w *worker) {
+		s.place, s.lastSend = len(w.subscribers), w.out.now
+		w.subscribers = append(w.subscribers, s)
+	})
+	return s
+}
+
+// Stats is what an engine did since it started.
+type Stats struct {
+	Frames    uint64 // sent, heartbeats included
+	Bytes     uint64 // of those frames
+	Conflated uint64 // ticks merged into later rows, over all subscribers
+	LatestCut time.Duration
+}
+
+// Stats returns what the engine did since it started. LatestCut is the most that a cut came after its beat.
+func (e *Engine) Stats() Stats {
+	return Stats{
+		Frames: e.frames.Load(), Bytes: e.bytes.Load(), Conflated: e.conflated.Load(),
+		LatestCut: time.Duration(e.lateMax.Load()) * time.Microsecond,
+	}
+}
+
+// count takes over what a worker counted in a turn.
+func (e *Engine) count(t *tally) {
+	if *t == (tally{}) {
+		return
+	}
+	e.frames.Add(t.frames)
+	e.bytes.Add(t.bytes)
+	e.conflated.Add(t.conflated)
+	e.options.Counters.Add(drop.Conflated, t.conflated)
+	e.options.Counters.Add(drop.MissedCuts, t.missed)
+	e.options.Counters.Add(drop.LostEvents, t.lost)
+	*t = tally{}
+}
+
+func (e *Engine) late(us int64) {
+	for {
+		m := e.lateMax.Load()
+		if us <= int64(m) || e.lateMax.CompareAndSwap(m, uint64(us)) {
+			return
+		}
+	}
+}

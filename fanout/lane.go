@@ -1,0 +1,159 @@
+package fanout
+
+import "slices"
+
+// lane is a subscriber's subscriptions in one phase.
+type lane struct {
+	sub    *Subscriber
+	phase  *phase
+	cohort *cohort
+	place  int    // in cohort.inStep, or in phase.lagging where marks is set
+	marks  []mark // nil: in step; else how far it is informed of each slot of the cohort
+}
+
+// newLane adds an empty lane, which is in step with nothing.
+func (p *phase) newLane(s *Subscriber) *lane {
+	l := &lane{sub: s, phase: p, cohort: p.cohortOf(s.framing, nil)}
+	l.cohort.members++
+	p.enterStep(l)
+	p.lanes++
+	return l
+}
+
+// remove takes l out of its phase.
+func (l *lane) remove() {
+	p := l.phase
+	p.unplace(l)
+	p.leave(l.cohort)
+	for _, i := range l.cohort.slots {
+		p.release(i)
+	}
+	p.lanes--
+}
+
+func (p *phase) enterStep(l *lane) {
+	l.marks = nil
+	l.place = len(l.cohort.inStep)
+	l.cohort.inStep = append(l.cohort.inStep, l)
+}
+
+// unplace takes l off the list that it stands on.
+func (p *phase) unplace(l *lane) {
+	list := &l.cohort.inStep
+	if l.marks != nil {
+		list = &p.lagging
+	}
+	last := len(*list) - 1
+	(*list)[l.place] = (*list)[last]
+	(*list)[l.place].place = l.place
+	(*list)[last] = nil
+	*list = (*list)[:last]
+}
+
+// fallBehind makes a lane in step a lagging one. With missed it did not get the current cut.
+func (p *phase) fallBehind(l *lane, missed bool) {
+	p.unplace(l)
+	l.marks = make([]mark, len(l.cohort.slots), max(1, len(l.cohort.slots)))
+	for n, i := range l.cohort.slots {
+		p.slots[i].view.inStep(&l.marks[n], missed && p.changed[i] == p.cut)
+	}
+	p.enterLag(l)
+}
+
+func (p *phase) enterLag(l *lane) {
+	l.place = len(p.lagging)
+	p.lagging = append(p.lagging, l)
+}
+
+// find returns where in the lane's lists a handle stands.
+func (l *lane) find(h Handle) (int, bool) {
+	i, ok := l.phase.index[h]
+	if !ok {
+		return 0, false
+	}
+	return slices.BinarySearch(l.cohort.slots, i)
+}
+
+// edit changes which slots l holds: change gets both lists, parallel and in the order of slots, and returns
+// the new ones, having held what comes in. What goes is released by the caller, afterwards. The lane lags.
+func (l *lane) edit(change func(slots []uint32, marks []mark) ([]uint32, []mark)) {
+	p := l.phase
+	if l.marks == nil {
+		p.fallBehind(l, false)
+	}
+	old := l.cohort
+	slots, marks := change(slices.Clone(old.slots), l.marks)
+	l.cohort, l.marks = p.cohortOf(old.framing, slots), marks
+	l.cohort.members++
+	p.leave(old)
+}
+
+// catchUp sends l what it is behind on: up to the last cut or, with live, up to this moment. Where nothing
+// is missing afterwards l is in step again.
+func (p *phase) catchUp(l *lane, live bool, wall int64) {
+	if l.sub.blocked {
+		return
+	}
+	cut := p.cutTime
+	if live {
+		cut = max(cut, wall)
+	}
+	waiting := false
+	for next, slots := 0, l.cohort.slots; ; {
+		b := &p.out.builder
+		b.reset(l.sub.framing.Encoding(), cut)
+		first := next
+		p.out.undo = append(p.out.undo[:0], l.marks[first:]...)
+		next, waiting = p.fill(b, l, next, live, waiting)
+		if b.len() == 0 {
+			break
+		}
+		conflated, lost := b.conflated, b.lost
+		if !p.out.send(l.sub, p.out.wrap(l.sub.framing, b.finish(next < len(slots)))) {
+			copy(l.marks[first:], p.out.undo)
+			p.out.tally.missed++
+			return
+		}
+		p.out.tally.conflated += conflated
+		p.out.tally.lost += lost
+		if next == len(slots) {
+			break
+		}
+	}
+	if !waiting {
+		p.unplace(l)
+		p.enterStep(l)
+	}
+}
+
+// fill adds rows for the slots from next on until the frame is full. It returns the slot to go on with and
+// whether any must wait for a cut to come level.
+func (p *phase) fill(b *builder, l *lane, next int, live, waiting bool) (int, bool) {
+	r := p.store.Acquire()
+	defer r.Release()
+	b.limit = p.out.maxFrame
+	for ; next < len(l.cohort.slots); next++ {
+		before, m := b.point(), l.marks[next]
+		state := p.slots[l.cohort.slots[next]].view.catchUp(b, &l.marks[next], r, live)
+		if b.len() > p.out.maxFrame && before.len > 0 {
+			// One row too many: it opens the next frame.
+			b.back(before)
+			l.marks[next] = m
+			return next, waiting
+		}
+		switch state {
+		case more:
+			return next, waiting
+		case ahead:
+			waiting = true
+		}
+	}
+	return next, waiting
+}
+
+// flushLagging lets every lagging lane catch up with the current cut.
+func (p *phase) flushLagging() {
+	for n := len(p.lagging) - 1; n >= 0; n-- {
+		p.catchUp(p.lagging[n], false, 0)
+	}
+}

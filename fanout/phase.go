@@ -1,0 +1,226 @@
+package fanout
+
+import (
+	"github.com/feedd/feedd/snapshot"
+	"github.com/feedd/feedd/throttle"
+)
+
+// phase is one beat of a cadence in one worker: the slots that its lanes watch, their state as of its last
+// cut, and the lanes themselves.
+type phase struct {
+	cadence throttle.Cadence
+	out     *output
+	store   *snapshot.Store
+
+	// The beat, in microseconds of the worker's monotonic clock. Immediate phases have none.
+	interval, offset, due int64
+
+	cut     uint64 // number of the last cut; 0: none yet
+	cutTime int64  // microseconds since the Unix epoch
+
+	slots   []slot
+	changed []uint64 // by slot: number of the last cut that changed it; apart from slots, since every flush walks it
+	free    []uint32 // slots without a view
+	index   map[Handle]uint32
+	arena   []byte // fragments of the current cut
+
+	cohorts map[uint64]*cohort // by hash of what they hold
+	order   []*cohort          // the same, for walking
+	lagging []*lane
+	lanes   int
+
+	follow *follow // immediate phases only
+}
+
+// slot is a handle that some lanes of the phase watch.
+type slot struct {
+	view      view // nil: free
+	handle    Handle
+	lanes     int32
+	cohorts   []*cohort // immediate phases only: who holds it
+	conflated uint64    // in the last cut that changed it
+	fragment  fragment
+}
+
+// fragment is where in the arena a slot's delta stands, if cut is the current one.
+type fragment struct {
+	cut        uint64
+	start, end uint32
+}
+
+func newPhase(c throttle.Cadence, offset int64, store *snapshot.Store, out *output) *phase {
+	p := &phase{
+		cadence: c, out: out, store: store, interval: c.Interval().Microseconds(), offset: offset,
+		index: make(map[Handle]uint32), cohorts: make(map[uint64]*cohort),
+	}
+	if c == throttle.Immediate {
+		p.follow = &follow{}
+	}
+	return p
+}
+
+// schedule sets due to the next beat behind now. Beats that went by meanwhile are left out: a late cut holds
+// what they would have held.
+func (p *phase) schedule(now int64) {
+	p.due = ((now-p.offset)/p.interval+1)*p.interval + p.offset
+}
+
+// run makes a cut at the given wall time and sends it to all lanes.
+func (p *phase) run(wall int64) {
+	p.open(wall)
+	r := p.store.Acquire()
+	for i := range p.slots {
+		if p.slots[i].view != nil {
+			p.freeze(uint32(i), r)
+		}
+	}
+	r.Release()
+	for _, c := range p.order {
+		p.flush(c)
+	}
+	p.flushLagging()
+}
+
+// open begins a cut. Its time never lies before that of the last one, whatever the wall clock does.
+func (p *phase) open(wall int64) {
+	p.cut++
+	p.cutTime = max(p.cutTime, wall)
+	p.arena = p.arena[:0]
+}
+
+// freeze takes slot i into the current cut if it changed.
+func (p *phase) freeze(i uint32, r *snapshot.Reader) bool {
+	s := &p.slots[i]
+	start := len(p.arena)
+	arena, ch := s.view.freeze(r, p.arena)
+	p.arena = arena
+	if !ch.happened {
+		return false
+	}
+	p.changed[i] = p.cut
+	s.conflated = ch.conflated
+	if ch.encoded {
+		s.fragment = fragment{cut: p.cut, start: uint32(start), end: uint32(len(arena))}
+	}
+	if ch.lost != 0 {
+		p.out.tally.lost += ch.lost * uint64(s.lanes)
+	}
+	return true
+}
+
+// appendDelta appends slot i's fragment of the current cut.
+func (p *phase) appendDelta(dst []byte, i uint32) []byte {
+	s := &p.slots[i]
+	if s.fragment.cut != p.cut {
+		start := len(p.arena)
+		p.arena = s.view.delta(p.arena, p.cutTime)
+		s.fragment = fragment{cut: p.cut, start: uint32(start), end: uint32(len(p.arena))}
+	}
+	return append(dst, p.arena[s.fragment.start:s.fragment.end]...)
+}
+
+// slotOf finds or makes the slot of a handle. A new one is frozen at once, outside any cut.
+func (p *phase) slotOf(h Handle) uint32 {
+	if i, ok := p.index[h]; ok {
+		return i
+	}
+	k := p.store.Key(h)
+	s := slot{view: newView(h, k), handle: h}
+	r := p.store.Acquire()
+	s.view.freeze(r, nil)
+	r.Release()
+	var i uint32
+	if n := len(p.free); n > 0 {
+		i = p.free[n-1]
+		p.free = p.free[:n-1]
+		p.slots[i], p.changed[i] = s, 0
+	} else {
+		i = uint32(len(p.slots))
+		p.slots = append(p.slots, s)
+		p.changed = append(p.changed, 0)
+	}
+	p.index[h] = i
+	if p.follow != nil {
+		p.follow.add(k, i)
+	}
+	return i
+}
+
+// hold and release count the lanes of a slot; the last one frees it.
+func (p *phase) hold(i uint32) { p.slots[i].lanes++ }
+
+func (p *phase) release(i uint32) {
+	s := &p.slots[i]
+	if s.lanes--; s.lanes > 0 {
+		return
+	}
+	delete(p.index, s.handle)
+	if p.follow != nil {
+		p.follow.remove(p.store.Key(s.handle))
+	}
+	*s = slot{}
+	p.free = append(p.free, i)
+}
+
+// follow is how an immediate phase learns what changed without looking at every slot.
+type follow struct {
+	byKey   []uint32 // slot plus one, by key; 0: not watched here
+	journal uint64   // position up to which changes are known
+	touched []*cohort
+	changed []uint32
+}
+
+func (f *follow) add(k snapshot.Key, slot uint32) {
+	for int(k) >= len(f.byKey) {
+		f.byKey = append(f.byKey, make([]uint32, max(64, int(k)+1-len(f.byKey)))...)
+	}
+	f.byKey[k] = slot + 1
+}
+
+func (f *follow) remove(k snapshot.Key) { f.byKey[k] = 0 }
+
+// chase makes a cut of what the journal says has changed, and sends it to the lanes that it concerns.
+func (p *phase) chase(wall int64) {
+	f := p.follow
+	p.open(wall)
+	f.changed, f.touched = f.changed[:0], f.touched[:0]
+	r := p.store.Acquire()
+	a, b, next, ok := r.Changes(f.journal)
+	if ok {
+		p.chaseKeys(a, r)
+		p.chaseKeys(b, r)
+	} else {
+		for i := range p.slots {
+			if p.slots[i].view != nil && p.freeze(uint32(i), r) {
+				f.changed = append(f.changed, uint32(i))
+			}
+		}
+	}
+	f.journal = next
+	r.Release()
+	for _, i := range f.changed {
+		for _, c := range p.slots[i].cohorts {
+			if c.touched != p.cut {
+				c.touched = p.cut
+				f.touched = append(f.touched, c)
+			}
+		}
+	}
+	for _, c := range f.touched {
+		p.flush(c)
+	}
+	p.flushLagging()
+}
+
+func (p *phase) chaseKeys(keys []snapshot.Key, r *snapshot.Reader) {
+	f := p.follow
+	for _, k := range keys {
+		if int(k) >= len(f.byKey) || f.byKey[k] == 0 {
+			continue
+		}
+		i := f.byKey[k] - 1
+		if p.changed[i] != p.cut && p.freeze(i, r) {
+			f.changed = append(f.changed, i)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package fanout
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+)
+
+// bare frames nothing: the payload is the frame.
+type bare Encoding
+
+func (b bare) Encoding() Encoding { return Encoding(b) }
+
+func (b bare) AppendFrame(dst, payload []byte) []byte { return append(dst, payload...) }
+
+// reader is a client as simple as can be: it applies rows by the rules of feed.proto and complains about
+// whatever it may not see. It is a Conn too, which can be stalled: then it takes one more frame, as an outbox
+// does, and no further one.
+type reader struct {
+	encoding Encoding
+	errs     []error
+
+	stalled, full bool // full: the outbox holds a frame
+	wake          func()
+
+	frames, bytes, rows int
+	conflated           uint64
+	quotes              map[Handle]*market.Quote
+	trades              map[Handle]*tape
+	statuses            map[Handle]*feedv1.Status
+	sources             map[string]*feedv1.SourceStatus
+	quoteOf, tradeOf    map[string]Handle // text rows go by symbol
+	heartbeats          int
+	last                *feedv1.ServerFrame
+}
+
+// tape is what was read of one log.
+type tape struct {
+	trade      market.Trade
+	holds      bool // a full row came, so differences may follow
+	events     []market.Trade
+	lost, gaps uint64
+	lastPos    market.Position
+	flagged    bool // a loss or gap was named since the last trade
+}
+
+func newReader(e Encoding) *reader {
+	return &reader{
+		encoding: e, quotes: map[Handle]*market.Quote{}, trades: map[Handle]*tape{},
+		statuses: map[Handle]*feedv1.Status{}, sources: map[string]*feedv1.SourceStatus{}, quoteOf: map[string]Handle{}, tradeOf: map[string]Handle{},
+	}
+}
+
+func (r *reader) fail(format string, args ...any) {
+	r.errs = append(r.errs, fmt.Errorf(format, args...))
+}
+
+func (r *reader) Send(b []byte) bool {
+	if r.full {
+		return false
+	}
+	r.full = r.stalled
+	r.apply(b)
+	return true
+}
+
+// resume ends a stall.
+func (r *reader) resume() {
+	r.stalled, r.full = false, false
+	r.wake()
+}
+
+func (r *reader) tape(h Handle) *tape {
+	t := r.trades[h]
+	if t == nil {
+		t = &tape{}
+		r.trades[h] = t
+	}
+	return t
+}
+
+func (r *reader) apply(b []byte) {
+	r.frames++
+	r.bytes += len(b)
+	f := &feedv1.ServerFrame{}
+	var err error
+	if r.encoding == JSON {
+		err = protojson.Unmarshal(b, f)
+	} else {
+		err = proto.Unmarshal(b, f)
+	}
+	if err != nil {
+		r.fail("undecodable frame %q: %v", b, err)
+		return
+	}
+	r.last = f
+	if f.Heartbeat != nil {
+		r.heartbeats++
+		return
+	}
+	if f.CutTimeUs == 0 {
+		r.fail("a frame without the time of its cut: %v", f)
+	}
+	r.conflated += uint64(f.Conflated)
+	for _, row := range f.Quotes {
+		r.quote(row, int64(f.CutTimeUs))
+	}
+	for _, l := range f.Losses {
+		t := r.tape(Handle(l.Handle))
+		t.lost += l.To - l.From + 1
+		t.holds, t.flagged = false, true
+	}
+	for _, g := range f.Gaps {
+		t := r.tape(Handle(g.Handle))
+		t.gaps += g.To - g.From + 1
+		t.flagged = true
+	}
+	for _, row := range f.Trades {
+		r.tradeRow(row)
+	}
+	for _, s := range f.Statuses {
+		r.statuses[Handle(s.Handle)] = s
+	}
+	for _, s := range f.SourceStatuses {
+		r.sources[s.Source] = s
+	}
+	for _, q := range f.QuoteTexts {
+		r.rows++
+		bid, _ := market.ParseDecimal(q.Bid, 2)
+		r.quotes[r.quoteOf[q.Symbol]] = &market.Quote{Bid: bid, Position: market.Position{Epoch: market.Epoch(q.Epoch), Sequence: market.Sequence(q.Sequence)}}
+	}
+	for _, row := range f.TradeTexts {
+		price, _ := market.ParseDecimal(row.Price, 2)
+		r.event(r.tape(r.tradeOf[row.Symbol]), market.Trade{
+			Price: price, Position: market.Position{Epoch: market.Epoch(row.Epoch), Sequence: market.Sequence(row.Sequence)},
+		})
+	}
+}
+
+func (r *reader) quote(row *feedv1.Quote, cut int64) {
+	r.rows++
+	h := Handle(row.Handle)
+	q := r.quotes[h]
+	if row.Sequence != 0 {
+		p := market.Position{Epoch: market.Epoch(row.Epoch), Sequence: market.Sequence(row.Sequence)}
+		if q != nil && p.Before(q.Position) {
+			r.fail("quote %d goes back from %v to %v", h, q.Position, p)
+		}
+		q = &market.Quote{Position: p}
+		r.quotes[h] = q
+	} else if q == nil {
+		r.fail("quote %d: a difference without a full row before it", h)
+		return
+	}
+	before := q.Bid
+	q.Bid += row.Bid
+	q.BidSize += row.BidSize
+	q.Ask += row.Ask
+	q.AskSize += row.AskSize
+	if row.Has != nil {
+		q.Has = market.Has(*row.Has)
+	}
+	q.IngestTime = cut - int64(row.AgeMs)*1000
+	// Test quotes count up in Bid, so that a step back shows even in differences.
+	if row.Sequence == 0 && q.Bid < before {
+		r.fail("quote %d steps back from %d to %d", h, before, q.Bid)
+	}
+	if q.Ask != q.Bid*3+1 || q.BidSize != q.Bid%7 || q.AskSize != q.Bid%5 {
+		r.fail("quote %d is torn: %+v", h, q)
+	}
+}
+
+func (r *reader) tradeRow(row *feedv1.Trade) {
+	t := r.tape(Handle(row.Handle))
+	tr := market.Trade{Size: int64(row.Size), Aggressor: market.Side(row.Aggressor)}
+	prev := market.Trade{}
+	if row.Sequence != 0 {
+		tr.Position = market.Position{Epoch: market.Epoch(row.Epoch), Sequence: market.Sequence(row.Sequence)}
+	} else {
+		if !t.holds {
+			r.fail("trade %d: a difference without a full row before it", row.Handle)
+			return
+		}
+		prev = t.trade
+		tr.Position = prev.Position
+		tr.Position.Sequence++
+	}
+	tr.Price, tr.ExchangeTime = prev.Price+row.Price, prev.ExchangeTime+row.ExchangeTimeUs
+	id := uint64(row.Id)
+	if prev.ID != 0 {
+		id++
+	}
+	tr.ID = prev.ID + id
+	if tr.Size != tr.Price%11 || tr.ID != uint64(tr.Price) {
+		r.fail("trade %d is torn: %+v", row.Handle, tr)
+	}
+	r.event(t, tr)
+}
+
+func (r *reader) event(t *tape, tr market.Trade) {
+	r.rows++
+	next := market.Position{Epoch: t.lastPos.Epoch, Sequence: t.lastPos.Sequence + 1}
+	switch {
+	case t.lastPos == (market.Position{}), tr.Position == next, tr.Position.Epoch > t.lastPos.Epoch:
+	case !t.lastPos.Before(tr.Position):
+		if tr.Position == t.lastPos && !t.holds {
+			return // sent again as the base of differences
+		}
+		r.fail("trade goes back from %v to %v", t.lastPos, tr.Position)
+	case !t.flagged:
+		r.fail("trades between %v and %v are missing without a word", t.lastPos, tr.Position)
+	}
+	t.trade, t.holds, t.flagged, t.lastPos = tr, true, false, tr.Position
+	t.events = append(t.events, tr)
+}

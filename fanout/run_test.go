@@ -1,0 +1,177 @@
+package fanout
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/snapshot"
+	"github.com/feedd/feedd/throttle"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sink is a Conn that counts and takes everything.
+type sink struct{ frames, bytes int }
+
+func (s *sink) Send(b []byte) bool {
+	s.frames++
+	s.bytes += len(b)
+	return true
+}
+
+// Real workers in a bubble of fake time: cuts come at the beat, and Close ends everything.
+func TestWorkersBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshot.NewStore(snapshot.Options{})
+		e := New(store, Options{Workers: 3})
+		store.Begin()
+		id, _ := store.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "A"}})
+		store.Commit()
+		e.Start()
+		h := e.Handle(id, market.ChannelQuote)
+		readers := make([]*sink, 6)
+		subs := make([]*Subscriber, 6)
+		for i := range readers {
+			readers[i] = new(sink)
+			subs[i] = e.Attach(readers[i], bare(Proto))
+			subs[i].Subscribe([]Item{{Handle: h}}, []throttle.Cadence{throttle.Every100ms, throttle.Immediate}[i/3])
+		}
+		for i := range 1000 {
+			store.Begin()
+			store.Quote(id, &market.Quote{Bid: int64(i), Has: market.HasBid, IngestTime: time.Now().UnixMicro()})
+			store.Commit()
+			time.Sleep(2 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		for _, s := range subs {
+			s.Detach()
+		}
+		for i, r := range readers {
+			if want := []int{20, 1000}[i/3]; r.frames < want-1 || r.frames > want+2 {
+				t.Errorf("reader %d got %d frames, want about %d", i, r.frames, want)
+			}
+		}
+		if late := e.Stats().LatestCut; late > time.Millisecond {
+			t.Errorf("a cut came %v after its beat", late)
+		}
+		e.Close()
+		subs[0].Subscribe(nil, throttle.Immediate)
+		subs[0].Detach()
+	})
+}
+
+// Everything at once, for the race detector: ticks, subscribers that come, change and go, and a close in the
+// middle of it.
+func TestConcurrentUse(t *testing.T) {
+	store := snapshot.NewStore(snapshot.Options{LogEvents: 64})
+	e := New(store, Options{Workers: 2})
+	const instruments = 20
+	store.Begin()
+	for i := range instruments {
+		_, _ = store.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: fmt.Sprint(i)}})
+	}
+	store.Commit()
+	e.Start()
+	var clients, ticks sync.WaitGroup
+	stop := make(chan struct{})
+	ticks.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			id := market.InstrumentID(n % instruments)
+			p := market.Position{Epoch: 1, Sequence: market.Sequence(n/instruments + 1)}
+			store.Begin()
+			store.Quote(id, &market.Quote{Bid: int64(n), Has: market.HasBid, Position: p})
+			store.Trade(id, &market.Trade{Price: int64(n), Position: p})
+			store.Commit()
+		}
+	})
+	for c := range 8 {
+		clients.Go(func() {
+			for round := range 20 {
+				s := e.Attach(new(sink), bare(Encoding(c%2)))
+				for i := range 5 {
+					ch := []market.Channel{market.ChannelQuote, market.ChannelTrade, market.ChannelStatus}[(c+i)%3]
+					h := e.Handle(market.InstrumentID((c*round+i)%instruments), ch)
+					s.Subscribe([]Item{{Handle: h, History: 3}}, throttle.Cadence((c+i+round)%4))
+					s.Wake()
+					if i == 3 {
+						s.Unsubscribe([]Handle{h})
+					}
+				}
+				s.Detach()
+			}
+		})
+	}
+	clients.Wait()
+	close(stop)
+	ticks.Wait()
+	e.Close()
+}
+
+// steady returns a world with one lane at 100 ms over n quotes, warmed up.
+func steady(n int, e Encoding) (*world, *sink) {
+	w := newWorld(n, 64, Options{})
+	out := new(sink)
+	s := w.engine.Attach(out, bare(e))
+	ids := make([]int, n)
+	for i := range ids {
+		ids[i] = i
+	}
+	w.worker.turn()
+	s.Subscribe(w.items(market.ChannelQuote, ids...), throttle.Every100ms)
+	for range 5 {
+		for i := range n {
+			w.quote(i)
+		}
+		w.pass(100)
+	}
+	return w, out
+}
+
+func TestAFrameAllocatesNothing(t *testing.T) {
+	w, out := steady(20, Proto)
+	frames := out.frames
+	if n := testing.AllocsPerRun(100, func() {
+		for i := range 20 {
+			w.quote(i)
+		}
+		w.pass(100)
+	}); n != 0 {
+		t.Fatalf("%v allocations per cut with one frame", n)
+	}
+	if out.frames-frames < 100 {
+		t.Fatalf("only %d frames were sent", out.frames-frames)
+	}
+}
+
+// BenchmarkFlush prints what a frame of 20 quotes costs without the socket, and how little of it depends on
+// the ticks behind it.
+func BenchmarkFlush(b *testing.B) {
+	for _, ticks := range []int{1, 8, 64} {
+		b.Run(fmt.Sprintf("ticks=%d", ticks), func(b *testing.B) {
+			w, out := steady(20, Proto)
+			p := w.worker.active[0]
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				for i := range 20 * ticks {
+					w.quote(i % 20)
+				}
+				b.StartTimer()
+				w.now += 100_000
+				p.run(w.now)
+			}
+			b.ReportMetric(float64(out.bytes)/float64(out.frames), "B/frame")
+		})
+	}
+}

@@ -1,0 +1,154 @@
+package fanout
+
+import (
+	"slices"
+
+	"github.com/feedd/feedd/throttle"
+)
+
+// Subscriber is a connection's place in the engine. Its methods may be called from any goroutine; what they
+// ask for happens on the worker that owns the subscriber, in the order asked.
+type Subscriber struct {
+	worker  *worker
+	conn    Conn
+	framing Framing
+
+	// Owned by the worker.
+	number   uint32 // spreads subscribers over the phases of a cadence
+	place    int    // in worker.subscribers
+	lanes    []*lane
+	lastSend int64 // monotonic microseconds
+	blocked  bool  // the connection took no frame, and has not said since that it is ready
+	detached bool
+}
+
+// Subscribe has items sent at cadence c. What is new is sent whole and at once; what was subscribed at
+// another cadence moves and goes on without a repeat. At throttle.Paused nothing is sent, and items lose
+// their place.
+func (s *Subscriber) Subscribe(items []Item, c throttle.Cadence) {
+	s.worker.post(func(w *worker) { w.subscribe(s, items, c) })
+}
+
+// Unsubscribe ends the rows of handles. Handles that are not subscribed are passed over.
+func (s *Subscriber) Unsubscribe(handles []Handle) {
+	s.worker.post(func(w *worker) { w.unsubscribe(s, handles) })
+}
+
+// Wake says that the connection takes frames again.
+func (s *Subscriber) Wake() {
+	s.worker.post(func(w *worker) { w.wakeUp(s) })
+}
+
+// Detach ends the subscriber: when it returns, no Send is running and none will follow.
+func (s *Subscriber) Detach() {
+	done := make(chan struct{})
+	if !s.worker.post(func(w *worker) { w.detach(s); close(done) }) {
+		return
+	}
+	<-done
+}
+
+func (w *worker) subscribe(s *Subscriber, items []Item, c throttle.Cadence) {
+	if s.detached {
+		return
+	}
+	moved := make(map[Handle]mark)
+	for _, l := range slices.Clone(s.lanes) {
+		if l.phase.cadence != c {
+			w.takeOut(l, func(h Handle) bool {
+				return slices.ContainsFunc(items, func(it Item) bool { return it.Handle == h })
+			}, moved)
+		}
+	}
+	if c >= throttle.Cadences {
+		return
+	}
+	l := w.laneOf(s, c)
+	p := l.phase
+	l.edit(func(slots []uint32, marks []mark) ([]uint32, []mark) {
+		r := make([]mark, 1)
+		for _, it := range items {
+			i := p.slotOf(it.Handle)
+			at, held := slices.BinarySearch(slots, i)
+			if held {
+				continue
+			}
+			m, ok := moved[it.Handle]
+			if !ok {
+				reader := p.store.Acquire()
+				p.slots[i].view.join(&r[0], &it, reader)
+				reader.Release()
+				m = r[0]
+			}
+			p.hold(i)
+			slots, marks = slices.Insert(slots, at, i), slices.Insert(marks, at, m)
+		}
+		return slots, marks
+	})
+	p.catchUp(l, true, w.wall())
+}
+
+func (w *worker) unsubscribe(s *Subscriber, handles []Handle) {
+	for _, l := range slices.Clone(s.lanes) {
+		w.takeOut(l, func(h Handle) bool { return slices.Contains(handles, h) }, nil)
+	}
+}
+
+// takeOut removes from l the handles that gone names, noting in moved, unless nil, how far l is informed of
+// each. A lane that ends up empty is removed.
+func (w *worker) takeOut(l *lane, gone func(Handle) bool, moved map[Handle]mark) {
+	p := l.phase
+	if !slices.ContainsFunc(l.cohort.slots, func(i uint32) bool { return gone(p.slots[i].handle) }) {
+		return
+	}
+	var out []uint32
+	l.edit(func(slots []uint32, marks []mark) ([]uint32, []mark) {
+		keptSlots, keptMarks := slots[:0], marks[:0]
+		for n, i := range slots {
+			h := p.slots[i].handle
+			if !gone(h) {
+				keptSlots, keptMarks = append(keptSlots, i), append(keptMarks, marks[n])
+				continue
+			}
+			if moved != nil {
+				moved[h] = marks[n]
+			}
+			out = append(out, i)
+		}
+		return keptSlots, keptMarks
+	})
+	for _, i := range out {
+		p.release(i)
+	}
+	if len(l.cohort.slots) == 0 {
+		l.remove()
+		l.sub.lanes = slices.DeleteFunc(l.sub.lanes, func(x *lane) bool { return x == l })
+		return
+	}
+	p.catchUp(l, false, 0)
+}
+
+func (w *worker) wakeUp(s *Subscriber) {
+	s.blocked = false
+	for _, l := range s.lanes {
+		if l.marks != nil {
+			l.phase.catchUp(l, true, w.wall())
+		}
+	}
+}
+
+func (w *worker) detach(s *Subscriber) {
+	if s.detached {
+		return
+	}
+	s.detached = true
+	for _, l := range s.lanes {
+		l.remove()
+	}
+	s.lanes = nil
+	last := len(w.subscribers) - 1
+	w.subscribers[s.place] = w.subscribers[last]
+	w.subscribers[s.place].place = s.place
+	w.subscribers[last] = nil
+	w.subscribers = w.subscribers[:last]
+}

@@ -1,0 +1,276 @@
+package fanout
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/feedd/feedd/internal/wire"
+	"github.com/feedd/feedd/snapshot"
+	"github.com/feedd/feedd/throttle"
+)
+
+// phasesOf is how many phases a cadence has in one worker: about one for every 25 ms, so that sessions are
+// spread over time, and no more than 16, since each phase encodes what it cuts for itself.
+var phasesOf = [throttle.Cadences]int{
+	throttle.Immediate: 1, throttle.Every20ms: 1, throttle.Every50ms: 2, throttle.Every100ms: 4, throttle.Every250ms: 10,
+	throttle.Every500ms: 16, throttle.Every1s: 16, throttle.Every2s: 16, throttle.Every5s: 16,
+}
+
+// worker owns a share of the subscribers and all that is sent to them. Everything but the mailbox belongs to
+// its goroutine, which Engine.Start begins and Engine.Close ends.
+type worker struct {
+	engine *Engine
+	number int
+	wall   func() int64 // microseconds since the Unix epoch
+	mono   func() int64 // microseconds since some moment, never stepping back
+
+	out         output
+	phases      [throttle.Cadences][]*phase // nil until somebody is on it
+	active      []*phase                    // those with lanes
+	subscribers []*Subscriber
+	nextBeat    int64 // when to look for subscribers that need a heartbeat
+	notBefore   int64 // when the immediate phase may cut again
+
+	dirty atomic.Bool   // ingest committed since the last immediate cut
+	wake  chan struct{} // capacity 1
+
+	mailbox struct {
+		mu     sync.Mutex
+		jobs   []func(*worker)
+		closed bool
+	}
+}
+
+// output is what the phases of a worker send with.
+type output struct {
+	builder  builder
+	frame    []byte
+	undo     []mark
+	maxFrame int
+	now      int64 // the worker's monotonic clock at the start of the turn
+	tally    tally
+}
+
+// tally is what a worker counted since it last added to the engine's counters.
+type tally struct {
+	frames, bytes, conflated, missed, lost uint64
+}
+
+func (o *output) wrap(f Framing, payload []byte) []byte {
+	o.frame = f.AppendFrame(o.frame[:0], payload)
+	return o.frame
+}
+
+func (o *output) send(s *Subscriber, frame []byte) bool {
+	if s.blocked {
+		return false
+	}
+	if !s.conn.Send(frame) {
+		s.blocked = true
+		return false
+	}
+	s.lastSend = o.now
+	o.tally.frames++
+	o.tally.bytes += uint64(len(frame))
+	return true
+}
+
+// post hands a job to the worker. It reports false when the engine has closed, and drops the job.
+func (w *worker) post(job func(*worker)) bool {
+	w.mailbox.mu.Lock()
+	if w.mailbox.closed {
+		w.mailbox.mu.Unlock()
+		return false
+	}
+	w.mailbox.jobs = append(w.mailbox.jobs, job)
+	w.mailbox.mu.Unlock()
+	w.signal()
+	return true
+}
+
+func (w *worker) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// committed tells the worker that ingest changed something.
+func (w *worker) committed() {
+	if !w.dirty.Load() && !w.dirty.Swap(true) {
+		w.signal()
+	}
+}
+
+func (w *worker) run(stop <-chan struct{}) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(time.Duration(w.turn()) * time.Microsecond)
+		select {
+		case <-w.wake:
+		case <-timer.C:
+		case <-stop:
+			w.close()
+			return
+		}
+	}
+}
+
+// close runs the jobs that wait, so that nobody who waits for one hangs, and takes no more.
+func (w *worker) close() {
+	w.mailbox.mu.Lock()
+	w.mailbox.closed = true
+	w.mailbox.mu.Unlock()
+	w.runJobs()
+}
+
+func (w *worker) runJobs() {
+	w.mailbox.mu.Lock()
+	jobs := w.mailbox.jobs
+	w.mailbox.jobs = nil
+	w.mailbox.mu.Unlock()
+	for _, job := range jobs {
+		job(w)
+	}
+}
+
+// longestWait bounds a wait without anything due, in microseconds.
+const longestWait = 1_000_000
+
+// turn does all that is due and returns the microseconds until something will be.
+func (w *worker) turn() int64 {
+	w.out.now = w.mono()
+	w.runJobs()
+	next := w.out.now + longestWait
+	w.retire()
+	for _, p := range w.active {
+		due := p.due
+		if p.follow != nil {
+			due = w.chase(p)
+		} else if due <= w.out.now {
+			w.engine.late(w.out.now - due)
+			p.run(w.wall())
+			p.schedule(w.mono())
+			due = p.due
+		}
+		next = min(next, due)
+	}
+	next = min(next, w.heartbeats())
+	w.engine.count(&w.out.tally)
+	return max(0, next-w.mono())
+}
+
+// retire lets go of the phases whose last lane has left.
+func (w *worker) retire() {
+	kept := w.active[:0]
+	for _, p := range w.active {
+		if p.lanes > 0 {
+			kept = append(kept, p)
+			continue
+		}
+		for i, q := range w.phases[p.cadence] {
+			if q == p {
+				w.phases[p.cadence][i] = nil
+			}
+		}
+	}
+	clear(w.active[len(kept):])
+	w.active = kept
+}
+
+// Under load immediate cuts are held apart, so that their cost falls as the rate of ticks grows: a millisecond
+// after a cut that sent many frames, two after one that took a millisecond or more.
+const (
+	manyFrames = 32
+	shortHold  = 1000
+	longHold   = 2000
+)
+
+// chase makes an immediate cut if ingest has committed and the last one is long enough ago. It returns when
+// to look again.
+func (w *worker) chase(p *phase) int64 {
+	never := w.out.now + longestWait
+	if !w.dirty.Load() {
+		return never
+	}
+	if w.out.now < w.notBefore {
+		return w.notBefore
+	}
+	w.dirty.Store(false)
+	frames := w.out.tally.frames
+	p.chase(w.wall())
+	switch took := w.mono() - w.out.now; {
+	case took >= shortHold:
+		w.notBefore = w.out.now + longHold
+	case w.out.tally.frames-frames >= manyFrames:
+		w.notBefore = w.out.now + shortHold
+	}
+	return never
+}
+
+// heartbeats greets subscribers that were sent nothing for a while, and returns when to look again.
+func (w *worker) heartbeats() int64 {
+	interval := w.engine.options.Heartbeat.Microseconds()
+	if w.out.now < w.nextBeat {
+		return w.nextBeat
+	}
+	w.nextBeat = w.out.now + interval/4
+	b := &w.out.builder
+	for _, s := range w.subscribers {
+		if w.out.now-s.lastSend < interval*3/4 || s.blocked {
+			continue
+		}
+		if s.framing.Encoding() == JSON {
+			b.payload = wire.AppendTextHeartbeat(b.payload[:0], w.wall())
+		} else {
+			b.payload = wire.AppendHeartbeat(b.payload[:0], w.wall())
+		}
+		w.out.send(s, w.out.wrap(s.framing, b.payload))
+	}
+	return w.nextBeat
+}
+
+// laneOf finds or makes a subscriber's lane at a cadence.
+func (w *worker) laneOf(s *Subscriber, c throttle.Cadence) *lane {
+	for _, l := range s.lanes {
+		if l.phase.cadence == c {
+			return l
+		}
+	}
+	l := w.phaseOf(s, c).newLane(s)
+	s.lanes = append(s.lanes, l)
+	return l
+}
+
+func (w *worker) phaseOf(s *Subscriber, c throttle.Cadence) *phase {
+	n := phasesOf[c]
+	if w.phases[c] == nil {
+		w.phases[c] = make([]*phase, n)
+	}
+	i := int(s.number) % n
+	if p := w.phases[c][i]; p != nil {
+		return p
+	}
+	// The phases of all workers together divide the interval evenly.
+	workers := int64(len(w.engine.workers))
+	offset := c.Interval().Microseconds() * (int64(i)*workers + int64(w.number)) / (int64(n) * workers)
+	p := newPhase(c, offset, w.engine.store, &w.out)
+	if p.follow != nil {
+		p.follow.journal = journalEnd(w.engine.store)
+	} else {
+		p.schedule(w.mono())
+	}
+	p.cutTime = w.wall()
+	w.phases[c][i] = p
+	w.active = append(w.active, p)
+	return p
+}
+
+// journalEnd is the position behind all changes so far.
+func journalEnd(s *snapshot.Store) uint64 {
+	r := s.Acquire()
+	defer r.Release()
+	return r.JournalEnd()
+}
