@@ -1,0 +1,106 @@
+package market
+
+import (
+	"math"
+	"math/big"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestDecimalRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v, scale := rapid.Int64().Draw(t, "v"), uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale"))
+		text := string(AppendDecimal(nil, v, scale))
+		want := new(big.Rat).SetFrac(big.NewInt(v), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil))
+		if text != want.FloatString(int(scale)) {
+			t.Fatalf("%d at %d is %q, want %q", v, scale, text, want.FloatString(int(scale)))
+		}
+		if v == math.MinInt64 {
+			return // has no positive counterpart, so text cannot name it
+		}
+		if got, err := ParseDecimal(text, scale); err != nil || got != v {
+			t.Fatalf("%q reads as %d, %v", text, got, err)
+		}
+	})
+}
+
+func TestParseDecimal(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		scale uint8
+		want  int64
+		err   string
+	}{
+		{"61837.63", 2, 6183763, ""},
+		{"61837.63000000", 2, 6183763, ""},
+		{"-.5", 1, -5, ""},
+		{"5.", 0, 5, ""},
+		{"007", 2, 700, ""},
+		{"0.005", 2, 0, "more than 2 decimals"},
+		{"1e5", 2, 0, `unexpected 'e'`},
+		{"", 2, 0, "no digits"},
+		{"-", 2, 0, "no digits"},
+		{".", 2, 0, "no digits"},
+		{"1.2.3", 2, 0, `unexpected '.'`},
+		{" 1", 2, 0, `unexpected ' '`},
+		{"+1", 2, 0, `unexpected '+'`},
+		{"9223372036854775807", 0, math.MaxInt64, ""},
+		{"9223372036854775808", 0, 0, "too large"},
+		{"9223372036854775807", 1, 0, "too large"},
+	} {
+		got, err := ParseDecimal(c.text, c.scale)
+		if (err == nil) != (c.err == "") || got != c.want || (err != nil && !strings.Contains(err.Error(), c.err)) {
+			t.Errorf("%q at %d: %d, %v", c.text, c.scale, got, err)
+		}
+	}
+}
+
+func TestRescaleNeverLosesADigit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := rapid.Int64().Draw(t, "v")
+		from, to := uint8(rapid.IntRange(0, 20).Draw(t, "from")), uint8(rapid.IntRange(0, 20).Draw(t, "to"))
+		got, ok := Rescale(v, from, to)
+		if !ok {
+			return
+		}
+		ten := func(n uint8) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
+		if new(big.Rat).SetFrac(big.NewInt(v), ten(from)).Cmp(new(big.Rat).SetFrac(big.NewInt(got), ten(to))) != 0 {
+			t.Fatalf("%d at %d is not %d at %d", v, from, got, to)
+		}
+	})
+}
+
+func TestParseSymbol(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"binance:BTCUSDT": true, "sim:BRK.B": true, "sim:EUR/USD": true, "v:a:b": true,
+		"BTCUSDT": false, ":x": false, "v:": false, "": false, "v:a b": false, "v:\x00": false, "v:" + strings.Repeat("x", 63): false,
+	} {
+		s, err := ParseSymbol(text)
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", text, err)
+		}
+		if ok && s.String() != text {
+			t.Errorf("%q reads back as %q", text, s)
+		}
+	}
+}
+
+func TestChannelsAndPositions(t *testing.T) {
+	for c := ChannelQuote; c < channelEnd; c++ {
+		if ParseChannel(c.String()) != c {
+			t.Errorf("channel %d is called %q, which parses to %d", c, c, ParseChannel(c.String()))
+		}
+	}
+	if ParseChannel("") != ChannelNone || ParseChannel("nonsense") != ChannelNone || Channel(99).String() != "" {
+		t.Error("an unknown channel has a name")
+	}
+	for i, p := range []Position{{1, 1}, {1, 2}, {2, 1}} {
+		for j, q := range []Position{{1, 1}, {1, 2}, {2, 1}} {
+			if p.Before(q) != (i < j) {
+				t.Errorf("%v before %v: %v", p, q, p.Before(q))
+			}
+		}
+	}
+}
