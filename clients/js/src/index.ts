@@ -6,3 +6,4 @@ export { FeedError } from './errors.js';
 export type { FeedErrorCode, LocalErrorCode, ServerErrorCode } from './errors.js';
 export { formatDecimal, formatPrice, formatSize } from './decimal.js';
 export type * from './types.js';
+export { createClient } from './client.js';

@@ -58,7 +58,7 @@ export interface StateEvent {
   /** WebSocket close code behind a change to reconnecting or closed, where there was one. */
   readonly code?: number;
   readonly reason?: string;
-  /** Wait before the next attempt; with state reconnecting only. */
+  /** Wait before the next attempt, 0 when one is under way; with state reconnecting only. */
   readonly retryInMs?: number;
 }
 

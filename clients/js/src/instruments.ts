@@ -1,0 +1,95 @@
+/** What is known of instruments and their sources apart from prices. */
+
+import type { Instrument, InstrumentStatus, Quality, SourceEvent, Stream, Trading } from './types.js';
+import type { WireInstrument, WireSourceStatus, WireStatus } from './wire/frame.js';
+
+// By their numbers on the wire; what a newer server adds is unknown.
+const streams: readonly Stream[] = ['unknown', 'open', 'closed', 'closed-retry'];
+const qualities: readonly Quality[] = ['unknown', 'ok', 'suspect', 'syncing'];
+const tradings: readonly Trading[] = ['unknown', 'open', 'halted', 'auction', 'pre-open', 'closed'];
+
+// From what says least to what says worst.
+const streamRank: readonly Stream[] = ['unknown', 'open', 'closed-retry', 'closed'];
+const qualityRank: readonly Quality[] = ['unknown', 'ok', 'syncing', 'suspect'];
+
+/** One instrument with its status, which is the worse of its own and its source's. */
+export class InstrumentEntry {
+  status: InstrumentStatus;
+  own: Omit<SourceEvent, 'source'> & { trading: Trading } = { stream: 'unknown', quality: 'unknown', trading: 'unknown', reason: '' };
+
+  constructor(public instrument: Instrument) {
+    this.status = { symbol: instrument.symbol, ...this.own };
+  }
+
+  /** Brings status up to date and reports whether it changed. */
+  combine(source: SourceEvent | undefined): boolean {
+    const { own } = this;
+    const before = this.status;
+    const quality = worse(qualityRank, own.quality, source?.quality);
+    const stream = worse(streamRank, own.stream, source?.stream);
+    const reason = quality === own.quality ? own.reason : source!.reason;
+    if (before.quality === quality && before.stream === stream && before.trading === own.trading && before.reason === reason) return false;
+    this.status = { symbol: this.instrument.symbol, stream, quality, trading: own.trading, reason };
+    return true;
+  }
+}
+
+export class Instruments {
+  private readonly bySymbol = new Map<string, InstrumentEntry>();
+  /** Of this connection. */
+  private readonly byStatusHandle = new Map<number, InstrumentEntry>();
+  private readonly sources = new Map<string, SourceEvent>();
+
+  get(symbol: string): InstrumentEntry | undefined {
+    return this.bySymbol.get(symbol);
+  }
+
+  /** Handles mean nothing on the next connection. */
+  down(): void {
+    this.byStatusHandle.clear();
+  }
+
+  define(wire: WireInstrument): void {
+    const { statusHandle, ...instrument } = wire;
+    let entry = this.bySymbol.get(wire.symbol);
+    if (entry === undefined) {
+      entry = new InstrumentEntry(instrument);
+      this.bySymbol.set(wire.symbol, entry);
+    } else entry.instrument = instrument;
+    if (statusHandle !== 0) this.byStatusHandle.set(statusHandle, entry);
+    entry.combine(this.sources.get(instrument.source));
+  }
+
+  /** The instrument whose status is another now. */
+  applyStatus(wire: WireStatus): InstrumentEntry | undefined {
+    const entry = this.byStatusHandle.get(wire.handle);
+    if (entry === undefined) return undefined;
+    entry.own = {
+      stream: streams[wire.stream] ?? 'unknown',
+      quality: qualities[wire.quality] ?? 'unknown',
+      trading: tradings[wire.trading] ?? 'unknown',
+      reason: wire.reason,
+    };
+    return entry.combine(this.sources.get(entry.instrument.source)) ? entry : undefined;
+  }
+
+  /** The source's status, and the instruments whose own is another by it. */
+  applySource(wire: WireSourceStatus): { source: SourceEvent; changed: InstrumentEntry[] } {
+    const source: SourceEvent = {
+      source: wire.source,
+      stream: streams[wire.stream] ?? 'unknown',
+      quality: qualities[wire.quality] ?? 'unknown',
+      reason: wire.reason,
+    };
+    this.sources.set(wire.source, source);
+    const changed: InstrumentEntry[] = [];
+    for (const entry of this.bySymbol.values()) {
+      if (entry.instrument.source === wire.source && entry.combine(source)) changed.push(entry);
+    }
+    return { source, changed };
+  }
+}
+
+function worse<S>(rank: readonly S[], own: S, other: S | undefined): S {
+  return other !== undefined && rank.indexOf(other) > rank.indexOf(own) ? other : own;
+}
