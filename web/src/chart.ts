@@ -1,0 +1,106 @@
+import type { TradeRow } from "@feedd/client";
+import type { Past } from "./past.ts";
+
+/** Time that the chart spans. */
+export const SPAN_MS = 60_000;
+
+const PAD = 7;
+
+interface Colours {
+  line: string;
+  band: string;
+  buy: string;
+  sell: string;
+}
+
+/** The focused symbol's last minute: the band between bid and ask in steps, and trades as dots. */
+export class Chart {
+  readonly #context: CanvasRenderingContext2D | null;
+  #colours: Colours | undefined;
+  #width = 0;
+  #height = 0;
+
+  constructor(private readonly canvas: HTMLCanvasElement) {
+    this.#context = canvas.getContext("2d");
+    new ResizeObserver((entries) => {
+      const box = entries[0]?.contentRect;
+      this.#width = box?.width ?? 0;
+      this.#height = box?.height ?? 0;
+      const ratio = window.devicePixelRatio;
+      canvas.width = Math.round(this.#width * ratio);
+      canvas.height = Math.round(this.#height * ratio);
+      this.#context?.setTransform(ratio, 0, 0, ratio, 0, 0);
+    }).observe(canvas);
+  }
+
+  /** The look changed: colours are read again from the style sheet. */
+  restyle(): void {
+    this.#colours = undefined;
+  }
+
+  draw(past: Past, trades: readonly TradeRow[], nowMs: number): void {
+    const g = this.#context;
+    if (g === null || this.#width === 0) return;
+    g.clearRect(0, 0, this.#width, this.#height);
+    const since = nowMs - SPAN_MS;
+    const times: number[] = [], bids: number[] = [], asks: number[] = [];
+    past.forEachSince(since, (t, bid, ask) => {
+      if (Number.isNaN(bid) || Number.isNaN(ask)) return;
+      times.push(t);
+      bids.push(bid);
+      asks.push(ask);
+    });
+    const dots = trades.filter((trade) => trade.ingestTimeUs / 1000 >= since && trade.kind !== "cancellation");
+    let low = Infinity, high = -Infinity;
+    for (const v of bids) low = Math.min(low, v);
+    for (const v of asks) high = Math.max(high, v);
+    for (const trade of dots) [low, high] = [Math.min(low, trade.price), Math.max(high, trade.price)];
+    if (low > high) return;
+    const x = (t: number) => ((Math.max(t, since) - since) / SPAN_MS) * this.#width;
+    const y = (v: number) => high === low ? this.#height / 2 : PAD + ((high - v) / (high - low)) * (this.#height - 2 * PAD);
+    const colours = this.#colours ??= readColours(this.canvas);
+    this.#band(g, colours, times.map(x), bids.map(y), asks.map(y));
+    for (const trade of dots) {
+      g.fillStyle = trade.aggressor === "sell" ? colours.sell : colours.buy;
+      g.fillRect(x(trade.ingestTimeUs / 1000) - 1, y(trade.price) - 1, 2.5, 2.5);
+    }
+  }
+
+  /** Steps, since a price holds until the next one; the last holds until now. */
+  #band(g: CanvasRenderingContext2D, colours: Colours, xs: number[], bids: number[], asks: number[]): void {
+    if (xs.length === 0) return;
+    const steps = (ys: number[]) => {
+      const path = new Path2D();
+      path.moveTo(xs[0]!, ys[0]!);
+      for (let i = 1; i < xs.length; i++) {
+        path.lineTo(xs[i]!, ys[i - 1]!);
+        path.lineTo(xs[i]!, ys[i]!);
+      }
+      path.lineTo(this.#width, ys[ys.length - 1]!);
+      return path;
+    };
+    g.beginPath();
+    g.fillStyle = colours.band;
+    for (let i = 0; i < xs.length; i++) {
+      const right = xs[i + 1] ?? this.#width;
+      g.fillRect(xs[i]!, asks[i]!, right - xs[i]! + .5, Math.max(1, bids[i]! - asks[i]!));
+    }
+    g.strokeStyle = colours.line;
+    g.lineWidth = 1;
+    g.stroke(steps(bids));
+    g.stroke(steps(asks));
+  }
+}
+
+function readColours(canvas: HTMLElement): Colours {
+  // A custom property keeps light-dark() unresolved; a real property of an element gives the colour.
+  const probe = document.createElement("i");
+  canvas.after(probe);
+  const read = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const colours = { line: read("--soft"), band: read("--line"), buy: read("--up"), sell: read("--down") };
+  probe.remove();
+  return colours;
+}

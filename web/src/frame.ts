@@ -1,0 +1,32 @@
+/** Something that draws itself in the frame's flush when it is dirty. */
+export type Part = (nowMs: number) => void;
+
+/**
+ * The one requestAnimationFrame of the page. Whoever changed asks for a frame; all parts then draw in one
+ * flush, so that the browser computes style and layout once.
+ */
+export class Frame {
+  readonly #parts: Part[] = [];
+  #asked = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Parts draw in the order in which they were added. */
+  add(part: Part): void {
+    this.#parts.push(part);
+  }
+
+  request(): void {
+    if (this.#asked) return;
+    this.#asked = true;
+    requestAnimationFrame((nowMs) => {
+      this.#asked = false;
+      for (const part of this.#parts) part(nowMs);
+    });
+  }
+
+  /** Asks for a frame `ms` from now; a later call replaces an earlier one. */
+  requestIn(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.request(), ms);
+  }
+}

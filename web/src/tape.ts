@@ -1,0 +1,115 @@
+import type { TradeEvent, TradeRow } from "@feedd/client";
+import { formatPrice, formatSize } from "@feedd/client";
+import { make, TextCell } from "./dom.ts";
+import { group, timeOfDay } from "./format.ts";
+
+/** Lines that the tape shows; the store keeps more. */
+export const TAPE_LINES = 80;
+
+/** What one line says. */
+export interface TapeLine {
+  kind: "trade" | "note";
+  time: string;
+  price: string;
+  size: string;
+  /** Class of the line: who took liquidity, or that the trade was taken back. */
+  mark: string;
+  note: string;
+}
+
+/** The line of an event. Trades that are missing say so, how many and why: never silence. */
+export function tapeLine(event: TradeEvent): TapeLine {
+  if (event.type === "trade") return tradeLine(event.trade);
+  const trades = event.count === 1 ? "1 trade" : `${group(String(event.count))} trades`;
+  const range = event.from === event.to ? `#${event.from}` : `#${event.from}–${event.to}`;
+  const why = event.type === "lost"
+    ? `${trades} lost (${range}): this page was too slow to take them`
+    : `${trades} missing (${range}): never reached the server`;
+  return { kind: "note", time: "", price: "", size: "", mark: event.type, note: why };
+}
+
+function tradeLine(trade: TradeRow): TapeLine {
+  const mended = trade.kind === "cancellation" ? " void" : "";
+  return {
+    kind: "trade",
+    time: timeOfDay(trade.exchangeTimeUs ?? trade.ingestTimeUs),
+    price: (trade.kind === "correction" ? "≙ " : "") + group(formatPrice(trade.price, trade.instrument)),
+    size: group(formatSize(trade.size, trade.instrument)),
+    mark: (trade.aggressor === "unknown" ? "" : trade.aggressor) + mended,
+    note: "",
+  };
+}
+
+/** A line's elements; lines are used again from the bottom up, so a tape at rest makes no garbage. */
+class Line {
+  readonly element: HTMLTableRowElement;
+  readonly #time: TextCell;
+  readonly #price: TextCell;
+  readonly #size: TextCell;
+
+  constructor() {
+    const [time, price, size] = [make("td"), make("td", { class: "at" }), make("td", { class: "size" })];
+    this.element = make("tr", {}, time, price, size);
+    this.#time = new TextCell(time);
+    this.#price = new TextCell(price);
+    this.#size = new TextCell(size);
+  }
+
+  show(line: TapeLine): void {
+    this.element.className = line.kind === "note" ? `note ${line.mark}` : line.mark;
+    this.#time.set(line.kind === "note" ? line.note : line.time);
+    this.#price.set(line.price);
+    this.#size.set(line.size);
+  }
+}
+
+/** The trades of the focused symbol, newest first. */
+export class Tape {
+  /** In the order of the screen, newest first. */
+  readonly #lines: Line[] = [];
+  #waiting: TradeEvent[] = [];
+  #cleared = false;
+  #emptyNote = "";
+
+  constructor(private readonly body: HTMLTableSectionElement) {}
+
+  /** Starts over with the trades of another symbol, oldest first. */
+  reset(trades: readonly TradeRow[], emptyNote: string): void {
+    this.#waiting = trades.slice(-TAPE_LINES).map((trade) => ({ type: "trade", trade }));
+    this.#cleared = true;
+    this.#emptyNote = emptyNote;
+  }
+
+  push(events: readonly TradeEvent[]): void {
+    this.#waiting.push(...events.slice(-TAPE_LINES));
+    // A hidden page gets no frames: what would scroll off unseen is dropped now. Notes count as lines.
+    if (this.#waiting.length > 4 * TAPE_LINES) this.#waiting = this.#waiting.slice(-TAPE_LINES);
+  }
+
+  draw(): void {
+    if (this.#cleared) {
+      this.body.replaceChildren();
+      this.#lines.length = 0;
+      this.#cleared = false;
+      if (this.#waiting.length === 0 && this.#emptyNote !== "") this.body.append(noteRow(this.#emptyNote));
+    }
+    if (this.#waiting.length === 0) return;
+    if (this.#lines.length === 0) this.body.replaceChildren();
+    for (const event of this.#waiting.slice(-TAPE_LINES)) {
+      const line = this.#lines.length >= TAPE_LINES ? this.#lines.pop()! : new Line();
+      line.show(tapeLine(event));
+      this.#lines.unshift(line);
+      this.body.prepend(line.element);
+    }
+    this.#waiting = [];
+  }
+
+  /** Texts of the lines, newest first. */
+  text(): string[] {
+    return this.#lines.map((line) => [...line.element.cells].map((cell) => cell.textContent).filter((t) => t !== "").join(" "));
+  }
+}
+
+function noteRow(text: string): HTMLTableRowElement {
+  return make("tr", { class: "quiet" }, make("td", {}, text));
+}
