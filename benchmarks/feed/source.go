@@ -1,0 +1,252 @@
+package feed
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/publish"
+)
+
+// Config says what market to publish.
+type Config struct {
+	Instruments int     `json:"instruments"`
+	Hz          float64 `json:"hz"`    // ticks a second and instrument
+	Burst       float64 `json:"burst"` // ticks that come together, on average
+	Seed        uint64  `json:"seed"`
+	// Stamp puts the time of publishing into the bid sizes.
+	Stamp bool `json:"stamp"`
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Instruments < 1:
+		return fmt.Errorf("instruments %d: want at least 1", c.Instruments)
+	case c.Hz <= 0:
+		return fmt.Errorf("%g ticks a second: want more than 0", c.Hz)
+	case c.Burst < 1:
+		return fmt.Errorf("bursts of %g ticks: want at least 1", c.Burst)
+	}
+	return nil
+}
+
+// Venue is that of all instruments.
+const Venue = "bench"
+
+func symbol(i int) market.Symbol { return market.Symbol{Venue: Venue, Name: fmt.Sprintf("I%05d", i)} }
+
+// Symbols returns the symbols of the first n instruments.
+func Symbols(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = symbol(i).String()
+	}
+	return all
+}
+
+// Source is a NATS server with a publisher. Its methods belong to one goroutine.
+type Source struct {
+	cfg         Config
+	server      *server.Server
+	nc          *nats.Conn
+	publisher   *publish.Publisher
+	walks       []*Walk
+	instruments []*publish.Instrument
+
+	mu        sync.Mutex // guards the schedule, the walks and what follows
+	schedule  *Schedule
+	last      []Quote
+	published Published
+	err       error // that ended publishing
+
+	halt chan struct{} // of the publishing goroutine; nil: paused
+	done chan struct{}
+}
+
+// Published counts what went out since the start.
+type Published struct {
+	Ticks  int64 `json:"ticks"`
+	Bursts int64 `json:"bursts"`
+	// LagMax is how far publishing fell behind its schedule at worst, since it was asked last.
+	LagMax time.Duration `json:"lag_max"`
+}
+
+// Where are the addresses of the NATS server.
+type Where struct {
+	NATS      string `json:"nats"`
+	WebSocket string `json:"websocket"`
+}
+
+// Open starts the NATS server on free ports of 127.0.0.1 and defines the instruments, each with a first
+// quote. Ticks begin with Resume. Close ends it.
+func Open(cfg Config) (*Source, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Source{cfg: cfg, schedule: NewSchedule(cfg.Seed, cfg.Instruments, cfg.Hz, cfg.Burst)}
+	if err := s.open(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// open needs no lock: nobody else knows s yet.
+func (s *Source) open() error {
+	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true}
+	o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true}
+	var err error
+	if s.server, err = server.NewServer(o); err != nil {
+		return fmt.Errorf("nats-server: %w", err)
+	}
+	s.server.Start()
+	const patience = 10 * time.Second
+	if !s.server.ReadyForConnections(patience) {
+		return fmt.Errorf("nats-server: not ready within %v", patience)
+	}
+	if s.nc, err = nats.Connect(s.server.ClientURL()); err != nil {
+		return fmt.Errorf("nats: %w", err)
+	}
+	s.publisher, err = publish.New(s.nc, publish.Options{Venue: Venue, Linger: publish.UntilFlush})
+	if err != nil {
+		return err
+	}
+	for i := range s.cfg.Instruments {
+		in, err := s.publisher.Define(market.Instrument{
+			Symbol: symbol(i), PriceScale: 2, SizeScale: 5, PriceStep: 1, SizeStep: 1, Description: "benchmark",
+		})
+		if err != nil {
+			return err
+		}
+		s.instruments = append(s.instruments, in)
+		s.walks = append(s.walks, NewWalk(s.cfg.Seed, i))
+		s.last = append(s.last, Quote{})
+		if err := s.burst(i, 1, time.Now()); err != nil {
+			return err
+		}
+	}
+	return errors.Join(s.publisher.Flush(), s.nc.Flush())
+}
+
+// Where returns the addresses of the NATS server.
+func (s *Source) Where() Where {
+	return Where{NATS: s.server.ClientURL(), WebSocket: s.server.WebsocketURL()}
+}
+
+// Resume publishes ticks until Pause, on from where the schedule was paused.
+func (s *Source) Resume() {
+	if s.halt == nil {
+		s.halt, s.done = make(chan struct{}), make(chan struct{})
+		go s.publish(s.halt, s.done)
+	}
+}
+
+// Pause stops the ticks and returns the last quote of each instrument.
+func (s *Source) Pause() ([]Quote, error) {
+	if s.halt != nil {
+		close(s.halt)
+		<-s.done
+		s.halt, s.done = nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Quote(nil), s.last...), errors.Join(s.err, s.nc.Flush())
+}
+
+// Published returns the counts and begins LagMax anew.
+func (s *Source) Published() (Published, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.published
+	s.published.LagMax = 0
+	return p, s.err
+}
+
+// step is the time between two looks at the schedule: bursts within one go out together.
+const step = time.Millisecond
+
+// publish is the goroutine between Resume and Pause.
+func (s *Source) publish(halt <-chan struct{}, done chan<- struct{}) {
+	defer close(done)
+	ticker := time.NewTicker(step)
+	defer ticker.Stop()
+	begin := time.Now().Add(-s.next())
+	for {
+		select {
+		case <-halt:
+			return
+		case now := <-ticker.C:
+			if !s.publishUntil(now.Sub(begin)) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Source) next() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.schedule.Peek()
+}
+
+// publishUntil publishes what is due and reports whether that worked.
+func (s *Source) publishUntil(at time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.schedule.Peek() > at {
+		return true
+	}
+	now := time.Now()
+	s.published.LagMax = max(s.published.LagMax, at-s.schedule.Peek())
+	for s.schedule.Peek() <= at && s.err == nil {
+		b := s.schedule.Next()
+		s.err = s.burst(b.Instrument, b.Ticks, now)
+	}
+	s.err = errors.Join(s.err, s.publisher.Flush())
+	return s.err == nil
+}
+
+// burst needs mu.
+func (s *Source) burst(i, ticks int, now time.Time) error {
+	us := now.UnixMicro()
+	stamp := int64(0)
+	if s.cfg.Stamp {
+		stamp = us
+	}
+	for range ticks {
+		q := s.walks[i].Next(stamp)
+		s.last[i] = q
+		err := s.instruments[i].Quote(market.Quote{
+			Bid: q.Bid, BidSize: q.BidSize, Ask: q.Ask, AskSize: q.AskSize, ExchangeTime: us,
+			Has: market.HasBid | market.HasAsk | market.HasExchangeTime,
+		})
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", symbol(i), err)
+		}
+	}
+	s.published.Ticks += int64(ticks)
+	s.published.Bursts++
+	return nil
+}
+
+// Close ends publisher and server.
+func (s *Source) Close() {
+	if s.nc != nil {
+		_, _ = s.Pause()
+	}
+	if s.publisher != nil {
+		_ = s.publisher.Close()
+	}
+	if s.nc != nil {
+		s.nc.Close()
+	}
+	if s.server != nil {
+		s.server.Shutdown()
+		s.server.WaitForShutdown()
+	}
+}

@@ -1,0 +1,57 @@
+package load
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Config says what to connect to, and as whom.
+type Config struct {
+	// Address is an IP address and port. Only loopback addresses are accepted: a benchmark must not become
+	// a flood of somebody's server.
+	Address string `json:"address"`
+	// Raw sockets speak frames from the first byte: no upgrade, no subscription.
+	Raw      bool `json:"raw"`
+	Sessions int  `json:"sessions"`
+	// Probes is how many of the sessions decode and check everything.
+	Probes    int    `json:"probes"`
+	CadenceMS uint32 `json:"cadence_ms"`
+	// Symbols of all instruments, by number.
+	Symbols []string `json:"symbols"`
+	Choice  Choice   `json:"choice"`
+}
+
+func (c *Config) target() (netip.AddrPort, error) {
+	at, err := netip.ParseAddrPort(c.Address)
+	if err != nil {
+		return at, fmt.Errorf("address: %w", err)
+	}
+	if !at.Addr().Is4() || !at.Addr().IsLoopback() {
+		return at, fmt.Errorf("address %s: only 127.0.0.0/8 is allowed", c.Address)
+	}
+	return at, nil
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Sessions < 1:
+		return fmt.Errorf("sessions %d: want at least 1", c.Sessions)
+	case c.Raw:
+		return nil
+	case c.Probes < 0 || c.Probes > c.Sessions:
+		return fmt.Errorf("%d probes: want at most the %d sessions that there are", c.Probes, c.Sessions)
+	case len(c.Symbols) != c.Choice.Instruments:
+		return fmt.Errorf("%d symbols for %d instruments", len(c.Symbols), c.Choice.Instruments)
+	}
+	return c.Choice.Validate()
+}
+
+// sessionsPerAddress keeps each source address below any limit a server may have on connections from one.
+const sessionsPerAddress = 64
+
+// source is the address that a session connects from: 127.1.0.1 and up, so that no two runs of a few
+// minutes use up the ports between two addresses, and 127.0.0.1 stays free for others.
+func source(session int) [4]byte {
+	n := session / sessionsPerAddress
+	return [4]byte{127, byte(1 + n/(254*256)), byte(n / 254), byte(1 + n%254)}
+}

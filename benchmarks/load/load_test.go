@@ -1,0 +1,241 @@
+package load
+
+import (
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/feedd/feedd/benchmarks/feed"
+	"github.com/feedd/feedd/benchmarks/internal/fake"
+	"github.com/feedd/feedd/benchmarks/probe"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const instruments = 30
+
+func config(address string) Config {
+	return Config{
+		Address: address, Sessions: 200, Probes: 3, CadenceMS: 250, Symbols: feed.Symbols(instruments),
+		Choice: Choice{Instruments: instruments, PerSession: 5, Distribution: Uniform, Seed: 1},
+	}
+}
+
+func start(t *testing.T, cfg Config) *Loop {
+	t.Helper()
+	l, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Stop)
+	return l
+}
+
+func connect(t *testing.T, cfg Config) *Loop {
+	t.Helper()
+	l := start(t, cfg)
+	if err := l.Connect(Patience); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// until marks over and over, adding up, until the windows together satisfy enough.
+func until(t *testing.T, l *Loop, what string, enough func(Window) bool) Window {
+	t.Helper()
+	var sum Window
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
+		w, err := l.Mark()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Frames += sum.Frames
+		w.Bytes += sum.Bytes
+		w.Controls += sum.Controls
+		w.Probes.Rows += sum.Probes.Rows
+		w.Probes.Frames += sum.Probes.Frames
+		for i := range sum.Arrivals {
+			w.Arrivals[i] += sum.Arrivals[i]
+		}
+		if sum = w; enough(sum) {
+			return sum
+		}
+	}
+	t.Fatalf("never came: %s; got %+v", what, sum)
+	return sum
+}
+
+func TestSessionsSubscribeAndCount(t *testing.T) {
+	server := fake.New(t, instruments)
+	cfg := config(server.Address)
+	l := connect(t, cfg)
+
+	subscribes, _ := server.Requests()
+	if len(subscribes) != cfg.Sessions {
+		t.Fatalf("%d subscriptions", len(subscribes))
+	}
+	for _, s := range subscribes {
+		if len(s.GetSymbols()) != 5 || s.GetCadenceMs() != 250 || !slices.Equal(s.GetChannels(), []string{"quote"}) {
+			t.Fatalf("subscribed to %v", s)
+		}
+	}
+	if w, err := l.Mark(); err != nil || w.Live != cfg.Sessions {
+		t.Fatalf("%d sessions live, error %v", w.Live, err)
+	}
+
+	const cuts = 4
+	for range cuts {
+		server.Cut(false)
+	}
+	w := until(t, l, "all frames", func(w Window) bool { return w.Probes.Frames >= 3*cuts && w.Frames >= cuts*200 })
+	if w.Frames != cuts*200 || w.Bytes < w.Frames*5 || w.Probes.Rows != 3*cuts*5 || w.Probes.Problems != 0 || len(w.Closed) != 0 {
+		t.Errorf("window %+v", w)
+	}
+	var arrivals int64
+	for _, n := range w.Arrivals {
+		arrivals += n
+	}
+	if arrivals != w.Frames {
+		t.Errorf("%d arrivals of %d frames", arrivals, w.Frames)
+	}
+	held, err := l.Holds()
+	if err != nil || len(held) != 3*5 {
+		t.Fatalf("probes hold %d quotes, error %v", len(held), err)
+	}
+	if n, first := probe.Compare(held, server.Last()); n != 0 {
+		t.Errorf("%d final quotes differ: %s", n, first)
+	}
+}
+
+func TestSessionsAnswerPingsAndNoteCloses(t *testing.T) {
+	server := fake.New(t, instruments)
+	cfg := config(server.Address)
+	cfg.Sessions = 5
+	l := connect(t, cfg)
+	server.Ping("still there?")
+	until(t, l, "pongs", func(w Window) bool {
+		_, pongs := server.Requests()
+		return w.Controls == 5 && len(pongs) == 5
+	})
+	server.CloseAll(4000, "draining")
+	w := until(t, l, "closes", func(w Window) bool { return w.Live == 0 })
+	if w.Closed["closed 4000 draining"] != 5 {
+		t.Errorf("ended %v", w.Closed)
+	}
+	_, pongs := server.Requests()
+	for _, p := range pongs {
+		if p != "still there?" {
+			t.Errorf("pong %q", p)
+		}
+	}
+}
+
+func TestProbesCatchALie(t *testing.T) {
+	server := fake.New(t, instruments)
+	l := connect(t, config(server.Address))
+	server.Cut(true)
+	w := until(t, l, "the lie", func(w Window) bool { return w.Probes.Problems >= 3*5 })
+	if !strings.Contains(strings.Join(w.Probes.Texts, "\n"), "no tick had the values") {
+		t.Errorf("problems %q", w.Probes.Texts)
+	}
+}
+
+func TestConnectSaysWhatWentWrong(t *testing.T) {
+	server := fake.New(t, instruments)
+	nobody, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := nobody.Addr().String()
+	_ = nobody.Close()
+
+	t.Run("nobody listens", func(t *testing.T) {
+		if err := start(t, config(closed)).Connect(Patience); err == nil || !strings.Contains(err.Error(), "refused") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("a symbol is unknown", func(t *testing.T) {
+		cfg := config(server.Address)
+		cfg.Symbols = feed.Symbols(instruments + 1)
+		cfg.Choice = Choice{Instruments: instruments + 1, PerSession: instruments + 1, Distribution: Uniform}
+		const soon = 50 * time.Millisecond
+		if err := start(t, cfg).Connect(soon); err == nil || !strings.Contains(err.Error(), "0 of 200 sessions are live") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestOnlyLoopbackAndSoundConfigs(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"only 127.0.0.0/8": func(c *Config) { c.Address = "192.0.2.1:80" },
+		"address":          func(c *Config) { c.Address = "localhost" },
+		"sessions 0":       func(c *Config) { c.Sessions = 0 },
+		"probes":           func(c *Config) { c.Probes = 201 },
+		"symbols":          func(c *Config) { c.Symbols = nil },
+		"a session":        func(c *Config) { c.Choice.PerSession = 31 },
+		"distribution":     func(c *Config) { c.Choice.Distribution = "normal" },
+		"cohorts":          func(c *Config) { c.Choice.Cohorts = -1 },
+	} {
+		cfg := config("127.0.0.1:1")
+		change(&cfg)
+		if _, err := Start(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error about %s, got %v", want, err)
+		}
+	}
+}
+
+func TestChoiceIsDistinctSeededAndShared(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 300).Draw(t, "instruments")
+		c := Choice{
+			Instruments: n, PerSession: rapid.IntRange(1, n).Draw(t, "per session"), Seed: rapid.Uint64().Draw(t, "seed"),
+			Distribution: rapid.SampledFrom([]string{Uniform, Zipf}).Draw(t, "distribution"),
+			Cohorts:      rapid.IntRange(0, 5).Draw(t, "cohorts"),
+		}
+		session := rapid.IntRange(0, 19_000).Draw(t, "session")
+		set := c.Of(session)
+		if len(set) != c.PerSession || !slices.IsSorted(set) || len(slices.Compact(slices.Clone(set))) != len(set) {
+			t.Fatalf("set %v", set)
+		}
+		if set[0] < 0 || set[len(set)-1] >= n {
+			t.Fatalf("set %v of %d instruments", set, n)
+		}
+		if !slices.Equal(set, c.Of(session)) {
+			t.Fatal("the same session gets another set")
+		}
+		if c.Cohorts > 0 && !slices.Equal(set, c.Of(session+c.Cohorts)) {
+			t.Fatal("sessions of one cohort differ")
+		}
+	})
+}
+
+func TestZipfPrefersTheFirst(t *testing.T) {
+	c := Choice{Instruments: 200, PerSession: 20, Distribution: Zipf, Seed: 1}
+	var watchers [200]int
+	for s := range 500 {
+		for _, i := range c.Of(s) {
+			watchers[i]++
+		}
+	}
+	if watchers[0] < 400 || watchers[199] > 100 {
+		t.Errorf("%d watch the first and %d the last", watchers[0], watchers[199])
+	}
+}
+
+func TestSourcesAreLoopbackAndDistinct(t *testing.T) {
+	seen := make(map[[4]byte]int)
+	for s := range 20_000 {
+		a := source(s)
+		if a[0] != 127 || a[3] == 0 || a[3] == 255 {
+			t.Fatalf("session %d from %v", s, a)
+		}
+		if seen[a]++; seen[a] > sessionsPerAddress {
+			t.Fatalf("more than %d sessions from %v", sessionsPerAddress, a)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/feedd/feedd/benchmarks/feed"
+	"github.com/feedd/feedd/benchmarks/floor"
+	"github.com/feedd/feedd/benchmarks/load"
+	"github.com/feedd/feedd/benchmarks/report"
+)
+
+func init() {
+	// Children are killed when the thread that started them ends: the main thread lasts as long as the
+	// process, and main starts them all.
+	runtime.LockOSThread()
+}
+
+// roles are the processes that this executable is besides the orchestrator.
+var roles = map[string]func(io.Reader, io.Writer) error{
+	"floor": floor.Role,
+	"load":  load.Role,
+	"feed":  feed.Role,
+}
+
+// scenarios by the name that -scenario takes.
+var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
+	"fanout": fanout,
+}
+
+const usage = `Measures what feedd costs. Run it from the directory benchmarks, or with go -C benchmarks run . …
+
+  benchmarks -scenario fanout -sessions 5000 -instruments 200 -per-session 20 -tick-hz 40 -cadence 250ms
+  benchmarks -scenario fanout -json -save base       also writes results/base.json
+  benchmarks compare base latest                     sets two saved results beside each other
+
+The table (or with -json one JSON object) goes to standard output, progress to standard error. The exit
+status is 1 when something failed or the server's data were wrong, 2 when the command line was.
+
+`
+
+func main() {
+	if len(os.Args) > 1 {
+		if role, ok := roles[os.Args[1]]; ok {
+			if err := role(os.Stdin, os.Stdout); err != nil {
+				fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[1], err)
+				os.Exit(1)
+			}
+			return
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return
+	case errors.As(err, new(usageError)):
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(2)
+	}
+	fmt.Fprintln(os.Stderr, "benchmarks:", err)
+	os.Exit(1)
+}
+
+// usageError is what the command line got wrong.
+type usageError struct{ error }
+
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "compare" {
+		return compare(args[1:], stdout)
+	}
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	r := &run{options: o, stderr: stderr}
+	defer r.close()
+	result, err := scenarios[o.Scenario](ctx, r)
+	if err != nil {
+		return err
+	}
+	result.Command = "benchmarks " + strings.Join(args, " ")
+	if err := write(result, o, stdout, stderr); err != nil {
+		return err
+	}
+	if result.Verdict != report.Correct {
+		return fmt.Errorf("the server was wrong: %s", strings.Join(result.Problems, "; "))
+	}
+	return nil
+}
+
+func write(result *report.Result, o options, stdout, stderr io.Writer) error {
+	b, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	if o.save != "" {
+		path := resultPath(o.save)
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			return fmt.Errorf("save: %w", err)
+		}
+		fmt.Fprintln(stderr, "saved", path)
+	}
+	if o.json {
+		_, err = stdout.Write(b)
+		return err
+	}
+	return report.WriteTable(stdout, result)
+}
+
+// resultPath is where a result of that name is kept; a name with a slash or an extension is a path.
+func resultPath(name string) string {
+	if strings.ContainsRune(name, filepath.Separator) || filepath.Ext(name) != "" {
+		return name
+	}
+	return filepath.Join("results", name+".json")
+}
+
+func compare(names []string, stdout io.Writer) error {
+	if len(names) != 2 {
+		return usageError{fmt.Errorf("compare: want two results (names in results/, or paths), got %d", len(names))}
+	}
+	var results [2][]byte
+	for i, name := range names {
+		b, err := os.ReadFile(resultPath(name))
+		if err != nil {
+			return usageError{fmt.Errorf("compare: %w", err)}
+		}
+		results[i] = b
+	}
+	return report.WriteDifference(stdout, results[0], results[1])
+}

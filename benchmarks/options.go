@@ -1,0 +1,111 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/feedd/feedd/benchmarks/load"
+)
+
+// options are the command line. What has a JSON name decides the figures and is kept with them.
+type options struct {
+	Scenario     string        `json:"scenario"`
+	Sessions     int           `json:"sessions"`
+	Instruments  int           `json:"instruments"`
+	PerSession   int           `json:"per_session"`
+	TickHz       float64       `json:"tick_hz"`
+	Burst        float64       `json:"burst"`
+	Cadence      time.Duration `json:"cadence_ns"`
+	Distribution string        `json:"distribution"`
+	Cohorts      int           `json:"cohorts"`
+	Seed         uint64        `json:"seed"`
+	Probes       int           `json:"probes"`
+	Window       time.Duration `json:"window_ns"`
+	Warmup       time.Duration `json:"warmup_ns"`
+	Rounds       int           `json:"rounds"`
+	Pin          string        `json:"pin"`
+
+	json    bool
+	save    string
+	server  string
+	profile string
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
+	fs.StringVar(&o.Scenario, "scenario", "fanout", "what to measure: "+strings.Join(slices.Sorted(maps.Keys(scenarios)), ", "))
+	fs.IntVar(&o.Sessions, "sessions", 5000, "sessions, at most 19000")
+	fs.IntVar(&o.Instruments, "instruments", 200, "instruments that are published")
+	fs.IntVar(&o.PerSession, "per-session", 20, "instruments that a session subscribes to")
+	fs.Float64Var(&o.TickHz, "tick-hz", 40, "ticks a second and instrument")
+	fs.Float64Var(&o.Burst, "burst", 4, "ticks that come together in one message, on average")
+	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate")
+	fs.StringVar(&o.Distribution, "distribution", load.Uniform, "of subscriptions over instruments: uniform or zipf")
+	fs.IntVar(&o.Cohorts, "cohorts", 0, "distinct sets of subscriptions; 0: each session draws its own")
+	fs.Uint64Var(&o.Seed, "seed", 1, "of everything random")
+	fs.IntVar(&o.Probes, "probes", 16, "of the sessions, those that decode and check everything")
+	fs.DurationVar(&o.Window, "window", 15*time.Second, "how long each measurement takes")
+	fs.DurationVar(&o.Warmup, "warmup", 5*time.Second, "how long things settle ahead of one")
+	fs.IntVar(&o.Rounds, "rounds", 1, "measurements of the floor; the server is measured before, between and after them")
+	fs.StringVar(&o.Pin, "pin", "auto", "keep the server on a core of its own: on, off, or auto (on where there are two)")
+	fs.BoolVar(&o.json, "json", false, "print the result as JSON instead of a table")
+	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
+	fs.StringVar(&o.server, "server", "", "feedd binary to measure; empty: built from this checkout")
+	fs.StringVar(&o.profile, "profile", "", "write a CPU profile of the server to `FILE`, taken over one more window")
+	if err := fs.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return o, err
+		}
+		return o, usageError{err}
+	}
+	if fs.NArg() > 0 {
+		return o, usageError{fmt.Errorf("unknown argument %q: want flags, or compare A B", fs.Arg(0))}
+	}
+	if err := o.validate(); err != nil {
+		return o, usageError{err}
+	}
+	return o, nil
+}
+
+// maxSessions leaves some of the 20,000 descriptors that a process commonly may open.
+const maxSessions = 19_000
+
+func (o *options) validate() error {
+	switch {
+	case scenarios[o.Scenario] == nil:
+		return fmt.Errorf("-scenario %s: want one of %s", o.Scenario, strings.Join(slices.Sorted(maps.Keys(scenarios)), ", "))
+	case o.Sessions < 1 || o.Sessions > maxSessions:
+		return fmt.Errorf("-sessions %d: want 1 to %d", o.Sessions, maxSessions)
+	case o.TickHz <= 0:
+		return fmt.Errorf("-tick-hz %g: want more than 0", o.TickHz)
+	case o.Burst < 1:
+		return fmt.Errorf("-burst %g: want at least 1", o.Burst)
+	case o.Cadence < 0 || o.Cadence%time.Millisecond != 0:
+		return fmt.Errorf("-cadence %v: want 0s or whole milliseconds", o.Cadence)
+	case o.Probes < 1 || o.Probes > o.Sessions:
+		return fmt.Errorf("-probes %d: want 1 to the number of sessions", o.Probes)
+	case o.Window < time.Second || o.Window > 10*time.Minute:
+		return fmt.Errorf("-window %v: want 1s to 10m", o.Window)
+	case o.Warmup < time.Second || o.Warmup > 10*time.Minute:
+		return fmt.Errorf("-warmup %v: want 1s to 10m", o.Warmup)
+	case o.Rounds < 1 || o.Rounds > 100:
+		return fmt.Errorf("-rounds %d: want 1 to 100", o.Rounds)
+	case o.Pin != "auto" && o.Pin != "on" && o.Pin != "off":
+		return fmt.Errorf("-pin %s: want on, off or auto", o.Pin)
+	}
+	return o.choice().Validate()
+}
+
+func (o *options) choice() load.Choice {
+	return load.Choice{
+		Instruments: o.Instruments, PerSession: o.PerSession, Distribution: o.Distribution, Cohorts: o.Cohorts, Seed: o.Seed,
+	}
+}
