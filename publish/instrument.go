@@ -19,7 +19,7 @@ type Instrument struct {
 	mu         sync.Mutex
 	definition market.Instrument // its Source as the wire has it: without the venue
 	definitions, quotes, trades, books,
-	statuses lane
+	statuses series
 	waiting bool // on the publisher's list of those to flush
 
 	// What a snapshot is made of.
@@ -33,8 +33,8 @@ type Instrument struct {
 	bookTime  int64
 }
 
-// lane is the numbered ticks of one instrument and channel.
-type lane struct {
+// series is the numbered ticks of one instrument and channel.
+type series struct {
 	subject string
 	channel market.Channel
 	last    market.Sequence // given to a tick
@@ -70,14 +70,14 @@ const reports = 2
 
 func newInstrument(p *Publisher, in market.Instrument) *Instrument {
 	i := &Instrument{p: p, definition: in}
-	for _, l := range []struct {
-		lane    *lane
+	for _, s := range []struct {
+		series  *series
 		channel market.Channel
 	}{
 		{&i.definitions, market.ChannelDefinition}, {&i.quotes, market.ChannelQuote}, {&i.trades, market.ChannelTrade},
 		{&i.books, market.ChannelBook}, {&i.statuses, market.ChannelStatus},
 	} {
-		*l.lane = lane{subject: subject.For(in.Symbol, l.channel), channel: l.channel}
+		*s.series = series{subject: subject.For(in.Symbol, s.channel), channel: s.channel}
 	}
 	return i
 }
@@ -113,11 +113,11 @@ func (i *Instrument) repeatDefinition() error {
 
 // sendDefinition never lingers: ticks mean nothing ahead of their definition.
 func (i *Instrument) sendDefinition() error {
-	l := &i.definitions
-	l.batch = appendDefinition(room(l.batch), &i.definition)
-	l.last++
-	l.ticks++
-	return i.send(l)
+	s := &i.definitions
+	s.batch = appendDefinition(room(s.batch), &i.definition)
+	s.last++
+	s.ticks++
+	return i.send(s)
 }
 
 // Quote publishes the whole top of the book. Position and IngestTime are ignored.
@@ -203,12 +203,12 @@ func (i *Instrument) Trading(st market.Trading, reason string, exchangeTime int6
 	return i.numbered(&i.statuses)
 }
 
-// numbered gives the tick that was appended to l its number, and sends the batch if it is due.
-func (i *Instrument) numbered(l *lane) error {
-	l.last++
-	l.ticks++
-	if i.p.o.Linger == 0 || l.ticks >= i.p.o.MaxBatch || len(l.batch) >= maxBatchBytes {
-		return i.send(l)
+// numbered gives the tick that was appended to s its number, and sends the batch if it is due.
+func (i *Instrument) numbered(s *series) error {
+	s.last++
+	s.ticks++
+	if i.p.o.Linger == 0 || s.ticks >= i.p.o.MaxBatch || len(s.batch) >= maxBatchBytes {
+		return i.send(s)
 	}
 	if !i.waiting {
 		i.waiting = true
@@ -223,26 +223,26 @@ func (i *Instrument) flush() error {
 	defer i.mu.Unlock()
 	i.waiting = false
 	var first error
-	for _, l := range [...]*lane{&i.statuses, &i.quotes, &i.trades, &i.books} {
-		if l.ticks == 0 {
+	for _, s := range [...]*series{&i.statuses, &i.quotes, &i.trades, &i.books} {
+		if s.ticks == 0 {
 			continue
 		}
-		if err := i.send(l); err != nil && first == nil {
+		if err := i.send(s); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
 }
 
-// send hands l's batch to NATS, which copies it.
-func (i *Instrument) send(l *lane) error {
-	payload := seal(l.batch, i.p.o.Epoch, l.last-market.Sequence(l.ticks)+1, i.p.micros())
-	err := i.p.nc.Publish(l.subject, payload)
-	l.batch, l.ticks = l.batch[:0], 0
+// send hands s's batch to NATS, which copies it.
+func (i *Instrument) send(s *series) error {
+	payload := seal(s.batch, i.p.o.Epoch, s.last-market.Sequence(s.ticks)+1, i.p.micros())
+	err := i.p.nc.Publish(s.subject, payload)
+	s.batch, s.ticks = s.batch[:0], 0
 	// A batch that NATS refused is named in heartbeats all the same: it is a loss that must show.
-	l.sent, l.report = l.last, reports
+	s.sent, s.report = s.last, reports
 	if err != nil {
-		return fmt.Errorf("publish: %s: %w", l.subject, err)
+		return fmt.Errorf("publish: %s: %w", s.subject, err)
 	}
 	return nil
 }

@@ -52,16 +52,16 @@ func (p *Publisher) heartbeat(closing bool) error {
 func (i *Instrument) appendPositions(dst []byte) []byte {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for _, l := range [...]*lane{&i.quotes, &i.trades, &i.books, &i.statuses} {
-		if l.report == 0 {
+	for _, s := range [...]*series{&i.quotes, &i.trades, &i.books, &i.statuses} {
+		if s.report == 0 {
 			continue
 		}
-		l.report--
+		s.report--
 		var start int
 		dst, start = element(dst, 6)
 		dst = appendText(dst, 1, i.definition.Symbol.Name)
-		dst = appendText(dst, 2, l.channel.String())
-		dst = appendUint(dst, 3, uint64(l.sent))
+		dst = appendText(dst, 2, s.channel.String())
+		dst = appendUint(dst, 3, uint64(s.sent))
 		dst = closeElement(dst, start)
 	}
 	return dst
@@ -108,12 +108,12 @@ func (i *Instrument) snapshot(wanted func(market.Channel) bool) []byte {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	var dst []byte
-	add := func(l *lane, ticks int, published int64, body func([]byte) []byte) {
-		if ticks == 0 || l.last == 0 || l.channel != market.ChannelDefinition && !wanted(l.channel) {
+	add := func(s *series, ticks int, published int64, body func([]byte) []byte) {
+		if ticks == 0 || s.last == 0 || s.channel != market.ChannelDefinition && !wanted(s.channel) {
 			return
 		}
 		var batch []byte
-		batch = appendHeader(batch, i.p.o.Epoch, l.last-market.Sequence(ticks)+1, published)
+		batch = appendHeader(batch, i.p.o.Epoch, s.last-market.Sequence(ticks)+1, published)
 		dst = protowire.AppendTag(dst, 1, protowire.BytesType)
 		dst = protowire.AppendBytes(dst, body(batch))
 	}
