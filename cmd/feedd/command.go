@@ -38,7 +38,7 @@ func commands() []command {
 // returns soon after ctx has ended. Everything that went wrong is one line on stderr.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := dispatch(ctx, args, stdout, stderr)
-	var help *helpRequest
+	var help *helpError
 	var usage *usageError
 	switch {
 	case err == nil:
@@ -100,7 +100,7 @@ func findCommand(all []command, name string) (command, error) {
 // that is meant for another command deserves no warning.
 func allEnv(ctx context.Context, all []command) (names []string) {
 	for _, c := range all {
-		var help *helpRequest
+		var help *helpError
 		if errors.As(c.run(ctx, []string{"--help"}, io.Discard, io.Discard), &help) {
 			help.flags.VisitAll(func(f *flag.Flag) { names = append(names, envName(f.Name)) })
 		}

@@ -21,15 +21,15 @@ func (e *usageError) Unwrap() error { return e.err }
 // usagef makes a usageError.
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// helpRequest is what parseFlags returns for -h and --help. Main prints the usage on stdout and ends
+// helpError is what parseFlags returns for -h and --help. Main prints the usage on stdout and ends
 // with exit status 0.
-type helpRequest struct{ flags *flag.FlagSet }
+type helpError struct{ flags *flag.FlagSet }
 
-func (*helpRequest) Error() string { return "help requested" }
+func (*helpError) Error() string { return "help requested" }
 
 // parseFlags sets fs from the environment and then from args, so that the command line wins. The flag
 // nats-url is FEEDD_NATS_URL in the environment; an empty variable counts as none. Errors are
-// usageErrors, or the helpRequest that the caller passes on. fs.Usage must write to fs.Output().
+// usageErrors, or the helpError that the caller passes on. fs.Usage must write to fs.Output().
 func parseFlags(fs *flag.FlagSet, args []string) error {
 	fs.SetOutput(io.Discard) // the flag package prints its errors; Main prints ours, once
 	usage := fs.Usage
@@ -49,7 +49,7 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 	err := fs.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return &helpRequest{fs}
+		return &helpError{fs}
 	case bad != nil:
 		return bad
 	case err != nil:

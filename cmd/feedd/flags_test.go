@@ -80,9 +80,9 @@ func TestBadFlagsAreNamedWithWhatWouldBeRight(t *testing.T) {
 
 func TestHelpIsNoMistake(t *testing.T) {
 	t.Setenv("FEEDD_INSTRUMENTS", "bad, and no reason to refuse help")
-	var help *helpRequest
+	var help *helpError
 	if err := parseFlags(testFlags(), []string{"--help"}); !errors.As(err, &help) {
-		t.Fatalf("got %v, want a helpRequest", err)
+		t.Fatalf("got %v, want a helpError", err)
 	}
 	var out bytes.Buffer
 	help.flags.SetOutput(&out)

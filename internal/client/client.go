@@ -130,8 +130,9 @@ func (c *Client) connect(ctx context.Context, rawURL string) error {
 		timeout = max(time.Until(at), time.Millisecond)
 	}
 	// The handshake knows no context: end the connection under it.
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
 	defer stop()
+	//nolint:bodyclose // the connection is the body, and gws closes it where the handshake fails
 	socket, response, err := gws.NewClientFromConn((*handler)(c), &gws.ClientOption{
 		Addr:              rawURL,
 		HandshakeTimeout:  timeout,

@@ -1,0 +1,117 @@
+# "make" lists what there is to do. Everything works on a machine with Go, Node, git, make and gcc; what
+# else is needed is fetched on first use and kept.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-print-directory
+.DEFAULT_GOAL := help
+
+GO       ?= go
+FUZZTIME ?= 10s
+ARGS     ?=
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X github.com/feedd/feedd/internal/build.version=$(VERSION)
+LINT    := bin/golangci-lint
+NPM     := node_modules/.package-lock.json
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  ARGS=…       arguments of run and bench, as in: make run ARGS='--sim off'"
+	@echo "  FUZZTIME=…   how long each fuzz function runs (now $(FUZZTIME))"
+
+# ----------------------------------------------------------------------------------------------------
+# Build and run
+
+.PHONY: build
+build: ## build bin/feedd
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/feedd ./cmd/feedd
+
+.PHONY: run
+run: build ## run feedd with a simulated market
+	bin/feedd $(ARGS)
+
+.PHONY: bench
+bench: ## run the fan-out benchmark
+	$(GO) -C benchmarks run . $(if $(ARGS),$(ARGS),-scenario fanout)
+
+.PHONY: generate
+generate: $(NPM) ## generate code from the schemas, and the page
+	node_modules/.bin/buf format -w
+	node_modules/.bin/buf generate
+	node_modules/.bin/buf generate --template clients/js/buf.gen.yaml --path proto/feed
+	npm run build -w web
+
+.PHONY: clean
+clean: ## remove what was built and fetched
+	rm -rf bin node_modules clients/js/node_modules clients/js/dist web/node_modules
+
+# ----------------------------------------------------------------------------------------------------
+# Check: what can be judged without running it
+
+.PHONY: check
+check: check-go check-proto check-web ## format, vet, lint, and nothing generated is stale
+
+.PHONY: check-go
+check-go: $(LINT)
+	@echo "check: Go"
+	@unformatted=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs gofmt -l); \
+	  if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:" >&2; echo "$$unformatted" >&2; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(LINT) run ./...
+	$(GO) -C benchmarks mod tidy -diff
+	$(GO) -C benchmarks vet ./...
+
+.PHONY: check-proto
+check-proto: $(NPM)
+	@echo "check: schemas"
+	@node_modules/.bin/buf lint
+	@node_modules/.bin/buf format -d --exit-code || { echo "schemas are not formatted: run make generate" >&2; exit 1; }
+	@scripts/generated-is-fresh
+
+.PHONY: check-web
+check-web: $(NPM)
+	@echo "check: TypeScript and the page"
+	npm run typecheck -w clients/js
+	npm run typecheck -w web
+	npm run check -w web
+
+# ----------------------------------------------------------------------------------------------------
+# Test: what must be run to be judged
+
+.PHONY: test
+test: test-go test-js test-system ## every test, with what they need installed
+
+.PHONY: test-go
+test-go: ## Go tests with the race detector
+	$(GO) test -race ./...
+	$(GO) -C benchmarks test -race ./...
+
+.PHONY: test-js
+test-js: $(NPM) ## tests of the client library and of the page's parts
+	npm test -w clients/js
+	npm test -w web
+
+.PHONY: test-system
+test-system: $(NPM) build ## the client library and a browser against bin/feedd
+	FEEDD_BIN=$(CURDIR)/bin/feedd npm run test:integration -w clients/js
+	chromium=$$(scripts/chromium) && FEEDD_BIN=$(CURDIR)/bin/feedd CHROMIUM=$$chromium npm run test:browser -w web
+
+.PHONY: fuzz
+fuzz: ## run every fuzz function for FUZZTIME
+	scripts/fuzz $(FUZZTIME)
+
+# ----------------------------------------------------------------------------------------------------
+# Tools
+
+# The linter has a module of its own, so that its hundreds of dependencies stay out of feedd's.
+$(LINT): tools/go.mod tools/go.sum
+	@echo "building golangci-lint; the first time takes a minute or two"
+	$(GO) -C tools build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(NPM): package.json package-lock.json clients/js/package.json web/package.json
+	npm ci --no-audit --no-fund
+	@touch $@
