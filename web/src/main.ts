@@ -166,8 +166,9 @@ byId("settings", HTMLButtonElement).addEventListener("click", () => settings.ope
 byId("pause", HTMLButtonElement).addEventListener("click", () => setPaused(!paused));
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => focusPanel.restyle());
 feed.on("error", (error) => {
-  // A refused symbol says so in its own row.
-  if (error.code !== "unknown-symbol" && error.code !== "no-match") notice(error.message);
+  // A refused symbol says so in its own row, and a connection that will be tried again in the banner.
+  const told = error.code === "unknown-symbol" || error.code === "no-match" || (error.code === "transport" && error.retrying);
+  if (!told) notice(error.message);
 });
 
 for (const problem of address.problems) notice(problem);

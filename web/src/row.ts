@@ -129,6 +129,14 @@ export class Row {
     this.element.cells[0]?.append(this.#why);
   }
 
+  /** The server takes the symbol after all, such as after a reconnect. */
+  recover(): void {
+    if (!this.failed) return;
+    this.#trouble = "";
+    this.#why?.remove();
+    this.element.className = this.quote === undefined ? "empty" : "";
+  }
+
   text(): RowText {
     return {
       symbol: this.symbol, about: this.#about.text, bidSize: this.#bidSize.text, bid: this.#bid.text, ask: this.#ask.text,

@@ -158,7 +158,9 @@ export class Watchlist {
   /** The server takes the symbol: its trades may be asked for. */
   #known(symbol: string, store: QuoteStore): void {
     const row = this.#addRow(symbol, store);
-    if (row === undefined || row.quotes !== store || row.trades !== undefined) return;
+    if (row?.quotes !== store) return;
+    row.recover();
+    if (row.trades !== undefined) return;
     const trades = this.feed.trades([symbol], { history: TRADE_HISTORY, buffer: TRADE_BUFFER, cadenceMs: this.#cadenceMs });
     row.trades = trades;
     trades.onResult((_, result) => {

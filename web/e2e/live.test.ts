@@ -1,0 +1,180 @@
+// The page against the real binary, from the simulated market or a recording to the text on the screen.
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { launch, newPage, row, snapshot, waitForFeed, waitForOther, type Watched } from "./browser.ts";
+import { lastTicks, plainDecimal, type LastTicks } from "./recording.ts";
+import { run, startServer, type Server } from "./server.ts";
+
+const FAKE = "test:FAKE";
+let browser: Browser;
+let watched: Watched;
+let page: Page;
+
+beforeAll(async () => void (browser = await launch()));
+afterAll(async () => browser?.close());
+beforeEach(async () => {
+  watched = await newPage(browser);
+  ({ page } = watched);
+});
+afterEach(async () => page.context().close());
+
+describe("with the simulated market", () => {
+  let server: Server;
+  beforeAll(async () => void (server = await startServer("on")));
+  afterAll(async () => {
+    await server?.stop();
+    await server?.clean();
+  });
+
+  /** Symbols of the simulated market, busiest first. */
+  async function simulated(): Promise<string[]> {
+    const listing = await (await fetch(new URL("v1/instruments?limit=100", server.url))).json() as { instruments: { symbol: string }[] };
+    return listing.instruments.map((i) => i.symbol).filter((s) => s !== FAKE);
+  }
+
+  test("prices move, nothing is complained of, and the connection is compressed", async () => {
+    await page.addInitScript(() => {
+      const opened: WebSocket[] = [];
+      Object.assign(window, { opened });
+      window.WebSocket = class extends WebSocket {
+        constructor(url: string | URL, protocols?: string | string[]) {
+          super(url, protocols);
+          opened.push(this);
+        }
+      };
+    });
+    await page.goto(server.url);
+    await waitForFeed(page, "live");
+    await page.waitForFunction(() => window.feeddDashboard.snapshot().rows.filter((r) => r.bid !== "" && r.quality === "ok").length >= 5);
+    const [first] = (await snapshot(page)).rows.filter((r) => r.symbol !== FAKE && r.bid !== "");
+    await waitForOther(page, first!.symbol, "bidSize", first!.bidSize);
+    await page.waitForFunction(() => window.feeddDashboard.snapshot().rows.some((r) => r.last !== ""));
+    await page.waitForFunction(() => document.getElementById("latency-p50")!.textContent!.endsWith("ms"));
+    expect(await page.evaluate(() => (window as unknown as { opened: WebSocket[] }).opened.map((w) => [w.protocol, w.extensions])))
+      .toEqual([["feedd.v1.proto", expect.stringContaining("permessage-deflate")]]);
+    expect(await page.locator("#pill-more").textContent()).toMatch(/Session\S{4,}/);
+    expect(watched.complaints).toEqual([]);
+  });
+
+  test("the instrument that always moves does, and trades of the busiest run down the tape", async () => {
+    const [busiest] = await simulated();
+    await page.goto(`${server.url}?symbols=${FAKE},${busiest}`);
+    await waitForFeed(page, "live");
+    const first = await waitForOther(page, FAKE, "bid", "");
+    const second = await waitForOther(page, FAKE, "bid", first);
+    await waitForOther(page, FAKE, "bid", second);
+    await page.locator(`tr[data-symbol="${busiest}"]`).click();
+    await page.waitForFunction(() => window.feeddDashboard.snapshot().tape.length > 3);
+    expect(await page.title()).toMatch(/^[\d,.]+ .* · feedd$/);
+    expect(watched.complaints).toEqual([]);
+  });
+
+  test("a deep link shows its symbols in their order at its rate", async () => {
+    const [a, b] = await simulated();
+    await page.goto(`${server.url}?symbols=${b},${FAKE},${a}&rate=500`);
+    await waitForOther(page, a!, "bid", "");
+    await page.waitForFunction(() => window.feeddDashboard.snapshot().grant === "granted 500 ms");
+    expect((await snapshot(page)).rows.map((r) => r.symbol)).toEqual([b, FAKE, a]);
+  });
+
+  test("a slower rate is granted and brings fewer updates of more ticks each", async () => {
+    await page.goto(`${server.url}?symbols=${(await simulated()).slice(0, 10).join(",")}&rate=20`);
+    await page.waitForFunction(() => window.feeddDashboard.snapshot().grant === "granted 20 ms");
+    const updates = () => Number(document.getElementById("updates")!.textContent!.replace("k", "e3"));
+    // The speed spans about a second: it is taken when it has settled above what the slow rate can reach.
+    const fast = Number(await (await page.waitForFunction(`(${updates})() > 30 && (${updates})()`)).jsonValue());
+    await page.getByRole("radio", { name: "5 s" }).check({ force: true });
+    await page.waitForFunction(() => window.feeddDashboard.snapshot().grant === "granted 5 s");
+    await page.waitForFunction(`(${updates})() < ${fast / 3}`);
+    await page.waitForFunction(() => document.getElementById("merged-share")!.style.transform !== "scaleX(0)");
+    expect(watched.complaints).toEqual([]);
+  });
+
+  test("a symbol that does not exist is named, and the search adds one that does", async () => {
+    const [a, b] = await simulated();
+    await page.goto(`${server.url}?symbols=${a},nowhere:NOTHING`);
+    await waitForOther(page, a!, "bid", "");
+    await waitForOther(page, "nowhere:NOTHING", "trouble", "");
+    expect((await row(page, "nowhere:NOTHING")).trouble).toContain("nowhere:NOTHING");
+    await page.keyboard.press("/");
+    await page.keyboard.type(b!);
+    await page.waitForFunction((want) => document.querySelector("#search-list li")?.id === "found-0"
+      && document.querySelector("#search-list .name")!.textContent === want.replace(":", ""), b!);
+    await page.keyboard.press("Enter");
+    await waitForOther(page, b!, "bid", "");
+    expect((await snapshot(page)).focused).toBe(b);
+    expect(watched.complaints).toEqual([]);
+  });
+
+  test("a pause stops the rows, and going on brings fresh ones", async () => {
+    await page.goto(`${server.url}?symbols=${FAKE}`);
+    await waitForOther(page, FAKE, "bid", "");
+    await page.keyboard.press("Space");
+    await page.waitForFunction(() => window.feeddDashboard.snapshot().grant.endsWith("paused"));
+    const { bid } = await row(page, FAKE);
+    await page.waitForFunction(() => Number.parseFloat(window.feeddDashboard.snapshot().rows[0]!.age) > 2);
+    expect((await row(page, FAKE)).bid).toBe(bid);
+    await page.keyboard.press("Space");
+    await waitForOther(page, FAKE, "bid", bid);
+  });
+
+  test("a server that dies greys the page; one that comes back brings fresh rows", async () => {
+    await page.goto(`${server.url}?symbols=${FAKE}`);
+    const before = await waitForOther(page, FAKE, "bid", "");
+    await server.kill();
+    await waitForFeed(page, "reconnecting");
+    expect(await page.locator("#banner").innerText()).toContain("from before the connection was lost");
+    server = await server.restart();
+    await page.locator("#banner-act").click({ timeout: 1000 }).catch(() => {}); // it may have come back by itself
+    await waitForFeed(page, "live");
+    const after = await waitForOther(page, FAKE, "bid", before);
+    await waitForOther(page, FAKE, "bid", after);
+    expect(await page.locator("#banner").isVisible()).toBe(false);
+    expect(await page.locator("#notices li").count()).toBe(0);
+  });
+
+  test("a server that is stopped says so, and ends well", async () => {
+    await page.goto(`${server.url}?symbols=${FAKE}`);
+    await waitForFeed(page, "live");
+    expect(await server.stop()).toBe(0);
+    await waitForFeed(page, "reconnecting");
+    server = await server.restart();
+    await waitForFeed(page, "live");
+    await waitForOther(page, FAKE, "bid", (await row(page, FAKE)).bid);
+  });
+});
+
+const ticks = process.env["FEEDD_TICKS"];
+
+// Recordings are market data that the project may not carry; page.test.ts covers the same code on made-up rows.
+describe.skipIf(ticks === undefined || ticks === "")("with recordings (directory in FEEDD_TICKS)", () => {
+  const BTC = "binance:BTCUSDT";
+  let server: Server;
+  beforeAll(async () => void (server = await startServer("off")));
+  afterAll(async () => {
+    await server?.stop();
+    await server?.clean();
+  });
+
+  /** Waits until the row shows the file's last quote and trade, and says how they differ if it never does. */
+  async function shows(want: LastTicks): Promise<void> {
+    const plain = (ticks: LastTicks) => Object.fromEntries(Object.entries(ticks).map(([name, text]) => [name, plainDecimal(text)]));
+    const shown = async () => {
+      const { bid, bidSize, ask, askSize, last } = await row(page, BTC);
+      return plain({ bid, bidSize, ask, askSize, trade: last });
+    };
+    await expect.poll(shown, { timeout: 50_000, interval: 200 }).toEqual(plain(want));
+  }
+
+  test("the last prices on the page are the last in the file, loaded after or watched to the end", async () => {
+    const [first, second] = ["binance_spot_btcusdt_20240808.gz", "binance_spot_btcusdt_20240809.gz"].map((name) => join(ticks!, name));
+    await run("replay", "--nats-url", server.natsUrl, "--speed", "0", first!);
+    await page.goto(`${server.url}?symbols=${BTC}&rate=100`);
+    await waitForFeed(page, "live");
+    await shows(lastTicks(first!));
+    await run("replay", "--nats-url", server.natsUrl, "--speed", "0", second!);
+    await shows(lastTicks(second!));
+    expect(watched.complaints).toEqual([]);
+  }, 240_000);
+});
