@@ -48,7 +48,7 @@ func fanout(ctx context.Context, r *run) (*report.Result, error) {
 	result.FinalQuotesCompared = f.finalQuotes
 	result.Lateness, result.Interval, result.Age = f.seen.Lateness, f.seen.Interval, f.seen.Age
 	result.Problems = append(result.Problems, f.problems...)
-	result.Warnings = append([]string{}, append(r.warnings, blur(f.measured.Windows)...)...)
+	result.Warnings = append(result.Warnings, blur(f.measured.Windows)...)
 	result.Judge()
 	return result, nil
 }
@@ -85,7 +85,7 @@ func (f *fanoutRun) connect(ctx context.Context) error {
 	}
 	f.progress("connecting %d sessions", f.Sessions)
 	cfg := load.Config{
-		Address: f.websocket, Sessions: f.Sessions, Probes: f.Probes, CadenceMS: uint32(f.Cadence / time.Millisecond),
+		Speak: load.Feed, Address: f.websocket, Sessions: f.Sessions, Probes: f.Probes, CadenceMS: uint32(f.Cadence / time.Millisecond),
 		Symbols: feed.Symbols(f.Instruments), Choice: f.choice(),
 	}
 	if err := f.clients.Ask(ctx, load.Connect, cfg, &f.joined); err != nil {
@@ -170,7 +170,7 @@ func (f *fanoutRun) openFloor(ctx context.Context) error {
 	if f.floorClients, err = f.role("load", f.othersOn); err != nil {
 		return err
 	}
-	return f.floorClients.Ask(ctx, load.Connect, load.Config{Address: address, Raw: true, Sessions: f.Sessions}, nil)
+	return f.floorClients.Ask(ctx, load.Connect, load.Config{Address: address, Speak: load.Raw, Sessions: f.Sessions}, nil)
 }
 
 // floorWindow measures the floor at the pace of the server's last window. Ticks are paused meanwhile, so
@@ -238,7 +238,7 @@ func (f *fanoutRun) final(ctx context.Context) error {
 		return err
 	}
 	f.finalQuotes = len(held)
-	if n, first := probe.Compare(held, published); n > 0 {
+	if n, first := probe.Compare(held, feed.Symbols(f.Instruments), published); n > 0 {
 		f.problem("%d of %d final quotes differ from what was published; %s", n, len(held), first)
 	}
 	if want := f.Probes * f.PerSession; len(held) != want {

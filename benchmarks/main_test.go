@@ -55,6 +55,17 @@ func TestDefaultsAreSound(t *testing.T) {
 	}
 }
 
+func TestLatencyHasDefaultsOfItsOwn(t *testing.T) {
+	o, err := parse([]string{"-scenario", "latency"}, io.Discard)
+	if err != nil || o.Sessions != 20 || o.Probes != 20 || o.Cadence != 0 || o.Pin != "off" {
+		t.Errorf("options %+v, error %v", o, err)
+	}
+	o, err = parse([]string{"-scenario", "latency", "-sessions", "7", "-cadence", "20ms", "-pin", "on"}, io.Discard)
+	if err != nil || o.Sessions != 7 || o.Probes != 7 || o.Cadence != 20*time.Millisecond || o.Pin != "on" {
+		t.Errorf("options %+v, error %v", o, err)
+	}
+}
+
 func TestCompareReadsSavedResults(t *testing.T) {
 	dir := t.TempDir()
 	for name, figure := range map[string]string{"a.json": "10", "b.json": "12"} {

@@ -42,12 +42,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
 	fs.StringVar(&o.Scenario, "scenario", "fanout", "what to measure: "+strings.Join(slices.Sorted(maps.Keys(scenarios)), ", "))
-	fs.IntVar(&o.Sessions, "sessions", 5000, "sessions, at most 19000")
+	fs.IntVar(&o.Sessions, "sessions", 5000, "sessions, at most 19000 (latency: 20)")
 	fs.IntVar(&o.Instruments, "instruments", 200, "instruments that are published")
 	fs.IntVar(&o.PerSession, "per-session", 20, "instruments that a session subscribes to")
 	fs.Float64Var(&o.TickHz, "tick-hz", 40, "ticks a second and instrument")
 	fs.Float64Var(&o.Burst, "burst", 4, "ticks that come together in one message, on average")
-	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate")
+	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate (latency: 0s)")
 	fs.StringVar(&o.Distribution, "distribution", load.Uniform, "of subscriptions over instruments: uniform or zipf")
 	fs.IntVar(&o.Cohorts, "cohorts", 0, "distinct sets of subscriptions; 0: each session draws its own")
 	fs.Uint64Var(&o.Seed, "seed", 1, "of everything random")
@@ -55,7 +55,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.Window, "window", 15*time.Second, "how long each measurement takes")
 	fs.DurationVar(&o.Warmup, "warmup", 5*time.Second, "how long things settle ahead of one")
 	fs.IntVar(&o.Rounds, "rounds", 1, "measurements of the floor; the server is measured before, between and after them")
-	fs.StringVar(&o.Pin, "pin", "auto", "keep the server on a core of its own: on, off, or auto (on where there are two)")
+	fs.StringVar(&o.Pin, "pin", "auto", "keep the server on a core of its own: on, off, or auto (on where there are two; latency: off)")
 	fs.BoolVar(&o.json, "json", false, "print the result as JSON instead of a table")
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
 	fs.StringVar(&o.server, "server", "", "feedd binary to measure; empty: built from this checkout")
@@ -66,6 +66,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 		return o, usageError{err}
 	}
+	given := make(map[string]bool)
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if o.Scenario == "latency" {
+		o.latencyDefaults(given)
+	}
 	if fs.NArg() > 0 {
 		return o, usageError{fmt.Errorf("unknown argument %q: want flags, or compare A B", fs.Arg(0))}
 	}
@@ -73,6 +78,24 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, usageError{err}
 	}
 	return o, nil
+}
+
+// latencyDefaults replaces what makes sense for a crowd only: a few sessions, each of which decodes
+// everything, get every change at once; and nobody is pinned, since feedd adds a hop on a core of its own that
+// its peer would be spared.
+func (o *options) latencyDefaults(given map[string]bool) {
+	if !given["sessions"] {
+		o.Sessions = 20
+	}
+	if !given["cadence"] {
+		o.Cadence = 0
+	}
+	if o.Pin == "auto" {
+		o.Pin = "off"
+	}
+	if !given["probes"] {
+		o.Probes = o.Sessions
+	}
 }
 
 // maxSessions leaves some of the 20,000 descriptors that a process commonly may open.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -181,7 +182,7 @@ func (r *run) wait(ctx context.Context, d time.Duration) error {
 func (r *run) result(started time.Time) *report.Result {
 	return &report.Result{
 		Scenario: r.Scenario, Started: started.UTC().Truncate(time.Second), Args: r.options,
-		Machine: proc.ThisMachine(), Versions: r.versions(), Problems: []string{}, Warnings: r.warnings,
+		Machine: proc.ThisMachine(), Versions: r.versions(), Problems: []string{}, Warnings: append([]string{}, r.warnings...),
 	}
 }
 
@@ -205,6 +206,12 @@ func (r *run) versions() map[string]string {
 		}
 	}
 	return v
+}
+
+// end stops one process ahead of the others.
+func (r *run) end(c *proc.Child) {
+	r.children = slices.DeleteFunc(r.children, func(o *proc.Child) bool { return o == c })
+	c.Stop(grace)
 }
 
 // close ends the processes, the last one first, and removes what they left.

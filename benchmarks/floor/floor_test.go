@@ -64,7 +64,7 @@ func TestFloorWritesToAllAtItsPace(t *testing.T) {
 	}
 	defer s.Close()
 	const sockets, size = 50, 200
-	l, err := load.Start(load.Config{Address: s.Address().String(), Raw: true, Sessions: sockets})
+	l, err := load.Start(load.Config{Address: s.Address().String(), Speak: load.Raw, Sessions: sockets})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,14 +5,20 @@ import (
 	"net/netip"
 )
 
+// What a session speaks.
+const (
+	Feed = "feed" // feed.v1 over WebSocket
+	NATS = "nats" // the client protocol of NATS over WebSocket; every session decodes what it gets
+	Raw  = "raw"  // WebSocket frames from the first byte: no upgrade, no subscription
+)
+
 // Config says what to connect to, and as whom.
 type Config struct {
+	Speak string `json:"speak"` // Feed, NATS or Raw
 	// Address is an IP address and port. Only loopback addresses are accepted: a benchmark must not become
 	// a flood of somebody's server.
-	Address string `json:"address"`
-	// Raw sockets speak frames from the first byte: no upgrade, no subscription.
-	Raw      bool `json:"raw"`
-	Sessions int  `json:"sessions"`
+	Address  string `json:"address"`
+	Sessions int    `json:"sessions"`
 	// Probes is how many of the sessions decode and check everything.
 	Probes    int    `json:"probes"`
 	CadenceMS uint32 `json:"cadence_ms"`
@@ -36,8 +42,10 @@ func (c *Config) validate() error {
 	switch {
 	case c.Sessions < 1:
 		return fmt.Errorf("sessions %d: want at least 1", c.Sessions)
-	case c.Raw:
+	case c.Speak == Raw:
 		return nil
+	case c.Speak != Feed && c.Speak != NATS:
+		return fmt.Errorf("speak %q: want %s, %s or %s", c.Speak, Feed, NATS, Raw)
 	case c.Probes < 0 || c.Probes > c.Sessions:
 		return fmt.Errorf("%d probes: want at most the %d sessions that there are", c.Probes, c.Sessions)
 	case len(c.Symbols) != c.Choice.Instruments:

@@ -21,7 +21,7 @@ const instruments = 30
 
 func config(address string) Config {
 	return Config{
-		Address: address, Sessions: 200, Probes: 3, CadenceMS: 250, Symbols: feed.Symbols(instruments),
+		Speak: Feed, Address: address, Sessions: 200, Probes: 3, CadenceMS: 250, Symbols: feed.Symbols(instruments),
 		Choice: Choice{Instruments: instruments, PerSession: 5, Distribution: Uniform, Seed: 1},
 	}
 }
@@ -107,7 +107,7 @@ func TestSessionsSubscribeAndCount(t *testing.T) {
 	if err != nil || len(held) != 3*5 {
 		t.Fatalf("probes hold %d quotes, error %v", len(held), err)
 	}
-	if n, first := probe.Compare(held, server.Last()); n != 0 {
+	if n, first := probe.Compare(held, cfg.Symbols, server.Last()); n != 0 {
 		t.Errorf("%d final quotes differ: %s", n, first)
 	}
 }
@@ -132,6 +132,23 @@ func TestSessionsAnswerPingsAndNoteCloses(t *testing.T) {
 		if p != "still there?" {
 			t.Errorf("pong %q", p)
 		}
+	}
+}
+
+func TestSubscribersOfNATSReadTheDelay(t *testing.T) {
+	market, err := feed.Open(feed.Config{Instruments: instruments, Hz: 100, Burst: 4, Seed: 1, Stamp: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(market.Close)
+	market.Resume()
+	cfg := config(strings.TrimPrefix(market.Where().WebSocket, "ws://"))
+	cfg.Speak = NATS
+	cfg.Sessions = 20
+	l := connect(t, cfg)
+	w := until(t, l, "messages", func(w Window) bool { return w.Frames > 1000 })
+	if w.Probes.Problems != 0 || w.Probes.Delay.P50 <= 0 || w.Live != 20 {
+		t.Errorf("window %+v", w)
 	}
 }
 
@@ -174,6 +191,7 @@ func TestOnlyLoopbackAndSoundConfigs(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"only 127.0.0.0/8": func(c *Config) { c.Address = "192.0.2.1:80" },
 		"address":          func(c *Config) { c.Address = "localhost" },
+		"speak":            func(c *Config) { c.Speak = "" },
 		"sessions 0":       func(c *Config) { c.Sessions = 0 },
 		"probes":           func(c *Config) { c.Probes = 201 },
 		"symbols":          func(c *Config) { c.Symbols = nil },

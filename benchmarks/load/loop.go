@@ -196,7 +196,7 @@ func (l *Loop) reset() {
 		closed = make(map[string]int)
 	}
 	l.window = Window{Closed: closed}
-	if l.cfg.CadenceMS > 0 && !l.cfg.Raw {
+	if l.cfg.CadenceMS > 0 && l.cfg.Speak == Feed {
 		l.window.Arrivals = make([]int64, ArrivalSlices)
 	}
 	for i := range l.sessions {

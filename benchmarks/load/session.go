@@ -32,9 +32,10 @@ type session struct {
 	state  state
 	reader frame.Reader
 	count  uint32       // data frames in this window
-	probe  *probe.Probe // while joining, and for good on probes
-	text   []byte       // of a message that is not whole yet: the answer to the upgrade, a frame to decode
-	notice []byte       // of a control frame that is not whole yet
+	probe  *probe.Probe // of feedd; while joining, and for good on probes
+	nats   *probe.Subscriber
+	text   []byte // of a message that is not whole yet: the answer to the upgrade, a frame to decode
+	notice []byte // of a control frame that is not whole yet
 }
 
 // The events that epoll waits for carry the number of the session in place of a descriptor.
@@ -100,19 +101,24 @@ func (l *Loop) connected(i int) {
 		l.end(i, err.Error())
 		return
 	}
-	if l.cfg.Raw {
+	if l.cfg.Speak == Raw {
 		l.goLive(i)
 		return
 	}
 	s.state = stateUpgrading
-	l.write(i, fmt.Appendf(nil, upgrade, l.cfg.Address))
+	l.write(i, l.upgrade())
 }
 
-const upgrade = "GET /v1/ws HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-	"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n" +
-	"Sec-WebSocket-Protocol: " + subprotocol + "\r\n\r\n"
-
 const subprotocol = "feedd.v1.proto"
+
+func (l *Loop) upgrade() []byte {
+	path, more := "/", ""
+	if l.cfg.Speak == Feed {
+		path, more = "/v1/ws", "Sec-WebSocket-Protocol: "+subprotocol+"\r\n"
+	}
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n%s\r\n", path, l.cfg.Address, more)
+}
 
 // write sends a few bytes; a socket that does not take them at once is not being read by the server,
 // which none of ours should see.
@@ -174,27 +180,34 @@ func (l *Loop) upgraded(i int, b []byte) []byte {
 		l.end(i, fmt.Sprintf("upgrade: %s: %.200s", status, rest))
 		return nil
 	}
-	if !bytes.Contains(fields, []byte(subprotocol)) {
+	if l.cfg.Speak == Feed && !bytes.Contains(fields, []byte(subprotocol)) {
 		l.end(i, "upgrade: the server does not speak "+subprotocol)
 		return nil
 	}
 	s.text = nil
 	s.state = stateJoining
-	s.probe = probe.New(l.record, l.instruments)
-	payload, err := l.subscribe(i)
+	hello, err := l.hello(i)
 	if err != nil {
 		l.end(i, err.Error())
 		return nil
 	}
-	l.write(i, frame.AppendClient(nil, frame.Binary, payload))
+	l.write(i, frame.AppendClient(nil, frame.Binary, hello))
 	return rest
 }
 
-func (l *Loop) subscribe(i int) ([]byte, error) {
-	sub := &feedv1.Subscribe{Channels: []string{"quote"}, CadenceMs: proto.Uint32(l.cfg.CadenceMS)}
+// hello makes the session's reader and returns its first message, which subscribes.
+func (l *Loop) hello(i int) ([]byte, error) {
+	s := &l.sessions[i]
+	var symbols []string
 	for _, n := range l.cfg.Choice.Of(i) {
-		sub.Symbols = append(sub.Symbols, l.cfg.Symbols[n])
+		symbols = append(symbols, l.cfg.Symbols[n])
 	}
+	if l.cfg.Speak == NATS {
+		s.nats = probe.NewSubscriber(l.record, symbols)
+		return s.nats.Hello(), nil
+	}
+	s.probe = probe.New(l.record, l.instruments)
+	sub := &feedv1.Subscribe{Symbols: symbols, Channels: []string{"quote"}, CadenceMs: proto.Uint32(l.cfg.CadenceMS)}
 	return proto.Marshal(&feedv1.ClientFrame{Id: 1, Request: &feedv1.ClientFrame_Subscribe{Subscribe: sub}})
 }
 
@@ -208,9 +221,22 @@ func (l *Loop) piece(i int, now int64, p frame.Piece) {
 	if p.Start && p.Op != frame.Continuation && s.state == stateLive {
 		l.arrived(s, now)
 	}
-	if s.probe == nil {
-		return
+	switch {
+	case s.probe != nil:
+		l.probed(i, now, p)
+	case s.nats != nil:
+		if answer := s.nats.Take(now, p.Payload); answer != nil {
+			l.write(i, frame.AppendClient(nil, frame.Binary, answer))
+		}
+		if s.state == stateJoining && s.nats.Complete() {
+			l.goLive(i)
+		}
 	}
+}
+
+// probed puts messages together for a probe.
+func (l *Loop) probed(i int, now int64, p frame.Piece) {
+	s := &l.sessions[i]
 	whole := p.Payload
 	if !p.Start || !p.End || !p.Fin || p.Op == frame.Continuation {
 		s.text = append(s.text, p.Payload...)

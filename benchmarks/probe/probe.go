@@ -6,180 +6,131 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/benchmarks/feed"
+	"github.com/feedd/feedd/internal/client"
+	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
-// Probe is one client's model of the market.
+// Probe is one client's view of the market.
 type Probe struct {
 	record      *Record
-	instruments map[string]int  // number by symbol, of all that there are
-	rows        map[uint32]*row // by handle
-	lastCut     uint64
+	instruments map[string]int // number by symbol, of all that there are
+	model       *client.Model  // nil once a frame broke the protocol: what follows means nothing
+	held        map[string]feed.Quote
+	lastCut     int64
 	frame       feedv1.ServerFrame
 }
 
-type row struct {
-	symbol     string
-	instrument int
-	known      bool // a full row has come
-	quote      feed.Quote
-	has        uint32
-	sequence   uint64 // of the last full row
-	epoch      uint64
-}
-
-// hasQuote are the bits of a quote with both sides.
-const hasQuote = 0b11
-
 // New returns a probe that knows instruments by their symbols and adds to record.
 func New(record *Record, instruments map[string]int) *Probe {
-	return &Probe{record: record, instruments: instruments, rows: make(map[uint32]*row)}
+	return &Probe{record: record, instruments: instruments, model: client.NewModel(), held: make(map[string]feed.Quote)}
 }
 
 // Frame takes one message of the server that arrived at received (microseconds since the Unix epoch).
 func (p *Probe) Frame(received int64, payload []byte) {
+	if p.model == nil {
+		return
+	}
 	proto.Reset(&p.frame)
-	if err := proto.Unmarshal(payload, &p.frame); err != nil {
+	err := proto.Unmarshal(payload, &p.frame)
+	var changed client.Update
+	if err == nil {
+		changed, err = p.model.Apply(&p.frame)
+	}
+	if err != nil {
 		p.record.problem("frame of %d bytes: %v", len(payload), err)
+		p.model = nil
 		return
 	}
 	if e := p.frame.GetError(); e != nil {
 		p.record.problem("error %v: %s", e.GetCode(), e.GetText())
 	}
 	for _, r := range p.frame.GetSubscribed().GetResults() {
-		p.subscribed(r)
+		if r.GetHandle() == 0 {
+			p.record.problem("subscribe %s: %v: %s", r.GetSymbol(), r.GetCode(), r.GetText())
+		}
 	}
-	if len(p.frame.GetQuotes()) == 0 {
+	if len(changed.Quotes) == 0 {
 		return
 	}
-	p.cut(received)
-	for _, q := range p.frame.GetQuotes() {
-		p.quote(received, q)
+	p.cut(received, changed.Cut.UnixMicro())
+	for _, row := range changed.Quotes {
+		p.quote(received, row)
 	}
 }
 
-func (p *Probe) subscribed(r *feedv1.SubscribeResult) {
-	if r.GetHandle() == 0 {
-		p.record.problem("subscribe %s: %v: %s", r.GetSymbol(), r.GetCode(), r.GetText())
-		return
-	}
-	i, ok := p.instruments[r.GetSymbol()]
-	if !ok {
-		p.record.problem("subscribed to %s, which nobody asked for", r.GetSymbol())
-		return
-	}
-	p.rows[r.GetHandle()] = &row{symbol: r.GetSymbol(), instrument: i}
-}
-
-func (p *Probe) cut(received int64) {
-	cut := p.frame.GetCutTimeUs()
-	switch {
-	case cut == 0:
-		p.record.problem("a frame with rows and no cut time")
-		return
-	case cut < p.lastCut:
+func (p *Probe) cut(received, cut int64) {
+	if cut < p.lastCut {
 		p.record.problem("cut time %d after %d", cut, p.lastCut)
 	}
-	record(p.record.lateness, received-int64(cut))
+	record(p.record.lateness, received-cut)
 	if p.lastCut != 0 && cut != p.lastCut {
-		record(p.record.interval, int64(cut-p.lastCut))
+		record(p.record.interval, cut-p.lastCut)
 	}
 	p.lastCut = cut
 	p.record.frames++
 	p.record.conflated += int64(p.frame.GetConflated())
 }
 
-// quote applies one row: full where it has a sequence, else the difference to the row before.
-func (p *Probe) quote(received int64, q *feedv1.Quote) {
+func (p *Probe) quote(received int64, row client.QuoteRow) {
 	p.record.rows++
-	r := p.rows[q.GetHandle()]
-	if r == nil {
-		p.record.problem("row of handle %d, which was never given", q.GetHandle())
-		return
-	}
-	first := !r.known
-	if q.GetSequence() != 0 {
+	if row.Full {
 		p.record.full++
-		if r.known && (q.GetEpoch() < r.epoch || q.GetEpoch() == r.epoch && q.GetSequence() < r.sequence) {
-			p.record.problem("%s: full row %d/%d after %d/%d", r.symbol, q.GetEpoch(), q.GetSequence(), r.epoch, r.sequence)
-		}
-		*r = row{symbol: r.symbol, instrument: r.instrument, known: true, sequence: q.GetSequence(), epoch: q.GetEpoch()}
-	} else if !r.known {
-		p.record.problem("%s: a difference ahead of any full row", r.symbol)
+	}
+	i, ok := p.instruments[row.Symbol]
+	if !ok {
+		p.record.problem("a row of %s, which nobody publishes", row.Symbol)
 		return
 	}
-	if q.Has != nil {
-		r.has = q.GetHas()
-	}
-	r.quote.Bid += q.GetBid()
-	r.quote.BidSize += q.GetBidSize()
-	r.quote.Ask += q.GetAsk()
-	r.quote.AskSize += q.GetAskSize()
-	if r.has&hasQuote != hasQuote {
-		p.record.problem("%s: a side is missing (has=%b)", r.symbol, r.has)
+	_, known := p.held[row.Symbol]
+	q := feed.Quote{Bid: row.Quote.Bid, BidSize: row.Quote.BidSize, Ask: row.Quote.Ask, AskSize: row.Quote.AskSize}
+	p.held[row.Symbol] = q
+	switch {
+	case row.Quote.Has != market.HasBid|market.HasAsk|market.HasExchangeTime:
+		p.record.problem("%s: bid, ask or time is missing (has=%b)", row.Symbol, row.Quote.Has)
 		return
-	}
-	if !feed.Check(r.instrument, r.quote) {
-		p.record.problem("%s: no tick had the values %+v", r.symbol, r.quote)
+	case !feed.Check(i, q):
+		p.record.problem("%s: no tick had the values %+v", row.Symbol, q)
 		return
-	}
-	if first {
+	case !known:
 		return // as old as the last tick before subscribing
 	}
-	exchange := int64(p.frame.GetCutTimeUs()) - 1000*(int64(q.GetAgeMs())+int64(q.GetTransitMs()))
-	record(p.record.age, received-exchange)
-	if feed.Stamped(r.quote) {
-		record(p.record.delay, received-r.quote.BidSize)
+	record(p.record.age, received-row.Quote.ExchangeTime)
+	if feed.Stamped(q) {
+		record(p.record.delay, received-q.BidSize)
 	}
 }
 
-// Complete reports whether n instruments are subscribed and each has a row.
-func (p *Probe) Complete(n int) bool {
-	if len(p.rows) < n {
-		return false
-	}
-	for _, r := range p.rows {
-		if !r.known {
-			return false
-		}
-	}
-	return true
-}
+// Complete reports whether n instruments have a row.
+func (p *Probe) Complete(n int) bool { return len(p.held) >= n }
 
 // Last is what a probe holds of an instrument.
 type Last struct {
-	Instrument int        `json:"instrument"`
-	Known      bool       `json:"known"`
-	Quote      feed.Quote `json:"quote"`
+	Symbol string     `json:"symbol"`
+	Quote  feed.Quote `json:"quote"`
 }
 
-// Holds returns the probe's model.
+// Holds returns the last quote of each instrument that had a row.
 func (p *Probe) Holds() []Last {
 	var all []Last
-	for _, r := range p.rows {
-		all = append(all, Last{Instrument: r.instrument, Known: r.known, Quote: r.quote})
+	for symbol, q := range p.held {
+		all = append(all, Last{symbol, q})
 	}
 	return all
 }
 
-// Compare counts what differs between the models of probes and the last quotes published, by instrument,
-// and tells the first difference in words.
-func Compare(held []Last, published []feed.Quote) (differ int, first string) {
+// Compare counts what differs between quotes held and the last ones published, and tells one difference in
+// words.
+func Compare(held []Last, symbols []string, published []feed.Quote) (differ int, example string) {
+	last := make(map[string]feed.Quote, len(symbols))
+	for i, symbol := range symbols {
+		last[symbol] = published[i]
+	}
 	for _, l := range held {
-		var why string
-		switch {
-		case l.Instrument < 0 || l.Instrument >= len(published):
-			why = "nobody publishes it"
-		case !l.Known:
-			why = "no row ever came"
-		case l.Quote != published[l.Instrument]:
-			why = fmt.Sprintf("it is %+v, published was %+v", l.Quote, published[l.Instrument])
-		default:
-			continue
-		}
-		if differ++; differ == 1 {
-			first = fmt.Sprintf("instrument %d: %s", l.Instrument, why)
+		if want := last[l.Symbol]; l.Quote != want {
+			differ++
+			example = fmt.Sprintf("%s is %+v, published was %+v", l.Symbol, l.Quote, want)
 		}
 	}
-	return differ, first
+	return differ, example
 }

@@ -21,10 +21,16 @@ func payload(t *testing.T, f *feedv1.ServerFrame) []byte {
 	return b
 }
 
+var symbols = []string{"bench:A", "bench:B"}
+
 func subscribed() *feedv1.ServerFrame {
-	return &feedv1.ServerFrame{Subscribed: &feedv1.Subscribed{Results: []*feedv1.SubscribeResult{
-		{Symbol: "bench:A", Channel: "quote", Handle: 7}, {Symbol: "bench:B", Channel: "quote", Handle: 9},
-	}}}
+	return &feedv1.ServerFrame{
+		Subscribed: &feedv1.Subscribed{Results: []*feedv1.SubscribeResult{
+			{Symbol: "bench:A", Channel: "quote", Handle: 7}, {Symbol: "bench:B", Channel: "quote", Handle: 9},
+			{Symbol: "bench:C", Channel: "quote", Handle: 11},
+		}},
+		Grants: []*feedv1.Grant{{Handles: []uint32{7, 9, 11}, CadenceMs: 250}},
+	}
 }
 
 func full(handle uint32, sequence uint64, q feed.Quote) *feedv1.Quote {
@@ -37,7 +43,7 @@ func full(handle uint32, sequence uint64, q feed.Quote) *feedv1.Quote {
 func delta(handle uint32, from, to feed.Quote) *feedv1.Quote {
 	return &feedv1.Quote{
 		Handle: handle, Bid: to.Bid - from.Bid, BidSize: to.BidSize - from.BidSize, Ask: to.Ask - from.Ask,
-		AskSize: to.AskSize - from.AskSize, AgeMs: 2, TransitMs: 1,
+		AskSize: to.AskSize - from.AskSize, AgeMs: 2, // transit stays what it was
 	}
 }
 
@@ -75,10 +81,14 @@ func TestProbeFollowsFullRowsAndDifferences(t *testing.T) {
 		t.Errorf("age %+v, delay %+v", f.Age, f.Delay)
 	}
 
-	published := []feed.Quote{c, {}}
-	differ, first := Compare(p.Holds(), published)
-	if differ != 1 || !strings.Contains(first, "instrument 1: no row ever came") {
-		t.Errorf("%d differ: %s", differ, first)
+	if !p.Complete(1) || p.Complete(2) {
+		t.Errorf("holds %v", p.Holds())
+	}
+	if differ, example := Compare(p.Holds(), symbols, []feed.Quote{c, a}); differ != 0 {
+		t.Errorf("%d differ: %s", differ, example)
+	}
+	if differ, example := Compare(p.Holds(), symbols, []feed.Quote{b, a}); differ != 1 || !strings.Contains(example, "bench:A is") {
+		t.Errorf("%d differ: %s", differ, example)
 	}
 	if again := rec.Take(); again.Rows != 0 || again.Lateness.Count != 0 {
 		t.Errorf("a record that was taken still holds %+v", again)
@@ -105,27 +115,25 @@ func TestProbeCatchesAWrongServer(t *testing.T) {
 	mixed := b
 	mixed.BidSize = a.BidSize
 	oneSided := full(7, 1, a)
-	oneSided.Has = proto.Uint32(1)
+	oneSided.Has, oneSided.Ask, oneSided.AskSize = proto.Uint32(0b101), 0, 0
 	for name, c := range map[string]struct {
 		frames []*feedv1.ServerFrame
 		want   string
 	}{
-		"difference first":     {[]*feedv1.ServerFrame{rows(cut, delta(7, a, b))}, "ahead of any full row"},
-		"unknown handle":       {[]*feedv1.ServerFrame{rows(cut, full(8, 1, a))}, "never given"},
+		"difference first":     {[]*feedv1.ServerFrame{rows(cut, delta(7, a, b))}, "without a full row"},
+		"unknown handle":       {[]*feedv1.ServerFrame{rows(cut, full(8, 1, a))}, "no answer named"},
+		"nobody's instrument":  {[]*feedv1.ServerFrame{rows(cut, full(11, 1, a))}, "nobody publishes"},
 		"another instrument's": {[]*feedv1.ServerFrame{rows(cut, full(7, 1, foreign))}, "no tick had"},
 		"two ticks mixed":      {[]*feedv1.ServerFrame{rows(cut, full(7, 1, mixed))}, "no tick had"},
 		"difference twice":     {[]*feedv1.ServerFrame{rows(cut, full(7, 1, a), delta(7, a, b), delta(7, a, b))}, "no tick had"},
-		"sequence goes back":   {[]*feedv1.ServerFrame{rows(cut, full(7, 2, b)), rows(cut, full(7, 1, a))}, "after 1/2"},
+		"sequence goes back":   {[]*feedv1.ServerFrame{rows(cut, full(7, 2, b)), rows(cut, full(7, 1, a))}, "went back"},
 		"time goes back":       {[]*feedv1.ServerFrame{rows(cut, full(7, 1, a)), rows(cut-1, full(7, 2, b))}, "cut time"},
-		"no cut time":          {[]*feedv1.ServerFrame{rows(0, full(7, 1, a))}, "no cut time"},
-		"half a quote":         {[]*feedv1.ServerFrame{rows(cut, oneSided)}, "side is missing"},
+		"no cut time":          {[]*feedv1.ServerFrame{rows(0, full(7, 1, a))}, "without a cut time"},
+		"half a quote":         {[]*feedv1.ServerFrame{rows(cut, oneSided)}, "missing"},
 		"error":                {[]*feedv1.ServerFrame{{Error: &feedv1.Error{Text: "too late"}}}, "too late"},
 		"refusal": {[]*feedv1.ServerFrame{{Subscribed: &feedv1.Subscribed{Results: []*feedv1.SubscribeResult{
 			{Symbol: "bench:A", Code: feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, Text: "no such"},
 		}}}}, "no such"},
-		"a symbol nobody asked for": {[]*feedv1.ServerFrame{{Subscribed: &feedv1.Subscribed{Results: []*feedv1.SubscribeResult{
-			{Symbol: "bench:C", Handle: 4},
-		}}}}, "nobody asked"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := NewRecord()

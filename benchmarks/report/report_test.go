@@ -155,3 +155,13 @@ func TestTableNamesEveryFigureAndProblem(t *testing.T) {
 		}
 	}
 }
+
+func TestMeanOfPercentiles(t *testing.T) {
+	got := Mean([]probe.Percentiles{{Count: 10, P50: 20, P90: 30, P99: 40, P999: 50, Max: 60}, {Count: 1, P50: 40, P90: 50, P99: 60, P999: 70, Max: 55}})
+	if want := (probe.Percentiles{Count: 11, P50: 30, P90: 40, P99: 50, P999: 60, Max: 60}); got != want {
+		t.Errorf("mean %+v, want %+v", got, want)
+	}
+	if got := Mean(nil); got != (probe.Percentiles{}) {
+		t.Errorf("mean of nothing is %+v", got)
+	}
+}

@@ -200,6 +200,23 @@ type Latency struct {
 	P99   float64           `json:"p99_to_nats"`
 }
 
+// Mean averages the percentiles of several windows, each by itself.
+func Mean(windows []probe.Percentiles) probe.Percentiles {
+	var m probe.Percentiles
+	for _, p := range windows {
+		m.Count += p.Count
+		m.P50 += p.P50
+		m.P90 += p.P90
+		m.P99 += p.P99
+		m.P999 += p.P999
+		m.Max = max(m.Max, p.Max)
+	}
+	if n := int64(len(windows)); n > 0 {
+		m.P50, m.P90, m.P99, m.P999 = m.P50/n, m.P90/n, m.P99/n, m.P999/n
+	}
+	return m
+}
+
 // Compare sets the two beside each other.
 func Compare(feedd, nats probe.Percentiles) *Latency {
 	return &Latency{

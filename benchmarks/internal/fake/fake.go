@@ -96,7 +96,7 @@ func (s *Server) OnMessage(conn *gws.Conn, message *gws.Message) {
 	defer s.mu.Unlock()
 	s.subscribes = append(s.subscribes, request.GetSubscribe())
 	to := &session{}
-	answer := &feedv1.Subscribed{}
+	answer, grant := &feedv1.Subscribed{}, &feedv1.Grant{CadenceMs: request.GetSubscribe().GetCadenceMs()}
 	rows := &feedv1.ServerFrame{CutTimeUs: uint64(time.Now().UnixMicro())}
 	for _, symbol := range request.GetSubscribe().GetSymbols() {
 		i, ok := s.numbers[symbol]
@@ -107,6 +107,7 @@ func (s *Server) OnMessage(conn *gws.Conn, message *gws.Message) {
 		to.instruments = append(to.instruments, i)
 		to.sent = append(to.sent, s.last[i])
 		answer.Results = append(answer.Results, &feedv1.SubscribeResult{Symbol: symbol, Channel: "quote", Handle: uint32(i + 1)})
+		grant.Handles = append(grant.Handles, uint32(i+1))
 		q := s.last[i]
 		rows.Quotes = append(rows.Quotes, &feedv1.Quote{
 			Handle: uint32(i + 1), Bid: q.Bid, BidSize: q.BidSize, Ask: q.Ask, AskSize: q.AskSize, Has: proto.Uint32(0b111),
@@ -115,7 +116,7 @@ func (s *Server) OnMessage(conn *gws.Conn, message *gws.Message) {
 	}
 	s.sessions[conn] = to
 	s.write(conn, &feedv1.ServerFrame{Welcome: &feedv1.Welcome{Session: "fake"}})
-	s.write(conn, &feedv1.ServerFrame{ReplyTo: request.GetId(), Subscribed: answer})
+	s.write(conn, &feedv1.ServerFrame{ReplyTo: request.GetId(), Subscribed: answer, Grants: []*feedv1.Grant{grant}})
 	s.write(conn, rows)
 }
 
