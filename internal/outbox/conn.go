@@ -1,0 +1,255 @@
+package outbox
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/feedd/feedd/internal/drop"
+)
+
+// Conn is a net.Conn whose writes never block. Read, addresses and read deadlines are those of the
+// connection underneath; the write deadline belongs to the outbox.
+//
+// Send, Write, Finish, Blocked and Pending may be called from any goroutine.
+type Conn struct {
+	net.Conn
+
+	// Set by Start, constant afterwards.
+	opt     *Options        // nil until Start: everything passes through
+	raw     syscall.RawConn // nil: not a socket, every write goes through the drain goroutine
+	drained func()
+	try     func(fd uintptr) bool // attempt as a value, so that a write allocates nothing
+
+	// blocked is true while Send would refuse: bytes are kept, or no more are taken. Written under mu; read
+	// without it, so that a worker passes a blocked connection at the price of one load.
+	blocked atomic.Bool
+
+	drains sync.WaitGroup // the drain goroutine, begun under mu while cause is nil
+
+	mu       sync.Mutex
+	kept     []byte // what the kernel has not taken yet begins at kept[head:]
+	head     int
+	spare    int // bytes of a whole frame among kept, which do not count towards MaxQueued
+	draining bool
+	finished bool  // Finish was called
+	cause    error // why no more is taken
+
+	// Arguments and results of try. They belong to the drain goroutine while draining, else to mu.
+	chunk []byte
+	taken int
+	err   error
+	wait  bool // wait for the socket to become writable instead of giving up
+}
+
+// New puts an outbox around nc, which it owns from now on. Until Start everything passes through.
+func New(nc net.Conn) *Conn { return &Conn{Conn: nc} }
+
+// Start ends the passing-through; it must be called before any other goroutine writes. drained is called
+// from a goroutine of the outbox each time the bytes that it kept are gone; it must not call Close. An
+// error tells which socket options the kernel refused; the connection works without them.
+func (c *Conn) Start(opt *Options, drained func()) error {
+	c.opt, c.drained = opt, drained
+	if sc, ok := c.Conn.(syscall.Conn); ok && directWrites {
+		if raw, err := sc.SyscallConn(); err == nil {
+			c.raw, c.try = raw, c.attempt
+		}
+	}
+	if tc, ok := c.Conn.(*net.TCPConn); ok {
+		return tune(tc)
+	}
+	return nil
+}
+
+// Blocked tells whether Send would refuse: bytes are waiting, or the connection takes no more.
+func (c *Conn) Blocked() bool { return c.blocked.Load() }
+
+// Pending is how many bytes are waiting for the kernel to take them.
+func (c *Conn) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.kept) - c.head
+}
+
+// Cause is why the connection takes nothing any more: ErrWriteTimeout, ErrOverflow, net.ErrClosed after
+// Close, or the error of the socket. nil while it does. The first cause stays.
+func (c *Conn) Cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+// Send hands one frame to the socket without waiting. It returns false, and takes nothing, while
+// anything is pending or when the connection takes no more. frame may be reused at once.
+func (c *Conn) Send(frame []byte) bool {
+	if c.blocked.Load() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.blocked.Load() {
+		return false
+	}
+	return c.put(frame, true)
+}
+
+// Write takes b whole, behind what is pending, and never waits. Beyond Options.MaxQueued pending bytes it
+// takes nothing and returns ErrOverflow; from then on the connection takes only the frame given to Finish.
+func (c *Conn) Write(b []byte) (int, error) {
+	if c.opt == nil {
+		return c.Conn.Write(b)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.cause != nil:
+		return 0, c.cause
+	case c.finished:
+		return 0, ErrFinished
+	case len(c.kept)-c.head == 0 && !c.draining:
+		if !c.put(b, false) {
+			return 0, c.cause
+		}
+	case len(c.kept)-c.head+len(b) > c.opt.maxQueued()+c.spare:
+		c.cause = ErrOverflow
+		c.opt.dropped(drop.ControlOverflow)
+		return 0, c.cause
+	default:
+		c.keep(b)
+	}
+	return len(b), nil
+}
+
+// Finish takes the last frame of the connection, whatever the bound says, and shuts the sending direction
+// down once it and all before it are with the kernel. It returns false when that cannot happen any more.
+// The reading direction stays open until Close.
+func (c *Conn) Finish(last []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.finished || (c.cause != nil && !errors.Is(c.cause, ErrOverflow)) {
+		return false
+	}
+	c.finished = true
+	switch {
+	case len(c.kept)-c.head > 0 || c.draining:
+		c.keep(last)
+	case !c.put(last, true):
+		return false
+	}
+	c.blocked.Store(true)
+	if !c.draining {
+		c.startDrain() // it finds nothing and shuts down
+	}
+	return true
+}
+
+// Close ends the connection at once, with what is pending, and returns when no goroutine of the outbox
+// is left. It may be called more than once.
+func (c *Conn) Close() error {
+	if c.opt == nil {
+		return c.Conn.Close()
+	}
+	c.end(net.ErrClosed)
+	c.drains.Wait()
+	return nil
+}
+
+// SetWriteDeadline does nothing once the outbox is started: writes do not wait.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if c.opt == nil {
+		return c.Conn.SetWriteDeadline(t)
+	}
+	return nil
+}
+
+// SetDeadline sets the read deadline; see SetWriteDeadline.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if c.opt == nil {
+		return c.Conn.SetDeadline(t)
+	}
+	return c.SetReadDeadline(t)
+}
+
+// put hands b to the kernel and keeps what it refuses. mu is held and nothing is pending. whole tells
+// that the rest of b counts as a frame, not as queued answers.
+func (c *Conn) put(b []byte, whole bool) bool {
+	n := 0
+	if c.raw != nil && len(b) > 0 {
+		var err error
+		if n, err = c.write(b, false); err != nil {
+			c.fail(err)
+			return false
+		}
+	}
+	if n == len(b) {
+		return true
+	}
+	if whole {
+		c.spare = len(b) - n
+	}
+	c.keep(b[n:])
+	c.blocked.Store(true)
+	c.opt.blocked(+1)
+	if !c.draining {
+		c.startDrain()
+	}
+	return true
+}
+
+// keep appends b to what is pending. The drain goroutine may be reading kept[head:], so a full buffer is
+// replaced rather than moved within.
+func (c *Conn) keep(b []byte) {
+	if len(c.kept)+len(b) > cap(c.kept) && c.head > 0 {
+		rest := make([]byte, 0, len(c.kept)-c.head+2*len(b))
+		c.kept, c.head = append(rest, c.kept[c.head:]...), 0
+	}
+	c.kept = append(c.kept, b...)
+}
+
+// fail ends the connection because its socket failed. mu is held.
+func (c *Conn) fail(err error) {
+	if c.cause == nil {
+		c.cause = err
+	}
+	c.blocked.Store(true)
+	c.release()
+	sever(c.Conn)
+}
+
+// end is fail for callers that do not hold mu.
+func (c *Conn) end(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail(err)
+}
+
+// release forgets what is pending. mu is held.
+func (c *Conn) release() {
+	if len(c.kept) > 0 {
+		c.opt.blocked(-1)
+	}
+	c.kept, c.head, c.spare = nil, 0, 0
+}
+
+// sever closes nc without the farewell of TLS, which would wait for a peer that does not read.
+func sever(nc net.Conn) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	_ = nc.Close() // there is nobody left to tell
+}
+
+// write makes one attempt, or with wait one that takes as long as the deadline allows.
+func (c *Conn) write(b []byte, wait bool) (int, error) {
+	c.chunk, c.taken, c.err, c.wait = b, 0, nil, wait
+	err := c.raw.Write(c.try)
+	c.chunk = nil
+	if err == nil {
+		err = c.err
+	}
+	return c.taken, err
+}

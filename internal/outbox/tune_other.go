@@ -1,0 +1,7 @@
+//go:build !linux
+
+package outbox
+
+import "net"
+
+func tuneSystem(*net.TCPConn) error { return nil }
