@@ -84,6 +84,12 @@ func (w *world) attach(r *reader) *Subscriber {
 	return s
 }
 
+// unsubscribe does what Subscriber.Unsubscribe waits for.
+func (w *world) unsubscribe(s *Subscriber, handles ...Handle) {
+	w.worker.post(func(k *worker) { k.unsubscribe(s, handles) })
+	w.worker.turn()
+}
+
 // introduce tells a reader of text what the symbols are.
 func (w *world) introduce(r *reader) {
 	for i := range w.quotes {
@@ -311,13 +317,13 @@ func TestCohortsAreSharedAndEverythingIsReleased(t *testing.T) {
 		t.Fatalf("%d cohorts, want %d", cohorts, want)
 	}
 	for _, s := range subs {
-		s.Unsubscribe([]Handle{w.handle(1, market.ChannelQuote)})
+		w.unsubscribe(s, w.handle(1, market.ChannelQuote))
 	}
 	w.worker.turn()
 	for i, s := range subs {
 		w.quote(2)
 		if i%2 == 0 {
-			s.Unsubscribe([]Handle{w.handle(2, market.ChannelQuote), w.handle(3, market.ChannelQuote), w.handle(0, market.ChannelStatus)})
+			w.unsubscribe(s, w.handle(2, market.ChannelQuote), w.handle(3, market.ChannelQuote), w.handle(0, market.ChannelStatus))
 		}
 		w.worker.post(func(k *worker) { k.detach(s) })
 		w.pass(10)
@@ -423,8 +429,7 @@ func TestReadersConverge(t *testing.T) {
 				c := anyClient()
 				h := w.handle(id, rapid.SampledFrom([]market.Channel{market.ChannelQuote, market.ChannelTrade}).Draw(t, "channel"))
 				delete(c.subs, h)
-				c.s.Unsubscribe([]Handle{h})
-				w.worker.turn()
+				w.unsubscribe(c.s, h)
 			case 9:
 				anyClient().stalled = true
 			case 10:

@@ -29,9 +29,10 @@ func (s *Subscriber) Subscribe(items []Item, c throttle.Cadence) {
 	s.worker.post(func(w *worker) { w.subscribe(s, items, c) })
 }
 
-// Unsubscribe ends the rows of handles. Handles that are not subscribed are passed over.
+// Unsubscribe ends the rows of handles: when it returns, none will follow. Handles that are not subscribed
+// are passed over.
 func (s *Subscriber) Unsubscribe(handles []Handle) {
-	s.worker.post(func(w *worker) { w.unsubscribe(s, handles) })
+	s.worker.do(func(w *worker) { w.unsubscribe(s, handles) })
 }
 
 // Wake says that the connection takes frames again.
@@ -41,11 +42,7 @@ func (s *Subscriber) Wake() {
 
 // Detach ends the subscriber: when it returns, no Send is running and none will follow.
 func (s *Subscriber) Detach() {
-	done := make(chan struct{})
-	if !s.worker.post(func(w *worker) { w.detach(s); close(done) }) {
-		return
-	}
-	<-done
+	s.worker.do(func(w *worker) { w.detach(s) })
 }
 
 func (w *worker) subscribe(s *Subscriber, items []Item, c throttle.Cadence) {

@@ -89,6 +89,14 @@ func (w *worker) post(job func(*worker)) bool {
 	return true
 }
 
+// do posts a job and waits until it has run, or returns at once when the engine has closed.
+func (w *worker) do(job func(*worker)) {
+	done := make(chan struct{})
+	if w.post(func(w *worker) { job(w); close(done) }) {
+		<-done
+	}
+}
+
 func (w *worker) signal() {
 	select {
 	case w.wake <- struct{}{}:
