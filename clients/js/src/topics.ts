@@ -172,7 +172,10 @@ export class TradeTopic extends Topic<TradeHolder> {
       return applied;
     }
     this.repairAt = undefined;
-    if (this.position !== undefined && !before(this.position.epoch, this.position.sequence, base.epoch, base.sequence)) return 'ok'; // seen before
+    if (this.position !== undefined && !before(this.position.epoch, this.position.sequence, base.epoch, base.sequence)) {
+      if (!this.startedAgain(wire)) return 'ok'; // seen before
+      this.position = { epoch: base.epoch, sequence: 0 };
+    }
     while (this.holes.length > 0 && before(this.holes[0]!.epoch, this.holes[0]!.from, base.epoch, base.sequence)) this.tell(this.holes.shift()!);
     this.missBefore(base.epoch, base.sequence);
     this.position = { epoch: base.epoch, sequence: base.sequence };
@@ -221,6 +224,26 @@ export class TradeTopic extends Topic<TradeHolder> {
     this.hand(type === 'lost' ? { type, by: 'server', ...missed } : { type, ...missed });
   }
 
+  /**
+   * Whether a trade that should have come before is in truth a new one under an old number, as from a
+   * server that lost count: what is held under that number is another trade, or the trade is younger than
+   * the last. Without this such a feed would stay silent until it had caught up.
+   */
+  private startedAgain(wire: WireTrade): boolean {
+    const { base } = this;
+    const held = this.ring.find((t) => t.epoch === base.epoch && t.sequence === base.sequence);
+    const exchangeTimeUs = base.exchangeTimeUs === 0 ? null : base.exchangeTimeUs;
+    if (held !== undefined) return held.price !== base.price || held.size !== wire.size || held.exchangeTimeUs !== exchangeTimeUs || held.id !== this.id;
+    const last = this.ring.at(-1);
+    if (last === undefined) return false;
+    return exchangeTimeUs !== null && last.exchangeTimeUs !== null ? exchangeTimeUs > last.exchangeTimeUs : base.ingestTimeUs > last.ingestTimeUs;
+  }
+
+  private get id(): number | string | null {
+    const { id } = this.base;
+    return id === 0 ? null : typeof id === 'bigint' ? String(id) : id;
+  }
+
   private row(wire: WireTrade, at: Moment): TradeRow {
     const { base } = this;
     return {
@@ -233,7 +256,7 @@ export class TradeTopic extends Topic<TradeHolder> {
       ingestTimeUs: base.ingestTimeUs,
       cutTimeUs: at.cutTimeUs,
       receivedMs: at.receivedMs,
-      id: base.id === 0 ? null : typeof base.id === 'bigint' ? String(base.id) : base.id,
+      id: this.id,
       kind: kinds[wire.kind] ?? 'trade',
       refersTo: wire.refersTo === 0 ? null : wire.refersTo,
       epoch: base.epoch,
@@ -246,7 +269,7 @@ export class TradeTopic extends Topic<TradeHolder> {
     for (const holder of this.holders) most = Math.max(most, holder.buffer);
     this.ring.push(trade);
     // Cut in one go now and then, so that a push costs the same however much is kept.
-    if (this.ring.length > 2 * most + 16) this.ring = this.newest(most);
+    if (this.ring.length > 2 * most + 16) this.ring = this.newest(Math.max(1, most));
     this.hand({ type: 'trade', trade });
   }
 
