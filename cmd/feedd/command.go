@@ -30,6 +30,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"watch", "show live prices in the terminal", watchCommand},
 		{"version", "print the version", versionCommand},
 	}
 }

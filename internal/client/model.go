@@ -63,6 +63,8 @@ type Update struct {
 	Trades   []TradeEvent
 	Statuses []StatusRow
 	Sources  []SourceRow
+	// Instruments that the frame told of, which is ahead of their first row.
+	Instruments []market.Instrument
 }
 
 // QuoteRow is the top of an instrument's book behind a row. Quote.Position is that of the last full row,
@@ -95,7 +97,7 @@ func (m *Model) Apply(f *feedv1.ServerFrame) (Update, error) {
 	} else if hasRows(f) {
 		return u, violation("rows without a cut time")
 	}
-	m.applyAnswers(f)
+	m.applyAnswers(&u)
 	for _, step := range []func(*Update) error{m.applyQuotes, m.applyTrades, m.applyStatuses} {
 		if err := step(&u); err != nil {
 			return u, err
@@ -110,15 +112,15 @@ func hasRows(f *feedv1.ServerFrame) bool {
 }
 
 // applyAnswers takes what the session says, which goes out ahead of the rows that it concerns.
-func (m *Model) applyAnswers(f *feedv1.ServerFrame) {
+func (m *Model) applyAnswers(u *Update) {
+	f := u.Frame
 	if f.Welcome != nil {
 		m.welcome = f.Welcome
 	}
-	for _, in := range f.Instruments {
-		m.define(in)
-	}
-	for _, in := range f.GetSubscribed().GetInstruments() {
-		m.define(in)
+	for _, list := range [][]*feedv1.Instrument{f.Instruments, f.GetSubscribed().GetInstruments()} {
+		for _, in := range list {
+			u.Instruments = append(u.Instruments, m.define(in))
+		}
 	}
 	for _, r := range f.GetSubscribed().GetResults() {
 		if r.Handle != 0 {
@@ -139,16 +141,18 @@ func (m *Model) applyAnswers(f *feedv1.ServerFrame) {
 	}
 }
 
-func (m *Model) define(in *feedv1.Instrument) {
+func (m *Model) define(in *feedv1.Instrument) market.Instrument {
 	sym, err := market.ParseSymbol(in.Symbol)
 	if err != nil {
 		sym = market.Symbol{Name: in.Symbol}
 	}
-	m.instruments[in.Symbol] = market.Instrument{
+	known := market.Instrument{
 		Symbol: sym, PriceScale: uint8(in.PriceScale), SizeScale: uint8(in.SizeScale), PriceStep: in.PriceStep,
 		SizeStep: in.SizeStep, Description: in.Description, Base: in.Base, Quote: in.Quote, Source: in.Source,
 	}
+	m.instruments[in.Symbol] = known
 	m.statusOf[in.StatusHandle] = in.Symbol
+	return known
 }
 
 func (m *Model) open(r *feedv1.SubscribeResult) {

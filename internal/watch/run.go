@@ -1,0 +1,157 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/feedd/feedd/internal/client"
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+)
+
+// Options of Run.
+type Options struct {
+	URL      string
+	Name     string   // of the software, for the operator's eyes
+	Symbols  []string // "venue:SYMBOL" or patterns with *
+	Channels []string
+	Cadence  time.Duration // the wish
+}
+
+// View is who watches. Run calls its methods from several goroutines, but never two at a time.
+type View interface {
+	// Updated tells what a frame changed. Instruments come ahead of their rows, and both may come ahead
+	// of Connected.
+	Updated(u *client.Update)
+	// Connected tells of a new session, the slowest cadence granted, and which wishes were refused.
+	Connected(granted time.Duration, refused []string)
+	// Lost tells why the connection ended and when the next attempt follows.
+	Lost(err error, retry time.Duration)
+}
+
+// Waits between attempts to connect again, drawn at random so that many watchers do not return at once.
+const (
+	minWait = 500 * time.Millisecond
+	maxWait = 5 * time.Second
+)
+
+// Run shows v what o asks for until ctx ends, which it returns, or until the server says not to come
+// back. The first attempt must succeed; connections lost later are made again.
+func Run(ctx context.Context, o Options, v View) error {
+	w := &watcher{options: o, view: v}
+	established := false
+	for {
+		err := w.session(ctx, &established)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !established || !retry(err) {
+			return err
+		}
+		wait := minWait + rand.N(maxWait-minWait)
+		w.do(func() { v.Lost(err, wait) })
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// retry reports whether a lost connection may be made again. A protocol error would only repeat itself.
+func retry(err error) bool {
+	var closed *client.CloseError
+	var broken *client.ProtocolError
+	var refused *client.Error
+	switch {
+	case errors.As(err, &closed):
+		return closed.Retry()
+	case errors.As(err, &broken) || errors.As(err, &refused):
+		return false
+	}
+	return true
+}
+
+type watcher struct {
+	options Options
+
+	mu   sync.Mutex // held while the view is called
+	view View
+}
+
+func (w *watcher) do(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+// session is one connection from its beginning to its end.
+func (w *watcher) session(ctx context.Context, established *bool) error {
+	within, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	c, err := client.Dial(within, w.options.URL, client.Options{
+		Name: w.options.Name, Deflate: true,
+		OnUpdate: func(u client.Update) { w.do(func() { w.view.Updated(&u) }) },
+	})
+	if err != nil {
+		return fmt.Errorf("cannot watch %s: %w", w.options.URL, err)
+	}
+	defer c.Close()
+	cadence := uint32(w.options.Cadence.Milliseconds())
+	answer, err := c.Subscribe(within, &feedv1.Subscribe{
+		Symbols: w.options.Symbols, Channels: w.options.Channels, CadenceMs: &cadence,
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if err := w.connected(c, answer); err != nil {
+		return err
+	}
+	*established = true
+	select {
+	case <-c.Done():
+		return c.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *watcher) connected(c *client.Client, answer *feedv1.Subscribed) error {
+	var refused []string
+	var granted time.Duration
+	c.View(func(m *client.Model) {
+		for _, r := range answer.Results {
+			if r.Handle == 0 {
+				refused = append(refused, fmt.Sprintf("%s %s: %s", r.Symbol, r.Channel, reason(r)))
+				continue
+			}
+			if g := m.Grant(r.Symbol, market.ParseChannel(r.Channel)); g != nil {
+				granted = max(granted, time.Duration(g.CadenceMs)*time.Millisecond)
+			}
+		}
+	})
+	if len(refused) == len(answer.Results) {
+		return &client.Error{Code: firstCode(answer), Text: strings.Join(refused, "; ")}
+	}
+	w.do(func() { w.view.Connected(granted, refused) })
+	return nil
+}
+
+func reason(r *feedv1.SubscribeResult) string {
+	if r.Text != "" {
+		return r.Text
+	}
+	return r.Code.String()
+}
+
+func firstCode(answer *feedv1.Subscribed) feedv1.ErrorCode {
+	if len(answer.Results) > 0 {
+		return answer.Results[0].Code
+	}
+	return feedv1.ErrorCode_ERROR_CODE_NO_MATCH
+}

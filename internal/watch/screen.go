@@ -1,0 +1,143 @@
+package watch
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/feedd/feedd/internal/client"
+)
+
+// Screen is a View that repaints a terminal, which it owns from NewScreen to Close.
+type Screen struct {
+	out  io.Writer
+	size func() (width, height int)
+	url  string
+	stop chan struct{}
+	done chan struct{}
+
+	mu      sync.Mutex
+	table   *Table
+	state   string // what the connection does
+	refused []string
+	rate    rate
+}
+
+// repaintEvery is how often the screen is painted: as fast as numbers can be read.
+const repaintEvery = 100 * time.Millisecond
+
+const (
+	ansiEnter = "\x1b[?1049h\x1b[?25l" // the other screen, no cursor
+	ansiLeave = "\x1b[?25h\x1b[?1049l"
+	ansiHome  = "\x1b[H"
+	ansiEOL   = "\x1b[K\r\n" // clear the rest of the line
+	ansiBelow = "\x1b[J"     // clear the rest of the screen
+)
+
+// NewScreen takes over the terminal behind out and starts to paint it.
+func NewScreen(out io.Writer, url string, size func() (width, height int)) *Screen {
+	s := &Screen{
+		out: out, size: size, url: url, stop: make(chan struct{}), done: make(chan struct{}),
+		table: NewTable(true), state: "connecting",
+	}
+	_, _ = io.WriteString(out, ansiEnter)
+	go s.paint()
+	return s
+}
+
+// Close gives the terminal back.
+func (s *Screen) Close() {
+	close(s.stop)
+	<-s.done
+	_, _ = io.WriteString(s.out, ansiLeave)
+}
+
+// Updated implements View.
+func (s *Screen) Updated(u *client.Update) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.table.Apply(u)
+}
+
+// Connected implements View.
+func (s *Screen) Connected(granted time.Duration, refused []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.refused = "live, updates "+CadenceText(granted), refused
+}
+
+// Lost implements View.
+func (s *Screen) Lost(err error, retry time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = fmt.Sprintf("not connected: %v; trying again in %v", err, retry.Round(100*time.Millisecond))
+}
+
+// CadenceText says how often updates come.
+func CadenceText(c time.Duration) string {
+	if c == 0 {
+		return "at once"
+	}
+	return "every " + c.String()
+}
+
+func (s *Screen) paint() {
+	defer close(s.done)
+	tick := time.NewTicker(repaintEvery)
+	defer tick.Stop()
+	for {
+		width, height := s.size()
+		s.mu.Lock()
+		lines := s.lines(width, height, time.Now())
+		s.mu.Unlock()
+		_, _ = io.WriteString(s.out, ansiHome+strings.Join(lines, ansiEOL)+"\x1b[K"+ansiBelow)
+		select {
+		case <-tick.C:
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// lines is the whole screen: what the connection does, the table, what was refused, and a line of help.
+func (s *Screen) lines(width, height int, now time.Time) []string {
+	updates, missing := s.table.Updates()
+	head := fmt.Sprintf("%s  %s  %d updates/s", s.url, s.state, s.rate.of(updates, now))
+	if missing > 0 {
+		head += fmt.Sprintf("  %d trades missing", missing)
+	}
+	lines := []string{clip(head, width), ""}
+	var tail []string
+	for _, r := range s.refused {
+		tail = append(tail, clip("refused: "+r, width))
+	}
+	tail = append(tail, clip("q quits", width))
+	if room := height - len(lines) - len(tail); room > 2 {
+		lines = append(lines, s.table.Render(width, room-1, now)...)
+		lines = append(lines, "")
+	}
+	lines = append(lines, tail...)
+	return lines[:min(len(lines), max(height, 0))]
+}
+
+// rate counts per second over the last full second.
+type rate struct {
+	since   time.Time
+	count   uint64
+	perSec  uint64
+	started bool
+}
+
+func (r *rate) of(count uint64, now time.Time) uint64 {
+	elapsed := now.Sub(r.since)
+	switch {
+	case !r.started:
+		r.since, r.count, r.started = now, count, true
+	case elapsed >= time.Second:
+		r.perSec = uint64(float64(count-r.count) / elapsed.Seconds())
+		r.since, r.count = now, count
+	}
+	return r.perSec
+}
