@@ -115,22 +115,28 @@ func TestThroughTLS(t *testing.T) {
 func TestAboveTLS(t *testing.T) {
 	server, client := secure(t) // its outbox is not started: it only passes through
 	out := New(server)
-	drained := make(chan struct{}, 1)
+	drained := make(chan struct{}, 1<<10)
 	if err := out.Start(&Options{}, func() { drained <- struct{}{} }); err != nil {
 		t.Fatal(err)
 	}
-	if !out.Send(frame(0, 200_000)) || out.Send(frame(9, 8)) {
-		t.Fatal("want the first frame taken and the second refused")
+	next := uint32(0)
+	for next < 1<<10 { // refused as soon as one frame is still on its way
+		if !out.Send(frame(next, 1<<20)) {
+			break
+		}
+		next++
 	}
-	if got, err := readFrame(t, client); err != nil || got != 0 {
-		t.Fatalf("frame %d, %v", got, err)
+	for want := range next {
+		if got, err := readFrame(t, client); err != nil || got != want {
+			t.Fatalf("frame %d, %v; want %d", got, err, want)
+		}
 	}
 	<-drained
-	if !out.Finish(frame(1, 10)) {
-		t.Fatal("the last frame is refused")
+	if next == 1<<10 || !out.Finish(frame(next, 10)) {
+		t.Fatalf("%d frames without a refusal, or the last one was refused", next)
 	}
-	if got, err := readFrame(t, client); err != nil || got != 1 {
-		t.Fatalf("frame %d, %v", got, err)
+	if got, err := readFrame(t, client); err != nil || got != next {
+		t.Fatalf("frame %d, %v; want %d", got, err, next)
 	}
 	if _, err := readFrame(t, client); !errors.Is(err, io.EOF) {
 		t.Fatalf("after the last frame: %v, want the end", err)
