@@ -1,8 +1,9 @@
 import type { TradeRow } from "@feedd/client";
 import type { Past } from "./past.ts";
 
-/** Time that the chart spans. */
-export const SPAN_MS = 60_000;
+/** Time that the chart spans: all there is, within these two. */
+const LONGEST_MS = 60_000;
+const SHORTEST_MS = 10_000;
 
 const PAD = 7;
 
@@ -13,7 +14,7 @@ interface Colours {
   sell: string;
 }
 
-/** The focused symbol's last minute: the band between bid and ask in steps, and trades as dots. */
+/** The focused symbol's last minute or less: the band between bid and ask in steps, and trades as dots. */
 export class Chart {
   readonly #context: CanvasRenderingContext2D | null;
   #colours: Colours | undefined;
@@ -42,21 +43,23 @@ export class Chart {
     const g = this.#context;
     if (g === null || this.#width === 0) return;
     g.clearRect(0, 0, this.#width, this.#height);
-    const since = nowMs - SPAN_MS;
+    const earliest = nowMs - LONGEST_MS;
     const times: number[] = [], bids: number[] = [], asks: number[] = [];
-    past.forEachSince(since, (t, bid, ask) => {
+    past.forEachSince(earliest, (t, bid, ask) => {
       if (Number.isNaN(bid) || Number.isNaN(ask)) return;
       times.push(t);
       bids.push(bid);
       asks.push(ask);
     });
-    const dots = trades.filter((trade) => trade.ingestTimeUs / 1000 >= since && trade.kind !== "cancellation");
+    const dots = trades.filter((trade) => trade.ingestTimeUs / 1000 >= earliest && trade.kind !== "cancellation");
+    const first = Math.min(times[0] ?? nowMs, (dots[0]?.ingestTimeUs ?? Infinity) / 1000);
+    const since = Math.max(earliest, Math.min(first, nowMs - SHORTEST_MS));
     let low = Infinity, high = -Infinity;
     for (const v of bids) low = Math.min(low, v);
     for (const v of asks) high = Math.max(high, v);
     for (const trade of dots) [low, high] = [Math.min(low, trade.price), Math.max(high, trade.price)];
     if (low > high) return;
-    const x = (t: number) => ((Math.max(t, since) - since) / SPAN_MS) * this.#width;
+    const x = (t: number) => ((Math.max(t, since) - since) / (nowMs - since)) * this.#width;
     const y = (v: number) => high === low ? this.#height / 2 : PAD + ((high - v) / (high - low)) * (this.#height - 2 * PAD);
     const colours = this.#colours ??= readColours(this.canvas);
     this.#band(g, colours, times.map(x), bids.map(y), asks.map(y));

@@ -57,7 +57,7 @@ export class Connection {
     this.draw();
   }
 
-  /** Draws state, countdown and round trip; called on changes and twice a second. */
+  /** Draws state, countdown and round trip; called on changes and four times a second. */
   draw(): void {
     const { state } = this.feed;
     const shown = state === "live" && this.#paused ? "paused" : state;

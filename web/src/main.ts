@@ -67,7 +67,7 @@ const settings = new Settings(prefs, {
   lookChanged() {
     focusPanel.restyle();
     frame.request();
-    remember();
+    savePrefs(storage, prefs);
   },
   link: () => new URL(formatAddress(watchlist.symbols(), rate.cadenceMs), document.baseURI).href,
   forgetList,
@@ -83,20 +83,21 @@ frame.add((nowMs) => {
 function rateChanged(cadenceMs: number): void {
   watchlist.setRate(cadenceMs);
   latency.clear();
+  if (!linked) prefs.cadenceMs = cadenceMs;
   remember();
 }
 
+/** The viewer changed the list: it is kept from now on. One that nobody changed stays the first instruments. */
 function listChanged(): void {
   showEmpty("");
+  if (!linked) prefs.symbols = watchlist.symbols();
   remember();
 }
 
 /** Keeps rate and list: in the link where the page came from one, else in the browser. */
 function remember(): void {
-  prefs.cadenceMs = rate.cadenceMs;
   if (linked) history.replaceState(null, "", formatAddress(watchlist.symbols(), rate.cadenceMs));
-  else prefs.symbols = watchlist.symbols();
-  savePrefs(storage, prefs);
+  else savePrefs(storage, prefs);
 }
 
 function addSymbol(symbol: string): void {

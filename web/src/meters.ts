@@ -4,6 +4,9 @@ import { compact, duration, group } from "./format.ts";
 import type { Hop, Latency } from "./latency.ts";
 import { RateWindow } from "./window.ts";
 
+/** Readings that a speed spans: three seconds at four a second, so that slow rates do not show as bursts. */
+const READINGS = 13;
+
 const HOP_NAMES: readonly [Hop, string][] = [
   ["transit", "Venue → feedd"],
   ["hold", "In feedd, until the cut"],
@@ -15,7 +18,7 @@ const HOP_NAMES: readonly [Hop, string][] = [
 
 /** The latency badge with its table of hops, and the traffic badge with its totals. */
 export class Meters {
-  readonly #rates = new RateWindow<"rows" | "bytes" | "conflated">(5);
+  readonly #rates = new RateWindow<"rows" | "bytes" | "conflated">(READINGS);
   readonly #p50 = new TextCell(byId("latency-p50", HTMLElement));
   readonly #p99 = new TextCell(byId("latency-p99", HTMLElement));
   readonly #hops = new Map<Hop, [TextCell, TextCell]>();
@@ -39,7 +42,7 @@ export class Meters {
     }
   }
 
-  /** Reads the counters; twice a second, so that a speed spans two seconds. */
+  /** Reads the counters, four times a second. */
   draw(nowMs: number): void {
     const { frames, bytes, rows, conflated, lost } = this.feed.traffic;
     this.#rates.read(nowMs, { rows, bytes, conflated });

@@ -1,9 +1,10 @@
+import type { Grant, GrantReason } from "@feedd/client";
 import { byId, make, setAttribute, TextCell } from "./dom.ts";
 import { cadenceLabel, LADDER_MS } from "./ladder.ts";
 
 /** Why a grant is not what was wished, for people. */
-const REASONS: Record<string, string> = {
-  rounded: "rounded", policy: "set by policy", congestion: "slow line", hidden: "page hidden", paused: "paused", default: "default",
+const REASONS: Partial<Record<GrantReason, string>> = {
+  rounded: "rounded", policy: "set by policy", congestion: "slow line", hidden: "page hidden", default: "default",
 };
 
 /** The ladder of rates: what is wished, and what the server gives. */
@@ -37,9 +38,9 @@ export class RatePicker {
     this.#choose(next);
   }
 
-  drawGrant(grant: { cadenceMs: number; reason: string } | undefined): void {
-    if (grant === undefined) {
-      this.#grant.set("");
+  drawGrant(grant: Grant | undefined): void {
+    if (grant === undefined || grant.reason === "paused") {
+      this.#grant.set(grant === undefined ? "" : "paused");
       return;
     }
     const reason = REASONS[grant.reason];

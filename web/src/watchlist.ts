@@ -1,4 +1,4 @@
-import type { Client, QuoteRow, QuoteStore, TradeEvent } from "@feedd/client";
+import type { Client, Grant, QuoteRow, QuoteStore, TradeEvent } from "@feedd/client";
 import { MAX_ROWS } from "./address.ts";
 import type { Flashes } from "./flash.ts";
 import type { Frame } from "./frame.ts";
@@ -66,12 +66,12 @@ export class Watchlist {
     return [...this.body.rows].map((tr) => tr.dataset["symbol"] ?? "");
   }
 
-  /** The slowest cadence granted to any row, and its reason; undefined before the first grant. */
-  grant(): { cadenceMs: number; reason: string } | undefined {
-    let slowest: { cadenceMs: number; reason: string } | undefined;
+  /** The slowest grant of any row; undefined before the first. Nothing is slower than a pause. */
+  grant(): Grant | undefined {
+    let slowest: Grant | undefined;
     for (const store of this.#stores.values()) {
       const grant = store.grant;
-      if (grant !== undefined && (slowest === undefined || grant.cadenceMs > slowest.cadenceMs)) slowest = grant;
+      if (grant !== undefined && (slowest === undefined || grant.cadenceMs > slowest.cadenceMs || grant.reason === "paused")) slowest = grant;
     }
     return slowest;
   }
