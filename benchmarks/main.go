@@ -37,6 +37,7 @@ var roles = map[string]func(io.Reader, io.Writer) error{
 var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
 	"fanout":  fanout,
 	"latency": latency,
+	"rows":    countRows,
 }
 
 const usage = `Measures what feedd costs. Run it from the directory benchmarks, or with go -C benchmarks run . …
@@ -44,6 +45,7 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario fanout -sessions 5000 -instruments 200 -per-session 20 -tick-hz 40 -cadence 250ms
   benchmarks -scenario fanout -json -save base       also writes results/base.json
   benchmarks -scenario latency                       feedd beside the NATS server's own WebSocket
+  benchmarks -scenario rows -ticks DIR               bytes of quote updates on recorded market data
   benchmarks compare base latest                     sets two saved results beside each other
 
 The table (or with -json one JSON object) goes to standard output, progress to standard error. The exit

@@ -36,6 +36,8 @@ func TestWrongCommandLinesSayWhatWouldBeRight(t *testing.T) {
 		{"-pin maybe", "on, off or auto"},
 		{"-distribution normal", "uniform or zipf"},
 		{"-cohorts -1", "0 (each session its own set)"},
+		{"-scenario rows -cadence 0s", "more than 0"},
+		{"-scenario rows -ticks=", "FEEDD_TICKS"},
 		{"now", "unknown argument"},
 		{"-speed 3", "not defined"},
 		{"compare one", "want two results"},

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +36,7 @@ type options struct {
 	save    string
 	server  string
 	profile string
+	ticks   string
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -47,7 +50,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.PerSession, "per-session", 20, "instruments that a session subscribes to")
 	fs.Float64Var(&o.TickHz, "tick-hz", 40, "ticks a second and instrument")
 	fs.Float64Var(&o.Burst, "burst", 4, "ticks that come together in one message, on average")
-	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate (latency: 0s)")
+	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate (latency: 0s, rows: 100ms)")
 	fs.StringVar(&o.Distribution, "distribution", load.Uniform, "of subscriptions over instruments: uniform or zipf")
 	fs.IntVar(&o.Cohorts, "cohorts", 0, "distinct sets of subscriptions; 0: each session draws its own")
 	fs.Uint64Var(&o.Seed, "seed", 1, "of everything random")
@@ -60,6 +63,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
 	fs.StringVar(&o.server, "server", "", "feedd binary to measure; empty: built from this checkout")
 	fs.StringVar(&o.profile, "profile", "", "write a CPU profile of the server to `FILE`, taken over one more window")
+	fs.StringVar(&o.ticks, "ticks", os.Getenv("FEEDD_TICKS"), "`directory` of recordings, for rows")
 	if err := fs.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			return o, err
@@ -68,8 +72,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	given := make(map[string]bool)
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if o.Scenario == "latency" {
+	switch o.Scenario {
+	case "latency":
 		o.latencyDefaults(given)
+	case "rows":
+		if !given["cadence"] {
+			o.Cadence = 100 * time.Millisecond
+		}
 	}
 	if fs.NArg() > 0 {
 		return o, usageError{fmt.Errorf("unknown argument %q: want flags, or compare A B", fs.Arg(0))}
@@ -111,6 +120,8 @@ func (o *options) validate() error {
 		return fmt.Errorf("-tick-hz %g: want more than 0", o.TickHz)
 	case o.Burst < 1:
 		return fmt.Errorf("-burst %g: want at least 1", o.Burst)
+	case o.Cadence == 0 && o.Scenario == "rows":
+		return errors.New("-cadence 0s: want more than 0 for -scenario rows")
 	case o.Cadence < 0 || o.Cadence%time.Millisecond != 0:
 		return fmt.Errorf("-cadence %v: want 0s or whole milliseconds", o.Cadence)
 	case o.Probes < 1 || o.Probes > o.Sessions:

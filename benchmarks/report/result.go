@@ -5,6 +5,7 @@ import (
 
 	"github.com/feedd/feedd/benchmarks/probe"
 	"github.com/feedd/feedd/benchmarks/proc"
+	"github.com/feedd/feedd/benchmarks/rows"
 )
 
 // Result is one run of a scenario. Its JSON is one flat object: figures of the scenario stand beside what
@@ -23,8 +24,10 @@ type Result struct {
 	// Warnings are what may have blurred the figures.
 	Warnings []string `json:"warnings"`
 
+	// One of these, by scenario.
 	*Fanout
 	*Latency
+	Rows map[string]rows.Figures `json:"rows,omitempty"`
 }
 
 // Verdicts.
