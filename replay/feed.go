@@ -33,6 +33,44 @@ type instrument interface {
 	Book(b publish.Book) error
 }
 
+// feeds are those of one epoch, in the order of their opening.
+type feeds []venueFeed
+
+type venueFeed struct {
+	venue string
+	feed  feed
+}
+
+// of returns the feed of venue, which it opens the first time.
+func (f *feeds) of(venue string, out outlet, epoch market.Epoch) (feed, error) {
+	for _, v := range *f {
+		if v.venue == venue {
+			return v.feed, nil
+		}
+	}
+	opened, err := out.open(venue, epoch)
+	if err == nil {
+		*f = append(*f, venueFeed{venue, opened})
+	}
+	return opened, err
+}
+
+func (f feeds) flush() error {
+	var errs []error
+	for _, v := range f {
+		errs = append(errs, v.feed.Flush())
+	}
+	return errors.Join(errs...)
+}
+
+func (f feeds) close() error {
+	var errs []error
+	for _, v := range f {
+		errs = append(errs, v.feed.Close())
+	}
+	return errors.Join(errs...)
+}
+
 // settleTimeout is how long a NATS server may take to read what it was sent.
 const settleTimeout = 10 * time.Second
 

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -17,7 +16,7 @@ const settleEvery = 1024
 // player publishes one round and is the only part of a replay that waits.
 type player struct {
 	out      outlet
-	feeds    map[string]feed
+	feeds    feeds
 	tracks   map[market.Symbol]*track
 	progress *progress
 	pacer    pacer
@@ -56,7 +55,7 @@ func (p *player) await(ctx context.Context, due time.Time) error {
 	if !due.After(now) {
 		return ctx.Err()
 	}
-	if err := p.flush(); err != nil {
+	if err := p.feeds.flush(); err != nil {
 		return err
 	}
 	for due.After(now) {
@@ -74,16 +73,8 @@ func (p *player) await(ctx context.Context, due time.Time) error {
 }
 
 func (p *player) settle(ctx context.Context) error {
-	if err := p.flush(); err != nil {
+	if err := p.feeds.flush(); err != nil {
 		return err
 	}
 	return p.out.settle(ctx)
-}
-
-func (p *player) flush() error {
-	var err error
-	for _, f := range p.feeds {
-		err = errors.Join(err, f.Flush())
-	}
-	return err
 }

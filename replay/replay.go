@@ -175,13 +175,9 @@ func (r *Replay) round(ctx context.Context, out outlet, epoch market.Epoch, p *p
 		return err
 	}
 	defer func() { err = errors.Join(err, events.Close()) }()
-	feeds := make(map[string]feed)
-	defer func() {
-		for _, f := range feeds {
-			err = errors.Join(err, f.Close())
-		}
-	}()
-	if err := r.define(out, epoch, feeds); err != nil {
+	var feeds feeds
+	defer func() { err = errors.Join(err, feeds.close()) }()
+	if err := r.define(out, epoch, &feeds); err != nil {
 		return err
 	}
 	if err := out.settle(ctx); err != nil {
@@ -200,18 +196,12 @@ func (r *Replay) round(ctx context.Context, out outlet, epoch market.Epoch, p *p
 }
 
 // define opens a feed for each venue and publishes all definitions ahead of the first tick.
-func (r *Replay) define(out outlet, epoch market.Epoch, feeds map[string]feed) error {
+func (r *Replay) define(out outlet, epoch market.Epoch, feeds *feeds) error {
 	for _, t := range r.order {
-		venue := t.definition.Symbol.Venue
-		f := feeds[venue]
-		if f == nil {
-			var err error
-			if f, err = out.open(venue, epoch); err != nil {
-				return err
-			}
-			feeds[venue] = f
+		f, err := feeds.of(t.definition.Symbol.Venue, out, epoch)
+		if err != nil {
+			return err
 		}
-		var err error
 		if t.out, err = f.define(t.definition); err != nil {
 			return err
 		}
