@@ -1,0 +1,69 @@
+package session
+
+import (
+	"strconv"
+	"time"
+)
+
+// CloseCode is a WebSocket close code, with what a client is to make of it. Codes from 4000 to 4499 invite
+// the client back, those from 4500 to 4999 do not.
+type CloseCode uint16
+
+// The close codes of feedd. This is the one table; PROTOCOL.md prints it.
+const (
+	CloseNormal             CloseCode = 1000
+	CloseGoingAway          CloseCode = 1001
+	CloseProtocolError      CloseCode = 1002
+	CloseWrongMessageType   CloseCode = 1003
+	CloseTooBig             CloseCode = 1009
+	CloseDraining           CloseCode = 4000
+	CloseNoProgress         CloseCode = 4001
+	CloseNoPong             CloseCode = 4002
+	CloseInternalError      CloseCode = 4003
+	CloseHelloTimeout       CloseCode = 4004
+	CloseMalformed          CloseCode = 4500
+	CloseTooManyRequests    CloseCode = 4501
+	CloseAnswersUnread      CloseCode = 4502
+	CloseUnknownSubprotocol CloseCode = 4503
+)
+
+// CloseInfo is a row of the table.
+type CloseInfo struct {
+	Code      CloseCode
+	Name      string
+	Reconnect bool
+	// A client that comes back waits a random time between the two. Both 0: the usual waits, which grow with
+	// each attempt that fails.
+	WaitMin, WaitMax time.Duration
+	Meaning          string
+}
+
+var closeTable = [...]CloseInfo{
+	{CloseNormal, "normal", false, 0, 0, "One side was done."},
+	{CloseGoingAway, "going away", true, 0, 0, "The server is stopping and did not get to say when to come back."},
+	{CloseProtocolError, "protocol error", true, 0, 0, "What came was not WebSocket as RFC 6455 has it. Look for a fault in the client, or in a proxy between."},
+	{CloseWrongMessageType, "wrong message type", true, 0, 0, "A text message on `feedd.v1.proto`, or a binary one on `feedd.v1.json`."},
+	{CloseTooBig, "too big", true, 0, 0, "A message larger than `limits.client_frame_bytes`. Split requests."},
+	{CloseDraining, "draining", true, 0, 0, "The server is stopping, as its `goaway` said. Wait as long as that asked; without one, as usual."},
+	{CloseNoProgress, "no progress", true, time.Second, 5 * time.Second, "The connection took no byte for too long."},
+	{CloseNoPong, "no pong", true, 0, 500 * time.Millisecond, "A WebSocket ping was not answered in time."},
+	{CloseInternalError, "internal error", true, time.Second, 10 * time.Second, "A fault of the server."},
+	{CloseHelloTimeout, "hello timeout", true, time.Second, 5 * time.Second, "Nothing was asked within 10 s."},
+	{CloseMalformed, "malformed", false, 0, 0, "Too many messages that are not a `ClientFrame`. Each had an `error` that says why."},
+	{CloseTooManyRequests, "too many requests", false, 0, 0, "More requests than `limits.requests_per_second`, for seconds on end."},
+	{CloseAnswersUnread, "answers unread", false, 0, 0, "The client goes on asking and does not read the answers."},
+	{CloseUnknownSubprotocol, "unknown subprotocol", false, 0, 0, "The client offered subprotocols, and none that the server speaks."},
+}
+
+// CloseCodes returns the table, in the order of the codes.
+func CloseCodes() []CloseInfo { return append([]CloseInfo(nil), closeTable[:]...) }
+
+// String returns the code's name in words; that of a code outside the table is its number.
+func (c CloseCode) String() string {
+	for i := range closeTable {
+		if closeTable[i].Code == c {
+			return closeTable[i].Name
+		}
+	}
+	return strconv.Itoa(int(c))
+}

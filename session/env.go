@@ -1,0 +1,118 @@
+package session
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/throttle"
+)
+
+// Engine sends rows to connections. Its methods may be called from any goroutine.
+type Engine interface {
+	// Handle finds or allocates the handle of an instrument's channel.
+	Handle(id market.InstrumentID, ch market.Channel) fanout.Handle
+	// SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument
+	// has.
+	SourceHandle(source string) fanout.Handle
+	Attach(c fanout.Conn, f fanout.Framing) Subscriber
+}
+
+// Subscriber is a connection's place in the engine. What its methods ask for happens in the order asked.
+type Subscriber interface {
+	// Subscribe has items sent at a cadence. New ones begin with full rows; those subscribed at another
+	// cadence move. At throttle.Paused nothing is sent, and a later Subscribe begins anew.
+	// The subscriber keeps items.
+	Subscribe(items []fanout.Item, c throttle.Cadence)
+	// Unsubscribe ends the rows of handles: when it returns, none will follow. Without that a row could
+	// arrive behind the answer, and be taken for the first one of the subscription that comes next.
+	Unsubscribe(handles []fanout.Handle)
+	// Wake says that the connection takes frames again.
+	Wake()
+	// Detach ends the subscriber: when it returns, no Send is running and none will follow.
+	Detach()
+}
+
+// Directory knows the instruments. Its methods may be called from any goroutine.
+type Directory interface {
+	Lookup(sym market.Symbol) (market.InstrumentID, bool)
+	Instrument(id market.InstrumentID) market.Instrument
+	// Match returns the instruments whose "venue:NAME" fits a pattern in which * stands for any run of
+	// characters, sorted by symbol, at most limit of them.
+	Match(pattern string, limit int) []market.InstrumentID
+}
+
+// Conn is what a session needs of its connection. Drained is called from within Receive only, the other
+// methods from any goroutine.
+type Conn interface {
+	fanout.Conn
+	// SendControl queues one ServerFrame, in the connection's encoding, behind what is pending. It never
+	// waits. False: more is pending than the connection holds, or it has ended; in the former case it is
+	// ending now, with CloseAnswersUnread.
+	SendControl(payload []byte) bool
+	// Drained waits until nothing is pending, or was not for a moment since the call. It returns false
+	// once the connection has ended. By waiting here a session asks no more of a connection than it takes,
+	// and a client that does not read its answers is not read from either.
+	Drained() bool
+	// Close asks the connection to end and returns at once.
+	Close(code CloseCode, reason string)
+}
+
+// Env is what all sessions of a server share. Sessions only read it.
+type Env struct {
+	Engine    Engine
+	Directory Directory
+	Policy    throttle.Policy
+
+	// Told to clients in the welcome; the transport and the engine keep to them.
+	Server      string        // name and version
+	ClientFrame int           // bytes of the largest message from a client
+	ServerFrame int           // bytes of the largest message to a client; at least minServerFrame
+	Heartbeat   time.Duration // longest silence towards a client
+
+	Clock    func() int64  // microseconds since the Unix epoch
+	NewID    func() string // names a session; nil: random
+	Counters *drop.Counters
+	Log      *slog.Logger
+}
+
+// minServerFrame leaves room for any part of an answer beside one row too many.
+const minServerFrame = 2 * partBytes
+
+// Validate reports everything that is missing or out of its range. Call it once, before the first session.
+func (e *Env) Validate() error {
+	var wrong []error
+	for _, f := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Engine", e.Engine == nil}, {"Directory", e.Directory == nil}, {"Clock", e.Clock == nil},
+		{"Counters", e.Counters == nil}, {"Log", e.Log == nil},
+	} {
+		if f.missing {
+			wrong = append(wrong, fmt.Errorf("session.Env: %s is missing", f.name))
+		}
+	}
+	if e.ClientFrame <= 0 {
+		wrong = append(wrong, fmt.Errorf("session.Env: ClientFrame of %d bytes: want more than 0", e.ClientFrame))
+	}
+	if e.ServerFrame < minServerFrame {
+		wrong = append(wrong, fmt.Errorf("session.Env: ServerFrame of %d bytes: want at least %d", e.ServerFrame, minServerFrame))
+	}
+	if e.Heartbeat < time.Millisecond {
+		wrong = append(wrong, fmt.Errorf("session.Env: Heartbeat of %v: want at least 1ms", e.Heartbeat))
+	}
+	return errors.Join(append(wrong, e.Policy.Validate())...)
+}
+
+func (e *Env) newID() string {
+	if e.NewID != nil {
+		return e.NewID()
+	}
+	return rand.Text()[:16]
+}

@@ -1,0 +1,200 @@
+package session_test
+
+import (
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/throttle"
+)
+
+var (
+	_ session.Engine     = (*fakeEngine)(nil)
+	_ session.Subscriber = (*fakeEngine)(nil)
+	_ session.Directory  = (*fakeDirectory)(nil)
+	_ session.Conn       = (*fakeConn)(nil)
+)
+
+// place is what everything around a session is in a test.
+type place struct {
+	now       int64
+	env       session.Env
+	directory *fakeDirectory
+	engine    *fakeEngine
+	conn      *fakeConn
+}
+
+func newPlace(instruments []market.Instrument) *place {
+	p := &place{now: 1_700_000_000_000_000, directory: &fakeDirectory{instruments}, conn: &fakeConn{}}
+	p.engine = &fakeEngine{directory: p.directory, active: map[fanout.Handle]throttle.Cadence{}}
+	p.env = session.Env{
+		Engine: p.engine, Directory: p.directory, Policy: throttle.DefaultPolicy(), Server: "feedd 1.0",
+		ClientFrame: 16 << 10, ServerFrame: 64 << 10, Heartbeat: 5 * time.Second,
+		Clock: func() int64 { return p.now }, NewID: func() string { return "S1" },
+		Counters: new(drop.Counters), Log: slog.New(slog.DiscardHandler),
+	}
+	return p
+}
+
+func (p *place) open(e fanout.Encoding) *session.Session {
+	return session.New(&p.env, p.conn, fakeFraming(e))
+}
+
+type fakeFraming fanout.Encoding
+
+func (f fakeFraming) Encoding() fanout.Encoding              { return fanout.Encoding(f) }
+func (f fakeFraming) AppendFrame(dst, payload []byte) []byte { return append(dst, payload...) }
+
+// fakeEngine notes what it is told and keeps the set of what would be sent. Handles can be read:
+// instrument 3's quote is 31, its trade 32, its status 33; the source of instrument 3's venue is 903.
+type fakeEngine struct {
+	directory *fakeDirectory
+	log       func(format string, args ...any) // nil: nobody listens
+	active    map[fanout.Handle]throttle.Cadence
+	detached  int
+	fault     string // a call that must not be
+}
+
+func (e *fakeEngine) note(format string, args ...any) {
+	if e.log != nil {
+		e.log(format, args...)
+	}
+}
+
+func handleOf(id market.InstrumentID, ch market.Channel) fanout.Handle {
+	return fanout.Handle(id)*10 + fanout.Handle(ch)
+}
+
+func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel) fanout.Handle {
+	return handleOf(id, ch)
+}
+
+func (e *fakeEngine) SourceHandle(source string) fanout.Handle {
+	for i, in := range e.directory.instruments {
+		if in.Source == source {
+			return 90_000_000 + fanout.Handle(i)
+		}
+	}
+	return 0
+}
+
+func (e *fakeEngine) Attach(fanout.Conn, fanout.Framing) session.Subscriber { return e }
+
+func (e *fakeEngine) Subscribe(items []fanout.Item, c throttle.Cadence) {
+	var words []string
+	for _, it := range items {
+		word := fmt.Sprint(it.Handle)
+		switch {
+		case it.After != (market.Position{}):
+			word += fmt.Sprintf(" (after %d/%d)", it.After.Epoch, it.After.Sequence)
+		case it.History > 0 && it.Handle%10 == fanout.Handle(market.ChannelTrade):
+			word += fmt.Sprintf(" (history %d)", it.History)
+		}
+		words = append(words, word)
+		if e.active[it.Handle] == c {
+			if _, held := e.active[it.Handle]; held && c != throttle.Paused {
+				e.fault = fmt.Sprintf("handle %d is subscribed at %v already", it.Handle, c)
+			}
+		}
+		e.active[it.Handle] = c
+	}
+	e.note("subscribe at %v: %s", c, strings.Join(words, ", "))
+}
+
+func (e *fakeEngine) Unsubscribe(handles []fanout.Handle) {
+	for _, h := range handles {
+		if _, held := e.active[h]; !held {
+			e.fault = fmt.Sprintf("handle %d is unsubscribed, but was not subscribed", h)
+		}
+		delete(e.active, h)
+	}
+	e.note("unsubscribe: %s", strings.Trim(strings.ReplaceAll(fmt.Sprint(handles), " ", ", "), "[]"))
+}
+
+func (e *fakeEngine) Wake() { e.note("wake") }
+
+func (e *fakeEngine) Detach() {
+	e.detached++
+	e.note("detach")
+}
+
+// fakeDirectory holds instruments sorted by symbol.
+type fakeDirectory struct{ instruments []market.Instrument }
+
+func (d *fakeDirectory) Lookup(sym market.Symbol) (market.InstrumentID, bool) {
+	i := slices.IndexFunc(d.instruments, func(in market.Instrument) bool { return in.Symbol == sym })
+	return market.InstrumentID(max(i, 0)), i >= 0
+}
+
+func (d *fakeDirectory) Instrument(id market.InstrumentID) market.Instrument {
+	return d.instruments[id]
+}
+
+func (d *fakeDirectory) Match(pattern string, limit int) (ids []market.InstrumentID) {
+	for i, in := range d.instruments {
+		if ok, _ := path.Match(pattern, in.Symbol.String()); ok && len(ids) < limit {
+			ids = append(ids, market.InstrumentID(i))
+		}
+	}
+	return ids
+}
+
+// fakeConn takes everything until it is told not to.
+type fakeConn struct {
+	sent   [][]byte
+	log    func(payload []byte)
+	full   bool
+	closed []session.CloseCode
+	reason string
+}
+
+func (c *fakeConn) Send([]byte) bool { return true }
+func (c *fakeConn) Drained() bool    { return len(c.closed) == 0 }
+
+func (c *fakeConn) SendControl(payload []byte) bool {
+	if c.full {
+		return false
+	}
+	c.sent = append(c.sent, payload)
+	if c.log != nil {
+		c.log(payload)
+	}
+	return true
+}
+
+func (c *fakeConn) Close(code session.CloseCode, reason string) {
+	c.closed, c.reason = append(c.closed, code), reason
+}
+
+// exchange is the directory of the transcripts.
+func exchange() []market.Instrument {
+	in := func(venue, name, source, description string, priceScale, sizeScale uint8) market.Instrument {
+		return market.Instrument{
+			Symbol: market.Symbol{Venue: venue, Name: name}, Source: source, Description: description,
+			PriceScale: priceScale, SizeScale: sizeScale, PriceStep: 1, SizeStep: 1,
+		}
+	}
+	return []market.Instrument{
+		in("binance", "BTCUSDT", "binance", "Bitcoin", 2, 5),
+		in("binance", "ETHBTC", "binance", "", 5, 4),
+		in("binance", "ETHUSDT", "binance", "Ether", 2, 4),
+		in("binance", "SOLUSDT", "binance", "", 2, 3),
+		in("nyse", "BRK.B", "nyse/equities", "Berkshire Hathaway B", 2, 0),
+		in("test", "FAKE", "test", "", 2, 0),
+	}
+}
+
+func crowd(n int) []market.Instrument {
+	all := make([]market.Instrument, n)
+	for i := range all {
+		all[i] = market.Instrument{Symbol: market.Symbol{Venue: "many", Name: fmt.Sprintf("I%06d", i)}, Source: "many", PriceScale: 2}
+	}
+	return all
+}

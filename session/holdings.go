@@ -1,0 +1,152 @@
+package session
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/throttle"
+)
+
+// holdings is what a session has subscribed. Sorted slices rather than maps: a session holds a few dozen
+// subscriptions, for which a map of handles alone would take a kilobyte.
+type holdings struct {
+	subs        []subscription   // by handle; len ≤ Policy.Subscriptions
+	instruments []heldInstrument // by id; those of subs
+	sources     []heldSource     // in no order; those of instruments
+}
+
+// subscription is one pair of symbol and channel that the client asked for.
+type subscription struct {
+	handle     fanout.Handle
+	id         market.InstrumentID
+	wish       throttle.Wish
+	history    uint16 // events to begin with, should it begin anew
+	channel    market.Channel
+	visibility throttle.Visibility
+	cadence    throttle.Cadence // granted
+}
+
+// heldInstrument is an instrument with at least one subscription. Its status, and that of its source, are
+// sent for as long as it is held.
+type heldInstrument struct {
+	id       market.InstrumentID
+	status   fanout.Handle
+	source   fanout.Handle // 0: none
+	channels channelSet
+}
+
+type heldSource struct {
+	handle      fanout.Handle
+	instruments uint32 // held of this source
+}
+
+// channelSet has one bit for each market.Channel.
+type channelSet uint8
+
+func bit(ch market.Channel) channelSet { return 1 << ch }
+
+// find returns the subscription of a handle; nil for none. The pointer is valid until the next change.
+func (h *holdings) find(handle fanout.Handle) *subscription {
+	at, ok := h.at(handle)
+	if !ok {
+		return nil
+	}
+	return &h.subs[at]
+}
+
+func (h *holdings) at(handle fanout.Handle) (int, bool) {
+	return slices.BinarySearchFunc(h.subs, handle, func(s subscription, handle fanout.Handle) int { return cmp.Compare(s.handle, handle) })
+}
+
+func (h *holdings) instrument(id market.InstrumentID) (*heldInstrument, int) {
+	at, ok := slices.BinarySearchFunc(h.instruments, id, func(in heldInstrument, id market.InstrumentID) int { return cmp.Compare(in.id, id) })
+	if !ok {
+		return nil, at
+	}
+	return &h.instruments[at], at
+}
+
+func (h *holdings) holds(id market.InstrumentID, ch market.Channel) bool {
+	in, _ := h.instrument(id)
+	return in != nil && in.channels&bit(ch) != 0
+}
+
+// add takes in a subscription that is not held. Its instrument must be.
+func (h *holdings) add(s subscription) {
+	at, _ := h.at(s.handle)
+	h.subs = slices.Insert(h.subs, at, s)
+	in, _ := h.instrument(s.id)
+	in.channels |= bit(s.channel)
+}
+
+// addInstrument takes in an instrument that is not held. It reports whether its source is new too.
+func (h *holdings) addInstrument(in heldInstrument) (newSource bool) {
+	_, at := h.instrument(in.id)
+	h.instruments = slices.Insert(h.instruments, at, in)
+	if in.source == 0 {
+		return false
+	}
+	for i := range h.sources {
+		if h.sources[i].handle == in.source {
+			h.sources[i].instruments++
+			return false
+		}
+	}
+	h.sources = append(h.sources, heldSource{in.source, 1})
+	return true
+}
+
+// remove lets go of a subscription that is held, and appends to gone the handles of which nothing is to be
+// sent any more: its own, and with the last of an instrument or source those of the statuses.
+func (h *holdings) remove(handle fanout.Handle, gone []fanout.Handle) []fanout.Handle {
+	at, _ := h.at(handle)
+	s := h.subs[at]
+	h.subs = slices.Delete(h.subs, at, at+1)
+	if s.channel != market.ChannelStatus {
+		gone = append(gone, handle)
+	}
+	in, place := h.instrument(s.id)
+	if in.channels &^= bit(s.channel); in.channels != 0 {
+		return gone
+	}
+	gone = append(gone, in.status)
+	if in.source != 0 {
+		gone = h.releaseSource(in.source, gone)
+	}
+	h.instruments = slices.Delete(h.instruments, place, place+1)
+	return gone
+}
+
+func (h *holdings) releaseSource(handle fanout.Handle, gone []fanout.Handle) []fanout.Handle {
+	i := slices.IndexFunc(h.sources, func(s heldSource) bool { return s.handle == handle })
+	if h.sources[i].instruments--; h.sources[i].instruments > 0 {
+		return gone
+	}
+	h.sources = slices.Delete(h.sources, i, i+1)
+	return append(gone, handle)
+}
+
+// split sorts a client's handles into those of subscriptions, without repeats, and the others.
+func (h *holdings) split(handles []uint32) (known []fanout.Handle, unknown []uint32) {
+	handles = slices.Clone(handles)
+	slices.Sort(handles)
+	for _, n := range slices.Compact(handles) {
+		if _, ok := h.at(fanout.Handle(n)); ok {
+			known = append(known, fanout.Handle(n))
+		} else {
+			unknown = append(unknown, n)
+		}
+	}
+	return known, unknown
+}
+
+// handles returns the handles of all subscriptions.
+func (h *holdings) handles() []fanout.Handle {
+	all := make([]fanout.Handle, len(h.subs))
+	for i := range h.subs {
+		all[i] = h.subs[i].handle
+	}
+	return all
+}

@@ -1,0 +1,165 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/throttle"
+)
+
+// handlesPerFrame keeps a frame that lists handles below partBytes in either encoding.
+const handlesPerFrame = 1000
+
+// moves collects what the engine is to do for one request: a call for each cadence.
+type moves struct {
+	items [throttle.Cadences][]fanout.Item
+	pause []fanout.Item
+}
+
+func (m *moves) add(item fanout.Item, c throttle.Cadence) {
+	if c >= throttle.Cadences {
+		m.pause = append(m.pause, item)
+		return
+	}
+	m.items[c] = append(m.items[c], item)
+}
+
+func (m *moves) run(to Subscriber) {
+	for c, items := range m.items {
+		if len(items) > 0 {
+			to.Subscribe(items, throttle.Cadence(c))
+		}
+	}
+	if len(m.pause) > 0 {
+		to.Subscribe(m.pause, throttle.Paused)
+	}
+}
+
+func (s *Session) setRate(id uint32, m *feedv1.SetRate) {
+	if m.CadenceMs == nil && m.Visibility == feedv1.Visibility_VISIBILITY_UNSPECIFIED {
+		s.refuse(id, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "this changes nothing: give a cadence, a visibility, or both")
+		return
+	}
+	if m.Visibility < 0 || m.Visibility > feedv1.Visibility_VISIBILITY_PAUSED {
+		s.refuse(id, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "visibility %d: want 1 (shown), 2 (hidden) or 3 (paused)", m.Visibility)
+		return
+	}
+	known, unknown := s.held.split(m.Handles)
+	if len(m.Handles) == 0 {
+		known = s.held.handles()
+		change(m, &s.standing.wish, &s.standing.visibility)
+	}
+	var todo moves
+	var parts []*feedv1.ServerFrame
+	for n, h := range known {
+		if n%handlesPerFrame == 0 {
+			parts = append(parts, new(feedv1.ServerFrame))
+		}
+		sub, part := s.held.find(h), parts[len(parts)-1]
+		change(m, &sub.wish, &sub.visibility)
+		part.Grants = appendGrant(part.Grants, s.regrant(sub, market.Position{}, &todo), h)
+	}
+	if s.answerParts(id, parts, unknown) {
+		todo.run(s.engine)
+	}
+}
+
+// change applies a request to one subscription, or to those to come.
+func change(m *feedv1.SetRate, wish *throttle.Wish, v *throttle.Visibility) {
+	if m.CadenceMs != nil {
+		*wish = throttle.WishOf(m.CadenceMs)
+	}
+	switch m.Visibility {
+	case feedv1.Visibility_VISIBILITY_SHOWN:
+		*v = throttle.VisibilityShown
+	case feedv1.Visibility_VISIBILITY_HIDDEN:
+		*v = throttle.VisibilityHidden
+	case feedv1.Visibility_VISIBILITY_PAUSED:
+		*v = throttle.VisibilityPaused
+	}
+}
+
+// regrant decides a subscription's request again, and has it moved where the answer is another cadence. One
+// that begins anew does so behind after, if that is a position, or else with its history.
+func (s *Session) regrant(sub *subscription, after market.Position, todo *moves) throttle.Grant {
+	g := throttle.Resolve(&s.env.Policy, throttle.Request{
+		Symbol: s.env.Directory.Instrument(sub.id).Symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility,
+	})
+	if g.Cadence != sub.cadence {
+		sub.cadence = g.Cadence
+		if sub.channel != market.ChannelStatus { // sent at once already, with the instrument
+			todo.add(fanout.Item{Handle: sub.handle, History: int(sub.history), After: after}, g.Cadence)
+		}
+	}
+	return g
+}
+
+func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
+	known, unknown := s.held.split(m.Handles)
+	if len(m.Handles) == 0 {
+		known = s.held.handles()
+	}
+	var gone []fanout.Handle
+	for _, h := range known {
+		gone = s.held.remove(h, gone)
+	}
+	if len(gone) > 0 {
+		s.engine.Unsubscribe(gone)
+	}
+	var parts []*feedv1.ServerFrame
+	for some := range slices.Chunk(known, handlesPerFrame) {
+		part := &feedv1.ServerFrame{Unsubscribed: new(feedv1.Unsubscribed)}
+		for _, h := range some {
+			part.Unsubscribed.Handles = append(part.Unsubscribed.Handles, uint32(h))
+		}
+		parts = append(parts, part)
+	}
+	s.answerParts(id, parts, unknown)
+}
+
+// answerParts sends the answer to a request that named handles, of which it may not have known all.
+func (s *Session) answerParts(id uint32, parts []*feedv1.ServerFrame, unknown []uint32) bool {
+	if len(parts) == 0 {
+		parts = append(parts, new(feedv1.ServerFrame))
+	}
+	last := parts[len(parts)-1]
+	if len(unknown) > 0 {
+		last.Error = s.refusal(feedv1.ErrorCode_ERROR_CODE_UNKNOWN_HANDLE, "%s", unknownHandles(unknown))
+	}
+	for _, part := range parts {
+		part.ReplyTo, part.Partial = id, part != last
+		if !s.answer(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// unknownHandles names the first few.
+func unknownHandles(handles []uint32) string {
+	const named = 5
+	text := "not subscribed in this session:"
+	for i, h := range handles {
+		if i == named {
+			return fmt.Sprintf("%s and %d more", text, len(handles)-named)
+		}
+		text += fmt.Sprintf(" %d", h)
+	}
+	return text
+}
+
+// appendGrant adds a handle to the grant that equals g, or to a new one.
+func appendGrant(grants []*feedv1.Grant, g throttle.Grant, h fanout.Handle) []*feedv1.Grant {
+	w := wireGrant(g)
+	for _, have := range grants {
+		if have.CadenceMs == w.CadenceMs && have.Reason == w.Reason && have.Policy == w.Policy {
+			have.Handles = append(have.Handles, uint32(h))
+			return grants
+		}
+	}
+	w.Handles = []uint32{uint32(h)}
+	return append(grants, w)
+}

@@ -1,0 +1,163 @@
+package session
+
+import (
+	"fmt"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/throttle"
+)
+
+// maxRefusalTexts in an answer; further refusals carry only their code.
+const maxRefusalTexts = 32
+
+// result is a line of the answer to a subscribe.
+type result struct {
+	symbol, channel string
+
+	// Of a refused pair.
+	code feedv1.ErrorCode
+	text string
+
+	// Of an accepted one.
+	handle fanout.Handle
+	grant  throttle.Grant
+	id     market.InstrumentID
+	fresh  bool // the first of its instrument, which is told with it
+}
+
+func (r *request) refusePair(symbol string, w channelWish, code feedv1.ErrorCode, text string) {
+	r.env.Counters.Add(drop.RefusedSymbol, 1)
+	if r.texts++; r.texts > maxRefusalTexts {
+		text = ""
+	}
+	delete(r.resume, resumeKey{symbol, w.name})
+	r.results = append(r.results, result{symbol: clip(symbol, market.MaxSymbolLen), channel: w.name, code: code, text: text})
+}
+
+// acceptPair subscribes a pair, or moves it where it is held already.
+func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWish) {
+	key := resumeKey{symbol, w.name}
+	after := r.resume[key]
+	delete(r.resume, key)
+	res := result{symbol: symbol, channel: w.name, id: id, handle: r.env.Engine.Handle(id, w.channel)}
+	if !r.held.holds(id, w.channel) {
+		res.fresh = r.holdInstrument(id)
+		r.held.add(subscription{handle: res.handle, id: id, channel: w.channel, cadence: throttle.Cadences})
+	}
+	sub := r.held.find(res.handle)
+	sub.wish, sub.visibility, sub.history = r.wish, r.standing.visibility, uint16(r.history)
+	res.grant = r.regrant(sub, after, &r.moves)
+	r.results = append(r.results, res)
+}
+
+// holdInstrument begins the statuses of an instrument, unless it is held already.
+func (r *request) holdInstrument(id market.InstrumentID) bool {
+	if in, _ := r.held.instrument(id); in != nil {
+		return false
+	}
+	in := heldInstrument{
+		id:     id,
+		status: r.env.Engine.Handle(id, market.ChannelStatus),
+		source: r.env.Engine.SourceHandle(r.env.Directory.Instrument(id).Source),
+	}
+	if r.held.addInstrument(in) {
+		r.moves.add(fanout.Item{Handle: in.source}, throttle.Immediate)
+	}
+	r.moves.add(fanout.Item{Handle: in.status}, throttle.Immediate)
+	return true
+}
+
+// refuseUnusedResumes tells of positions that no pair of the request took.
+func (r *request) refuseUnusedResumes(given []*feedv1.Resume) {
+	for _, res := range given {
+		if _, unused := r.resume[resumeKey{res.Symbol, res.Channel}]; unused {
+			r.refusePair(res.Symbol, channelWish{name: res.Channel}, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("a position to resume %s of %q from, which this request does not subscribe", res.Channel, clip(res.Symbol, market.MaxSymbolLen)))
+		}
+	}
+}
+
+// partBytes is about how large a part of an answer grows. Parts are small against a frame so that one more
+// row or instrument than expected never matters, and so that little is pending while the client reads.
+const partBytes = 16 << 10
+
+// Upper bounds of what an element takes in either encoding beside its strings.
+const (
+	resultBytes     = 180
+	instrumentBytes = 320
+	grantBytes      = 100
+	handleBytes     = 12
+)
+
+// reply sends the results, in parts that each stand for themselves: instruments and grants go with the
+// results that they concern.
+func (r *request) reply(id uint32) bool {
+	part, size := newPart(id), 0
+	for i := range r.results {
+		res := &r.results[i]
+		line, instrument, add := r.lines(res)
+		if size > 0 && size+add > partBytes {
+			part.Subscribed.Partial = true
+			if !r.answer(part) {
+				return false
+			}
+			part, size = newPart(id), 0
+		}
+		size += add
+		part.Subscribed.Results = append(part.Subscribed.Results, line)
+		if instrument != nil {
+			part.Subscribed.Instruments = append(part.Subscribed.Instruments, instrument)
+		}
+		if res.handle != 0 {
+			before := len(part.Grants)
+			part.Grants = appendGrant(part.Grants, res.grant, res.handle)
+			size += grantBytes * (len(part.Grants) - before)
+		}
+	}
+	return r.answer(part)
+}
+
+func newPart(id uint32) *feedv1.ServerFrame {
+	return &feedv1.ServerFrame{ReplyTo: id, Subscribed: new(feedv1.Subscribed)}
+}
+
+// lines returns what a result adds to an answer, and how many bytes it may take.
+func (r *request) lines(res *result) (line *feedv1.SubscribeResult, instrument *feedv1.Instrument, size int) {
+	line = &feedv1.SubscribeResult{Symbol: res.symbol, Channel: res.channel, Handle: uint32(res.handle), Code: res.code, Text: res.text}
+	size = resultBytes + handleBytes + textBytes(line.Symbol, line.Channel, line.Text)
+	if res.fresh {
+		held, _ := r.held.instrument(res.id)
+		instrument = wireInstrument(r.env.Directory.Instrument(res.id), held.status)
+		size += instrumentBytes + textBytes(instrument.Symbol, instrument.Description, instrument.Base, instrument.Quote, instrument.Source)
+	}
+	return line, instrument, size
+}
+
+// maxNameLen bounds the words of an instrument in bytes, so that it fits a part whatever its publisher says.
+const maxNameLen = 256
+
+func wireInstrument(in market.Instrument, status fanout.Handle) *feedv1.Instrument {
+	return &feedv1.Instrument{
+		Symbol: in.Symbol.String(), PriceScale: uint32(in.PriceScale), SizeScale: uint32(in.SizeScale),
+		PriceStep: in.PriceStep, SizeStep: in.SizeStep, Description: clip(in.Description, maxNameLen),
+		Base: clip(in.Base, maxNameLen), Quote: clip(in.Quote, maxNameLen), Source: in.Source, StatusHandle: uint32(status),
+	}
+}
+
+// textBytes is what strings take in JSON, which is never less than in protobuf.
+func textBytes(texts ...string) (n int) {
+	for _, text := range texts {
+		n += len(text)
+		for i := range len(text) {
+			switch c := text[i]; {
+			case c < ' ':
+				n += len(`\u0000`) - 1
+			case c == '"' || c == '\\':
+				n++
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,182 @@
+package session
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/throttle"
+)
+
+const (
+	// helloTimeout is how long a connection may stay without asking for anything.
+	helloTimeout = 10 * time.Second
+	// maxMalformed messages end a session: its client will not get better.
+	maxMalformed = 10
+)
+
+// Session is one client. Receive belongs to the connection's read goroutine; the other methods may be called
+// from any goroutine, at any time.
+type Session struct {
+	// Never changed after New.
+	env      *Env
+	conn     Conn
+	encoding fanout.Encoding
+	engine   Subscriber
+	id       string
+	opened   int64 // on Env.Clock
+
+	// Owned by Receive.
+	allowance *rate.Limiter // of requests and searches; safe by itself
+	malformed int
+	standing  standing
+	held      holdings
+
+	mu struct {
+		sync.Mutex
+		greeted bool // a welcome was sent
+		closing bool // the session has asked the connection to end
+		ended   bool
+		flood   flood
+	}
+}
+
+// standing is what holds for subscriptions to come that say nothing of it.
+type standing struct {
+	wish       throttle.Wish
+	visibility throttle.Visibility
+}
+
+// New begins the session of a connection whose frames have the given framing. End must be called for it.
+func New(env *Env, conn Conn, framing fanout.Framing) *Session {
+	s := &Session{
+		env: env, conn: conn, encoding: framing.Encoding(), id: env.newID(), opened: env.Clock(),
+		allowance: rate.NewLimiter(rate.Limit(env.Policy.RequestsPerSecond), env.Policy.RequestBurst),
+		standing:  standing{wish: throttle.NoWish},
+	}
+	s.engine = env.Engine.Attach(conn, framing)
+	return s
+}
+
+// ID is the session's name in its welcome and in logs.
+func (s *Session) ID() string { return s.id }
+
+// Receive takes one message from the client and answers it.
+func (s *Session) Receive(payload []byte) {
+	if s.over() {
+		return
+	}
+	f, err := decode(s.encoding, payload)
+	if err != nil {
+		s.receiveMalformed(f.Id, err)
+		return
+	}
+	if !s.admit(f.Id) {
+		return
+	}
+	if f.Request == nil {
+		s.refuse(f.Id, feedv1.ErrorCode_ERROR_CODE_UNKNOWN_REQUEST, "a ClientFrame without a request that this server knows: it takes one of %s", requestNames())
+		return
+	}
+	if hello := f.GetHello(); hello != nil {
+		s.hello(f.Id, hello)
+		return
+	}
+	if s.greet() && !s.answer(&feedv1.ServerFrame{Welcome: s.welcome()}) {
+		return
+	}
+	switch r := f.Request.(type) {
+	case *feedv1.ClientFrame_Subscribe:
+		s.subscribe(f.Id, r.Subscribe)
+	case *feedv1.ClientFrame_Unsubscribe:
+		s.unsubscribe(f.Id, r.Unsubscribe)
+	case *feedv1.ClientFrame_SetRate:
+		s.setRate(f.Id, r.SetRate)
+	case *feedv1.ClientFrame_Ping:
+		s.answer(&feedv1.ServerFrame{ReplyTo: f.Id, Pong: &feedv1.Pong{ClientTimeUs: r.Ping.ClientTimeUs, ServerTimeUs: s.env.Clock()}})
+	case *feedv1.ClientFrame_RefreshToken:
+		s.refuse(f.Id, feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, noTokens)
+	}
+}
+
+func (s *Session) receiveMalformed(id uint32, err error) {
+	s.malformed++
+	if s.malformed < maxMalformed {
+		s.refuse(id, feedv1.ErrorCode_ERROR_CODE_MALFORMED, "%v", err)
+		return
+	}
+	s.env.Counters.Add(drop.RefusedRequest, 1)
+	s.close(CloseMalformed, fmt.Sprintf("%d messages were not a ClientFrame", s.malformed))
+}
+
+// Wake says that the connection takes frames again.
+func (s *Session) Wake() { s.engine.Wake() }
+
+// Tick does what is due at now, in microseconds on Env.Clock. Call it about once a second.
+func (s *Session) Tick(now int64) {
+	s.mu.Lock()
+	late := !s.mu.greeted && now-s.opened >= helloTimeout.Microseconds()
+	ignored := s.mu.flood.report(now)
+	over := s.mu.closing || s.mu.ended
+	s.mu.Unlock()
+	switch {
+	case over:
+	case late:
+		s.close(CloseHelloTimeout, fmt.Sprintf("nothing was asked within %v", helloTimeout))
+	case ignored > 0:
+		s.send(&feedv1.ServerFrame{Error: s.tooManyRequests(ignored)})
+	}
+}
+
+// GoAway tells the client that its connection will end, and to come back between the two waits. Ending it is
+// the caller's part.
+func (s *Session) GoAway(reason string, waitMin, waitMax time.Duration) {
+	if s.over() {
+		return
+	}
+	s.send(&feedv1.ServerFrame{Goaway: &feedv1.GoAway{
+		Reason: reason, ReconnectMinMs: uint32(waitMin.Milliseconds()), ReconnectMaxMs: uint32(waitMax.Milliseconds()),
+	}})
+}
+
+// End ends the session: nothing is sent afterwards. Call it when the connection is over, after the last
+// Receive; more than once does no harm.
+func (s *Session) End() {
+	s.mu.Lock()
+	ended := s.mu.ended
+	s.mu.ended = true
+	s.mu.Unlock()
+	if !ended {
+		s.engine.Detach()
+	}
+}
+
+func (s *Session) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.closing || s.mu.ended
+}
+
+// greet reports whether the client is still to be welcomed, and that it will be now.
+func (s *Session) greet() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.mu.greeted
+	s.mu.greeted = true
+	return first
+}
+
+func (s *Session) close(code CloseCode, reason string) {
+	s.mu.Lock()
+	closing := s.mu.closing
+	s.mu.closing = true
+	s.mu.Unlock()
+	if !closing {
+		s.conn.Close(code, reason)
+	}
+}

@@ -1,0 +1,223 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/throttle"
+)
+
+const (
+	// maxChannels a request may name; there are fewer.
+	maxChannels = 16
+	// maxPatterns a request may hold. Each may look at every instrument, so all but the first also take one
+	// from the session's allowance of requests.
+	maxPatterns = 8
+	// maxSuggestions in an answer; each is a search, and takes one from the allowance too.
+	maxSuggestions = 4
+)
+
+// request is a subscribe being carried out.
+type request struct {
+	*Session
+	channels []channelWish
+	wish     throttle.Wish
+	history  int
+	resume   map[resumeKey]market.Position // taken out as they are used
+
+	results []result
+	moves   moves
+
+	patterns, matches, suggestions, texts int
+}
+
+type channelWish struct {
+	name    string
+	channel market.Channel
+	code    feedv1.ErrorCode // refused, with text
+	text    string
+}
+
+type resumeKey struct{ symbol, channel string }
+
+func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
+	if code, text := s.checkSubscribe(m); text != "" {
+		s.refuse(id, code, "%s", text)
+		return
+	}
+	r := request{Session: s, wish: throttle.WishOf(m.CadenceMs), history: s.env.Policy.ClampHistory(m.History)}
+	if m.CadenceMs == nil {
+		r.wish = s.standing.wish
+	}
+	r.channels = channelWishes(m.Channels)
+	for _, res := range m.Resume {
+		if r.resume == nil {
+			r.resume = make(map[resumeKey]market.Position)
+		}
+		r.resume[resumeKey{res.Symbol, res.Channel}] = market.Position{Epoch: market.Epoch(res.Epoch), Sequence: market.Sequence(res.Sequence)}
+	}
+	for _, text := range m.Symbols {
+		if strings.Contains(text, "*") {
+			r.pattern(text)
+		} else {
+			r.symbol(text)
+		}
+	}
+	r.refuseUnusedResumes(m.Resume)
+	if r.reply(id) {
+		r.moves.run(s.engine)
+	}
+}
+
+func (s *Session) checkSubscribe(m *feedv1.Subscribe) (feedv1.ErrorCode, string) {
+	limit := s.env.Policy.SymbolsPerRequest
+	switch {
+	case len(m.Symbols) == 0:
+		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, `symbols is empty: name instruments, such as "binance:BTCUSDT", or a pattern, such as "binance:*"`
+	case len(m.Symbols) > limit:
+		return feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("%d symbols in one request: at most %d are allowed", len(m.Symbols), limit)
+	case len(m.Resume) > limit:
+		return feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("%d positions to resume in one request: at most %d are allowed", len(m.Resume), limit)
+	case len(m.Channels) > maxChannels:
+		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("%d channels in one request: at most %d are allowed", len(m.Channels), maxChannels)
+	}
+	for _, res := range m.Resume {
+		if res.Channel != market.ChannelTrade.String() {
+			return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("resume of channel %q: only the channel \"trade\" resumes, the others begin with full rows", clip(res.Channel, market.MaxSymbolLen))
+		}
+	}
+	return 0, ""
+}
+
+const channelsKnown = "quote, trade and status"
+
+func channelWishes(names []string) (wishes []channelWish) {
+	if len(names) == 0 {
+		return []channelWish{{name: market.ChannelQuote.String(), channel: market.ChannelQuote}}
+	}
+	for _, name := range names {
+		w := channelWish{name: clip(name, market.MaxSymbolLen), channel: market.ParseChannel(name)}
+		switch w.channel {
+		case market.ChannelQuote, market.ChannelTrade, market.ChannelStatus:
+		case market.ChannelBook, market.ChannelBar, market.ChannelStats:
+			w.code, w.text = feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, fmt.Sprintf("channel %q: this server sends %s", w.name, channelsKnown)
+		default:
+			w.code, w.text = feedv1.ErrorCode_ERROR_CODE_UNKNOWN_CHANNEL, fmt.Sprintf("channel %q: this server sends %s", w.name, channelsKnown)
+		}
+		wishes = append(wishes, w)
+	}
+	return wishes
+}
+
+// symbol subscribes one symbol's channels.
+func (r *request) symbol(text string) {
+	sym, err := market.ParseSymbol(text)
+	id, known := market.InstrumentID(0), false
+	if err == nil {
+		id, known = r.env.Directory.Lookup(sym)
+	}
+	// Told in words once, for the first of the channels.
+	why := ""
+	for _, w := range r.channels {
+		switch {
+		case w.code != 0:
+			r.refusePair(text, w, w.code, w.text)
+		case err != nil:
+			why = or(why, func() string { return err.Error() + r.suggestion(text) })
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, why)
+		case !known:
+			why = or(why, func() string { return fmt.Sprintf("symbol %q is not known here", text) + r.suggestion(text) })
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, why)
+		case !r.room(id, w.channel):
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, r.noRoom())
+		default:
+			r.acceptPair(id, text, w)
+		}
+	}
+}
+
+func or(text string, otherwise func() string) string {
+	if text == "" {
+		return otherwise()
+	}
+	return text
+}
+
+// suggestion returns "; did you mean …?", or nothing.
+func (r *request) suggestion(text string) string {
+	if r.suggestions >= maxSuggestions || len(text) > market.MaxSymbolLen || !r.allow(r.env.Clock()) {
+		return ""
+	}
+	r.suggestions++
+	if similar := similarSymbol(r.env.Directory, text); similar != "" {
+		return fmt.Sprintf("; did you mean %q?", similar)
+	}
+	return ""
+}
+
+// pattern subscribes the channels of all instruments that fit.
+func (r *request) pattern(text string) {
+	left := r.env.Policy.SymbolsPerRequest - r.matches
+	ids, code, why := r.match(text, left)
+	for _, w := range r.channels {
+		switch {
+		case w.code != 0:
+			r.refusePair(text, w, w.code, w.text)
+		case code != 0:
+			r.refusePair(text, w, code, why)
+		}
+	}
+	beyond := len(ids) > left
+	ids = ids[:min(left, len(ids))]
+	r.matches += len(ids)
+	out := make([]int, len(r.channels)) // matches left out, by channel
+	for _, id := range ids {
+		symbol := r.env.Directory.Instrument(id).Symbol.String()
+		for i, w := range r.channels {
+			switch {
+			case w.code != 0:
+			case !r.room(id, w.channel):
+				out[i]++
+			default:
+				r.acceptPair(id, symbol, w)
+			}
+		}
+	}
+	for i, w := range r.channels {
+		if out[i] > 0 {
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("%d of the %d matches were left out: %s", out[i], len(ids), r.noRoom()))
+		}
+		if beyond && w.code == 0 {
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("more matches than the %d that one request may name: those behind the last result were left out; narrow the pattern", r.env.Policy.SymbolsPerRequest))
+		}
+	}
+}
+
+// match returns up to limit+1 instruments that fit, or why not.
+func (r *request) match(text string, limit int) ([]market.InstrumentID, feedv1.ErrorCode, string) {
+	r.patterns++
+	switch {
+	case len(text) > market.MaxSymbolLen:
+		return nil, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("pattern of %d bytes: at most %d are allowed", len(text), market.MaxSymbolLen)
+	case r.patterns > maxPatterns:
+		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("at most %d patterns are allowed in one request", maxPatterns)
+	case r.patterns > 1 && !r.allow(r.env.Clock()):
+		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_REQUESTS, "too many patterns in too short a time: each counts as a request"
+	}
+	ids := r.env.Directory.Match(text, limit+1)
+	if len(ids) == 0 {
+		return nil, feedv1.ErrorCode_ERROR_CODE_NO_MATCH, fmt.Sprintf("pattern %q fits no instrument; it is compared with venue:NAME, case included", text)
+	}
+	return ids, 0, ""
+}
+
+// room reports whether the session may hold this pair, or does so already.
+func (r *request) room(id market.InstrumentID, ch market.Channel) bool {
+	return len(r.held.subs) < r.env.Policy.Subscriptions || r.held.holds(id, ch)
+}
+
+func (r *request) noRoom() string {
+	return fmt.Sprintf("the session holds its %d subscriptions; unsubscribe some first", r.env.Policy.Subscriptions)
+}
