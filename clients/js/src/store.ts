@@ -119,6 +119,7 @@ export abstract class BaseStore<T extends Topic<any>, B> implements Holder {
   }
 
   adopt(topic: T): void {
+    if (topic.holders.has(this)) return;
     topic.holders.add(this);
     this.topics.set(topic.symbol, topic);
     this.catchUp(topic);

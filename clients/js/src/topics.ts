@@ -163,6 +163,23 @@ export class TradeTopic extends Topic<TradeHolder> {
     return count === 0 ? [] : this.ring.slice(-count);
   }
 
+  /** The same as events for one who comes late, with what is missing between and behind them. */
+  replay(count: number): TradeEvent[] {
+    const events: TradeEvent[] = [];
+    let last: TradeTopic['position'];
+    const reach = (epoch: Epoch, sequence: number) => {
+      const from = last === undefined ? sequence : last.epoch === epoch ? last.sequence + 1 : 1;
+      if (from < sequence) events.push({ type: 'gap', symbol: this.symbol, epoch, from, to: sequence - 1, count: sequence - from });
+    };
+    for (const trade of this.newest(count)) {
+      reach(trade.epoch, trade.sequence);
+      events.push({ type: 'trade', trade });
+      last = trade;
+    }
+    if (last !== undefined && this.position !== undefined) reach(this.position.epoch, this.position.sequence + 1);
+    return events;
+  }
+
   apply(wire: WireTrade, at: Moment): Applied {
     const { base } = this;
     const applied = base.apply(wire);
@@ -180,7 +197,7 @@ export class TradeTopic extends Topic<TradeHolder> {
     this.missBefore(base.epoch, base.sequence);
     this.position = { epoch: base.epoch, sequence: base.sequence };
     this.keep(this.row(wire, at));
-    this.settle();
+    while (this.holes[0]?.epoch === base.epoch && this.isNext(this.holes[0])) this.tell(this.holes.shift()!);
     return 'ok';
   }
 
@@ -191,7 +208,10 @@ export class TradeTopic extends Topic<TradeHolder> {
     this.holes.sort((a, b) => (a.epoch === b.epoch ? a.from - b.from : a.epoch < b.epoch ? -1 : 1));
   }
 
-  /** Tells of the holes that no trade can still lie ahead of; called behind the rows of a frame. */
+  /**
+   * Tells of the holes that no trade can still lie ahead of; called behind the rows of a frame, since only
+   * then it is certain that an epoch before theirs has no more.
+   */
   settle(): void {
     while (this.holes.length > 0 && (this.holes.length > MAX_HOLES || this.isNext(this.holes[0]!))) this.tell(this.holes.shift()!);
   }

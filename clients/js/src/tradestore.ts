@@ -49,7 +49,7 @@ export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeSt
   }
 
   protected catchUp(topic: TradeTopic): void {
-    for (const trade of topic.newest(Math.min(this.buffer, this.history ?? this.buffer))) this.happened({ type: 'trade', trade });
+    for (const event of topic.replay(Math.min(this.buffer, this.history ?? this.buffer))) this.happened(event);
   }
 
   protected takeBatch(): TradeEvent[] {

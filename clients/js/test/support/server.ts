@@ -220,7 +220,8 @@ export class Session implements Peer {
     const oldest = Math.max(0, market.log.length - this.server.logSize);
     if (resume === undefined) return Math.max(oldest, market.log.length - (s.history ?? this.server.history));
     const after = market.log.findIndex((e) => BigInt(e.epoch) > resume.epoch || (BigInt(e.epoch) === resume.epoch && BigInt(e.type === 'gap' ? e.to : e.sequence) > resume.sequence));
-    return after < 0 ? market.log.length : after;
+    // One that resumes at the very end gets the last event once more, since differences need a full row.
+    return after < 0 ? Math.max(0, market.log.length - 1) : after;
   }
 
   private setRate(id: number, s: { handles: number[]; cadenceMs?: number | undefined; visibility: Visibility }): void {
