@@ -11,20 +11,19 @@ type CloseCode uint16
 
 // The close codes of feedd. This is the one table; PROTOCOL.md prints it.
 const (
-	CloseNormal             CloseCode = 1000
-	CloseGoingAway          CloseCode = 1001
-	CloseProtocolError      CloseCode = 1002
-	CloseWrongMessageType   CloseCode = 1003
-	CloseTooBig             CloseCode = 1009
-	CloseDraining           CloseCode = 4000
-	CloseNoProgress         CloseCode = 4001
-	CloseNoPong             CloseCode = 4002
-	CloseInternalError      CloseCode = 4003
-	CloseHelloTimeout       CloseCode = 4004
-	CloseMalformed          CloseCode = 4500
-	CloseTooManyRequests    CloseCode = 4501
-	CloseAnswersUnread      CloseCode = 4502
-	CloseUnknownSubprotocol CloseCode = 4503
+	CloseNormal           CloseCode = 1000
+	CloseGoingAway        CloseCode = 1001
+	CloseProtocolError    CloseCode = 1002
+	CloseWrongMessageType CloseCode = 1003
+	CloseTooBig           CloseCode = 1009
+	CloseDraining         CloseCode = 4000
+	CloseNoProgress       CloseCode = 4001
+	CloseNoPong           CloseCode = 4002
+	CloseInternalError    CloseCode = 4003
+	CloseHelloTimeout     CloseCode = 4004
+	CloseMalformed        CloseCode = 4500
+	CloseTooManyRequests  CloseCode = 4501
+	CloseAnswersUnread    CloseCode = 4502
 )
 
 // CloseInfo is a row of the table.
@@ -50,9 +49,8 @@ var closeTable = [...]CloseInfo{
 	{CloseInternalError, "internal error", true, time.Second, 10 * time.Second, "A fault of the server."},
 	{CloseHelloTimeout, "hello timeout", true, time.Second, 5 * time.Second, "Nothing was asked within 10 s."},
 	{CloseMalformed, "malformed", false, 0, 0, "Too many messages that are not a `ClientFrame`. Each had an `error` that says why."},
-	{CloseTooManyRequests, "too many requests", false, 0, 0, "More requests than `limits.requests_per_second`, for seconds on end."},
+	{CloseTooManyRequests, "too many requests", false, 0, 0, "More requests than `limits.requests_per_second` for 3 s on end, or a flood of WebSocket control frames or tiny fragments."},
 	{CloseAnswersUnread, "answers unread", false, 0, 0, "The client goes on asking and does not read the answers."},
-	{CloseUnknownSubprotocol, "unknown subprotocol", false, 0, 0, "The client offered subprotocols, and none that the server speaks."},
 }
 
 // CloseCodes returns the table, in the order of the codes.
