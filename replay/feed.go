@@ -71,8 +71,12 @@ func (f feeds) close() error {
 	return errors.Join(errs...)
 }
 
-// settleTimeout is how long a NATS server may take to read what it was sent.
-const settleTimeout = 10 * time.Second
+const (
+	// settleTimeout is how long a connected NATS server may take to read what it was sent.
+	settleTimeout = 10 * time.Second
+	// settleRetry is how often a server that is away is looked for.
+	settleRetry = 100 * time.Millisecond
+)
 
 type natsOutlet struct{ nc *nats.Conn }
 
@@ -84,14 +88,29 @@ func (o natsOutlet) open(venue string, epoch market.Epoch) (feed, error) {
 	return natsFeed{p}, nil
 }
 
+// settle waits for a server that is away for as long as the connection does: the market stands still
+// meanwhile and nothing is lost.
 func (o natsOutlet) settle(ctx context.Context) error {
-	timed, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
-	err := o.nc.FlushWithContext(timed)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("NATS server %s has not answered for %v", o.nc.ConnectedUrlRedacted(), settleTimeout)
+	for {
+		err := o.roundTrip(ctx)
+		switch {
+		case err == nil || ctx.Err() != nil || o.nc.IsClosed():
+			return err
+		case o.nc.IsConnected() && errors.Is(err, context.DeadlineExceeded):
+			return fmt.Errorf("NATS has not answered for %v", settleTimeout)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(settleRetry):
+		}
 	}
-	return err
+}
+
+func (o natsOutlet) roundTrip(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	return o.nc.FlushWithContext(ctx)
 }
 
 type natsFeed struct{ *publish.Publisher }

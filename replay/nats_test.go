@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -382,5 +384,40 @@ func TestAServerThatGoesAwayEndsTheReplay(t *testing.T) {
 	defer cancel()
 	if _, err := r.Run(ctx, nc); err == nil {
 		t.Error("went on without a server")
+	}
+}
+
+func TestAServerThatComesBackIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	server, err := natsserver.Start(natsserver.Options{StoreDir: dir, Port: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, portText, _ := strings.Cut(strings.TrimPrefix(server.URL(), "nats://"), ":")
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(server.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	away := nc.StatusChanged(nats.RECONNECTING)
+	server.Stop()
+	<-away
+	settled := make(chan error, 1)
+	go func() { settled <- natsOutlet{nc}.settle(t.Context()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := (natsOutlet{nc}).settle(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a stop during the wait gives %v", err)
+	}
+	if server, err = natsserver.Start(natsserver.Options{StoreDir: dir, Port: port}); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	if err := <-settled; err != nil {
+		t.Errorf("behind the return: %v", err)
 	}
 }

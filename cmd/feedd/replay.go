@@ -47,7 +47,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return usagef("%w", err)
 	}
-	nc, err := dialPublisher(*url, "feedd replay")
+	nc, err := dialPublisher(*url, "feedd replay", stderr)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func simCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err := cfg.Validate(); err != nil {
 		return usagef("%w: see --instruments and --rate", err)
 	}
-	nc, err := dialPublisher(*url, "feedd sim")
+	nc, err := dialPublisher(*url, "feedd sim", stderr)
 	if err != nil {
 		return err
 	}
@@ -52,10 +52,19 @@ func simCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	return sim.Run(ctx, nc, cfg, slog.New(slog.NewTextHandler(stderr, nil)))
 }
 
-// dialPublisher connects a publisher that goes on when its NATS server comes back.
-func dialPublisher(url, name string) (*nats.Conn, error) {
+// dialPublisher connects a publisher that goes on when its NATS server comes back, and says on stderr when it
+// is away.
+func dialPublisher(url, name string, stderr io.Writer) (*nats.Conn, error) {
 	nc, err := nats.Connect(url, nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond),
-		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2))
+		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2),
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			if !nc.IsClosed() {
+				fmt.Fprintf(stderr, "\n%s: NATS is away (%v); waiting for it\n", name, err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			fmt.Fprintf(stderr, "\n%s: NATS is back at %s\n", name, nc.ConnectedUrlRedacted())
+		}))
 	if err != nil {
 		return nil, fmt.Errorf("NATS at %s: %w; \"feedd\" runs one inside and prints where, --nats-url names another", url, err)
 	}
