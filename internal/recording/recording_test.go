@@ -25,14 +25,14 @@ var (
 
 // Lines as the exchange writes them; the values are made up.
 const (
-	spotQuote       = `1000000001 {"stream":"btcusdt@bookTicker","data":{"u":9,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000","a":"61837.64000000","A":"1.50000000"}}`
-	spotTrade       = `1000000002 {"stream":"btcusdt@trade","data":{"e":"trade","E":1005,"s":"BTCUSDT","t":77,"p":"61837.63000000","q":"0.02000000","T":1003,"m":true,"M":true}}`
-	spotDepth       = `1000000003 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1007,"s":"BTCUSDT","U":10,"u":12,"b":[["61837.60000000","0.00000000"]],"a":[]}}`
-	spotSnapshot    = `1000000004 {"lastUpdateId":11,"bids":[["61837.63000000","3.78826000"]],"asks":[["61837.64000000","1.50000000"],["61837.65000000","1.00000000"]]}`
-	futuresQuote    = `1000000005 {"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":9,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510","T":1010,"E":1011}}`
-	futuresTrade    = `1000000006 {"stream":"btcusdt@trade","data":{"e":"trade","E":1012,"T":1011,"s":"BTCUSDT","t":5,"p":"61800.30","q":"0.006","X":"MARKET","m":false}}`
-	futuresDepth    = `1000000007 {"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1014,"T":1013,"s":"BTCUSDT","U":10,"u":12,"pu":8,"b":[],"a":[["61800.40","1.000"]]}}`
-	futuresSnapshot = `1000000008 {"lastUpdateId":11,"E":1016,"T":1015,"bids":[["61800.20","2.909"]],"asks":[["61800.30","0.100"]]}`
+	spotQuote       = `1000000001 {"stream":"btcusdt@bookTicker","data":{"u":9,"s":"BTCUSDT","b":"60123.63000000","B":"2.34566000","a":"60123.64000000","A":"1.50000000"}}`
+	spotTrade       = `1000000002 {"stream":"btcusdt@trade","data":{"e":"trade","E":1005,"s":"BTCUSDT","t":77,"p":"60123.63000000","q":"0.03000000","T":1003,"m":true,"M":true}}`
+	spotDepth       = `1000000003 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1007,"s":"BTCUSDT","U":10,"u":12,"b":[["60123.60000000","0.00000000"]],"a":[]}}`
+	spotSnapshot    = `1000000004 {"lastUpdateId":11,"bids":[["60123.63000000","2.34566000"]],"asks":[["60123.64000000","1.50000000"],["60123.65000000","1.00000000"]]}`
+	futuresQuote    = `1000000005 {"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":9,"s":"BTCUSDT","b":"60500.20","B":"1.207","a":"60500.30","A":"1.310","T":1010,"E":1011}}`
+	futuresTrade    = `1000000006 {"stream":"btcusdt@trade","data":{"e":"trade","E":1012,"T":1011,"s":"BTCUSDT","t":5,"p":"60500.30","q":"0.016","X":"MARKET","m":false}}`
+	futuresDepth    = `1000000007 {"stream":"btcusdt@depth@0ms","data":{"e":"depthUpdate","E":1014,"T":1013,"s":"BTCUSDT","U":10,"u":12,"pu":8,"b":[],"a":[["60500.40","1.000"]]}}`
+	futuresSnapshot = `1000000008 {"lastUpdateId":11,"E":1016,"T":1015,"bids":[["60500.20","2.109"]],"asks":[["60500.30","0.100"]]}`
 )
 
 func write(t testing.TB, text []byte) string {
@@ -97,22 +97,22 @@ func TestReaderUnderstandsEveryKindOfLine(t *testing.T) {
 				t.Errorf("survey counts %d events from %d to %d", survey.Events, survey.First, survey.Last)
 			}
 			wantInstruments := []recording.Instrument{
-				{Symbol: spot, Price: recording.Grid{Scale: 2, Step: 1, Largest: 6183765}, Size: recording.Grid{Scale: 5, Step: 2, Largest: 378826}, Quotes: 1, Trades: 1, Depths: 1, Snapshots: 1},
-				{Symbol: futures, Price: recording.Grid{Scale: 1, Step: 1, Largest: 618004}, Size: recording.Grid{Scale: 3, Step: 1, Largest: 2909}, Quotes: 1, Trades: 1, Depths: 1, Snapshots: 1},
+				{Symbol: spot, Price: recording.Grid{Scale: 2, Step: 1, Largest: 6012365}, Size: recording.Grid{Scale: 5, Step: 2, Largest: 234566}, Quotes: 1, Trades: 1, Depths: 1, Snapshots: 1},
+				{Symbol: futures, Price: recording.Grid{Scale: 1, Step: 1, Largest: 605004}, Size: recording.Grid{Scale: 3, Step: 1, Largest: 2109}, Quotes: 1, Trades: 1, Depths: 1, Snapshots: 1},
 			}
 			if !slices.Equal(survey.Instruments, wantInstruments) {
 				t.Errorf("instruments\n%+v\nwant\n%+v", survey.Instruments, wantInstruments)
 			}
 			both, all := market.HasBid|market.HasAsk, market.HasBid|market.HasAsk|market.HasExchangeTime
 			want := []recording.Event{
-				{Kind: recording.Quote, ReceiveTime: 1000000001, Symbol: spot, Quote: market.Quote{Bid: 6183763, BidSize: 378826, Ask: 6183764, AskSize: 150000, Has: both}},
-				{Kind: recording.Trade, ReceiveTime: 1000000002, Symbol: spot, Trade: market.Trade{Price: 6183763, Size: 2000, ID: 77, ExchangeTime: 1003000, Aggressor: market.SideSell}},
-				{Kind: recording.Depth, ReceiveTime: 1000000003, Symbol: spot, Book: recording.Book{First: 10, Last: 12, Bids: []recording.Level{{Price: 6183760}}, ExchangeTime: 1007000}},
-				{Kind: recording.Snapshot, ReceiveTime: 1000000004, Symbol: spot, Book: recording.Book{Last: 11, Bids: []recording.Level{{Price: 6183763, Size: 378826}}, Asks: []recording.Level{{Price: 6183764, Size: 150000}, {Price: 6183765, Size: 100000}}}},
-				{Kind: recording.Quote, ReceiveTime: 1000000005, Symbol: futures, Quote: market.Quote{Bid: 618002, BidSize: 2507, Ask: 618003, AskSize: 2510, ExchangeTime: 1010000, Has: all}},
-				{Kind: recording.Trade, ReceiveTime: 1000000006, Symbol: futures, Trade: market.Trade{Price: 618003, Size: 6, ID: 5, ExchangeTime: 1011000, Aggressor: market.SideBuy}},
-				{Kind: recording.Depth, ReceiveTime: 1000000007, Symbol: futures, Book: recording.Book{First: 10, Last: 12, Previous: 8, HasPrevious: true, Asks: []recording.Level{{Price: 618004, Size: 1000}}, ExchangeTime: 1013000}},
-				{Kind: recording.Snapshot, ReceiveTime: 1000000008, Symbol: futures, Book: recording.Book{Last: 11, Bids: []recording.Level{{Price: 618002, Size: 2909}}, Asks: []recording.Level{{Price: 618003, Size: 100}}, ExchangeTime: 1015000}},
+				{Kind: recording.Quote, ReceiveTime: 1000000001, Symbol: spot, Quote: market.Quote{Bid: 6012363, BidSize: 234566, Ask: 6012364, AskSize: 150000, Has: both}},
+				{Kind: recording.Trade, ReceiveTime: 1000000002, Symbol: spot, Trade: market.Trade{Price: 6012363, Size: 3000, ID: 77, ExchangeTime: 1003000, Aggressor: market.SideSell}},
+				{Kind: recording.Depth, ReceiveTime: 1000000003, Symbol: spot, Book: recording.Book{First: 10, Last: 12, Bids: []recording.Level{{Price: 6012360}}, ExchangeTime: 1007000}},
+				{Kind: recording.Snapshot, ReceiveTime: 1000000004, Symbol: spot, Book: recording.Book{Last: 11, Bids: []recording.Level{{Price: 6012363, Size: 234566}}, Asks: []recording.Level{{Price: 6012364, Size: 150000}, {Price: 6012365, Size: 100000}}}},
+				{Kind: recording.Quote, ReceiveTime: 1000000005, Symbol: futures, Quote: market.Quote{Bid: 605002, BidSize: 1207, Ask: 605003, AskSize: 1310, ExchangeTime: 1010000, Has: all}},
+				{Kind: recording.Trade, ReceiveTime: 1000000006, Symbol: futures, Trade: market.Trade{Price: 605003, Size: 16, ID: 5, ExchangeTime: 1011000, Aggressor: market.SideBuy}},
+				{Kind: recording.Depth, ReceiveTime: 1000000007, Symbol: futures, Book: recording.Book{First: 10, Last: 12, Previous: 8, HasPrevious: true, Asks: []recording.Level{{Price: 605004, Size: 1000}}, ExchangeTime: 1013000}},
+				{Kind: recording.Snapshot, ReceiveTime: 1000000008, Symbol: futures, Book: recording.Book{Last: 11, Bids: []recording.Level{{Price: 605002, Size: 2109}}, Asks: []recording.Level{{Price: 605003, Size: 100}}, ExchangeTime: 1015000}},
 			}
 			compare(t, read(t, path, survey), want)
 		})
@@ -143,7 +143,7 @@ func compare(t interface {
 }
 
 func TestEmptySideOfABookTicker(t *testing.T) {
-	path := write(t, []byte(strings.ReplaceAll(strings.ReplaceAll(spotQuote, "61837.63000000", "0.00000000"), "3.78826000", "0.00000000")))
+	path := write(t, []byte(strings.ReplaceAll(strings.ReplaceAll(spotQuote, "60123.63000000", "0.00000000"), "2.34566000", "0.00000000")))
 	survey, err := recording.SurveyFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -177,27 +177,27 @@ func TestBrokenLinesAreNamed(t *testing.T) {
 		"symbols disagree":      {replace(spotQuote, `"BTCUSDT"`, `"ETHUSDT"`), `stream "btcusdt@bookTicker" carries symbol "ETHUSDT"`},
 		"symbol with space":     {replace(replace(spotQuote, `"BTCUSDT"`, `"BTC USDT"`), `"btcusdt@`, `"btc usdt@`), "holds a space or control character"},
 		"no data":               {`1 {"stream":"btcusdt@trade"}`, `trade without "data", "s", "p", "q", "m", "t", "T"`},
-		"no price":              {replace(spotTrade, `"p":"61837.63000000",`, ""), `trade without "p"`},
-		"no ask":                {replace(spotQuote, `"a":"61837.64000000",`, ""), `bookTicker without "a"`},
+		"no price":              {replace(spotTrade, `"p":"60123.63000000",`, ""), `trade without "p"`},
+		"no ask":                {replace(spotQuote, `"a":"60123.64000000",`, ""), `bookTicker without "a"`},
 		"depth without ids":     {replace(spotDepth, `"U":10,"u":12,`, ""), `depth without "U", "u"`},
-		"price as a number":     {replace(spotTrade, `"61837.63000000"`, `61837.63`), `member "p": unexpected '6'`},
-		"price with letters":    {replace(spotTrade, "61837.63", "61x37.63"), `member "p": number "61x37.63000000": unexpected 'x'`},
-		"negative price":        {replace(spotTrade, "61837.63", "-61837.63"), `unexpected '-'`},
-		"two points":            {replace(spotTrade, "61837.63", "61.837.63"), `unexpected '.'`},
-		"price without digits":  {replace(spotTrade, "61837.63000000", "."), `number ".": no digits`},
-		"price too large":       {replace(spotTrade, "61837.63", "99999999999999999999"), "does not fit 63 bits"},
-		"price too fine":        {replace(spotTrade, "61837.63000000", "0.0000000000001"), "13 decimals, at most 12 are supported"},
-		"no common scale":       {replace(replace(spotQuote, "61837.63000000", "0.000000000001"), "61837.64000000", "99999999999"), "no scale in common"},
+		"price as a number":     {replace(spotTrade, `"60123.63000000"`, `60123.63`), `member "p": unexpected '6'`},
+		"price with letters":    {replace(spotTrade, "60123.63", "61x37.63"), `member "p": number "61x37.63000000": unexpected 'x'`},
+		"negative price":        {replace(spotTrade, "60123.63", "-60123.63"), `unexpected '-'`},
+		"two points":            {replace(spotTrade, "60123.63", "61.837.63"), `unexpected '.'`},
+		"price without digits":  {replace(spotTrade, "60123.63000000", "."), `number ".": no digits`},
+		"price too large":       {replace(spotTrade, "60123.63", "99999999999999999999"), "does not fit 63 bits"},
+		"price too fine":        {replace(spotTrade, "60123.63000000", "0.0000000000001"), "13 decimals, at most 12 are supported"},
+		"no common scale":       {replace(replace(spotQuote, "60123.63000000", "0.000000000001"), "60123.64000000", "99999999999"), "no scale in common"},
 		"id as text":            {replace(spotTrade, `"t":77`, `"t":"77"`), `member "t": unexpected '"'`},
 		"id with leading zero":  {replace(spotTrade, `"t":77`, `"t":077`), "want a whole number"},
 		"id as fraction":        {replace(spotTrade, `"t":77`, `"t":77.5`), "want ',' or '}'"},
 		"id too large":          {replace(spotTrade, `"t":77`, `"t":99999999999999999999`), "want a whole number of at most 63 bits"},
 		"time too large":        {replace(spotTrade, `"T":1003`, `"T":9223372036854775807`), "want milliseconds since the Unix epoch"},
 		"maker as text":         {replace(spotTrade, `"m":true`, `"m":"true"`), "want true or false"},
-		"level of one":          {replace(spotDepth, `["61837.60000000","0.00000000"]`, `["61837.60000000"]`), "want a level of price and size"},
+		"level of one":          {replace(spotDepth, `["60123.60000000","0.00000000"]`, `["60123.60000000"]`), "want a level of price and size"},
 		"level of three":        {replace(spotDepth, `"0.00000000"]`, `"0.00000000","1"]`), "want a level of price and size"},
 		"levels unclosed":       {replace(spotDepth, `"a":[]`, `"a":[`), "want an array"},
-		"escape in a price":     {replace(spotTrade, "61837.63000000", `6\u0031837`), "want a string without escapes"},
+		"escape in a price":     {replace(spotTrade, "60123.63000000", `6\u0031837`), "want a string without escapes"},
 		"snapshot of nothing":   {spotSnapshot, "want one instrument of binance in the file, found 0"},
 		"unknown member broken": {replace(spotTrade, `"M":true`, `"M":tru`), "want true or false"},
 		"unknown member open":   {replace(spotTrade, `"M":true`, `"M":{"a":[1,2}`), "want a JSON value"},
@@ -270,7 +270,7 @@ func TestFileThatChangedAfterItsSurvey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, line := range map[string]string{
-		"more decimals":    strings.Replace(spotQuote, "61837.63000000", "61837.63100000", 1),
+		"more decimals":    strings.Replace(spotQuote, "60123.63000000", "60123.63100000", 1),
 		"other instrument": futuresQuote,
 		"snapshot":         futuresSnapshot,
 	} {
@@ -289,7 +289,7 @@ func TestFileThatChangedAfterItsSurvey(t *testing.T) {
 }
 
 func TestSurveysAgreeOnScales(t *testing.T) {
-	coarse, err := recording.SurveyFile(write(t, []byte(strings.NewReplacer("61837.63", "61837.50", "61837.64", "61838.00", "3.78826", "3.00000").Replace(spotQuote))))
+	coarse, err := recording.SurveyFile(write(t, []byte(strings.NewReplacer("60123.63", "60123.50", "60123.64", "60124.00", "2.34566", "3.00000").Replace(spotQuote))))
 	if err != nil {
 		t.Fatal(err)
 	}
