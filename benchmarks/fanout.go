@@ -27,7 +27,7 @@ type fanoutRun struct {
 	server, clients      *proc.Child // feedd and its sessions
 	floor, floorClients  *proc.Child
 	measured             report.Measured
-	arrivals             []int64
+	beats                []int64
 	joined               load.Joined
 	seen                 probe.Figures // of the server's last window
 	problems             []string
@@ -108,7 +108,7 @@ func (f *fanoutRun) serverWindow(ctx context.Context) error {
 	f.measured.ProbeFrames += got.Probes.Frames
 	f.measured.ProbeRows += got.Probes.Rows
 	f.seen = got.Probes
-	f.arrivals = got.Arrivals
+	f.beats = got.Beats
 	if len(got.Closed) > 0 {
 		f.problem("sessions ended: %s", describe(got.Closed))
 	}
@@ -179,7 +179,7 @@ func (f *fanoutRun) floorWindow(ctx context.Context) error {
 	if err := f.source.Ask(ctx, feed.Pause, nil, nil); err != nil {
 		return err
 	}
-	plan := floorPlan(f.measured.Windows[len(f.measured.Windows)-1], f.Sessions, f.Cadence, f.arrivals)
+	plan := floorPlan(f.measured.Windows[len(f.measured.Windows)-1], f.Sessions, f.Cadence, f.beats)
 	if plan.Interval <= 0 {
 		return fmt.Errorf("the server sent no frames: no pace for the floor to follow")
 	}
@@ -205,7 +205,7 @@ func (f *fanoutRun) floorWindow(ctx context.Context) error {
 }
 
 // floorPlan gives the floor the size, the pace and the spread in time of what the server was seen to send.
-func floorPlan(w report.Window, sessions int, cadence time.Duration, arrivals []int64) floor.Plan {
+func floorPlan(w report.Window, sessions int, cadence time.Duration, beats []int64) floor.Plan {
 	if w.Frames == 0 {
 		return floor.Plan{}
 	}
@@ -213,13 +213,13 @@ func floorPlan(w report.Window, sessions int, cadence time.Duration, arrivals []
 		Sockets:    sessions,
 		Interval:   time.Duration(w.Seconds * float64(sessions) / float64(w.Frames) * float64(time.Second)),
 		FrameBytes: int(math.Round(float64(w.Bytes) / float64(w.Frames))),
-		Spread:     floor.Even(load.ArrivalSlices),
+		Spread:     floor.Even(250),
 	}
-	// At the cadence, or nearly so, the floor keeps to the server's place within it; frames at once come
-	// whenever they do.
+	// At the cadence, or nearly so, the floor keeps to the server's beats; frames at once come whenever they
+	// do.
 	const nearly = 1.25
 	if cadence > 0 && float64(plan.Interval) < nearly*float64(cadence) {
-		plan.Spread = arrivals
+		plan.Spread = beats
 	}
 	return plan
 }

@@ -112,6 +112,9 @@ func write(result *report.Result, o options, stdout, stderr io.Writer) error {
 	b = append(b, '\n')
 	if o.save != "" {
 		path := resultPath(o.save)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("save: %w", err)
+		}
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			return fmt.Errorf("save: %w", err)
 		}

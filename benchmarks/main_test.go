@@ -101,15 +101,15 @@ func TestServerTellsItsAddresses(t *testing.T) {
 }
 
 func TestFloorFollowsTheServer(t *testing.T) {
-	arrivals := make([]int64, load.ArrivalSlices)
-	arrivals[7] = 100
+	beats := make([]int64, load.BeatSlices)
+	beats[7] = 100
 	w := report.Window{Seconds: 10, Frames: 200_000, Bytes: 51_000_000}
-	p := floorPlan(w, 5000, 250*time.Millisecond, arrivals)
-	if p.Sockets != 5000 || p.Interval != 250*time.Millisecond || p.FrameBytes != 255 || !slices.Equal(p.Spread, arrivals) {
+	p := floorPlan(w, 5000, 250*time.Millisecond, beats)
+	if p.Sockets != 5000 || p.Interval != 250*time.Millisecond || p.FrameBytes != 255 || !slices.Equal(p.Spread, beats) {
 		t.Errorf("plan %+v", p)
 	}
 	w.Frames /= 4 // a quiet market
-	if p := floorPlan(w, 5000, 250*time.Millisecond, arrivals); p.Interval != time.Second || !slices.Equal(p.Spread, floor.Even(load.ArrivalSlices)) {
+	if p := floorPlan(w, 5000, 250*time.Millisecond, beats); p.Interval != time.Second || !slices.Equal(p.Spread, floor.Even(250)) {
 		t.Errorf("plan %+v", p)
 	}
 	if p := floorPlan(report.Window{Seconds: 10}, 5000, 0, nil); p.Interval != 0 {

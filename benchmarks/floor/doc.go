@@ -2,6 +2,6 @@
 // number of sockets at a given pace, and does nothing else. What it costs is the kernel's work, on this
 // machine, now; a real server is measured as a multiple of it.
 //
-// Its sockets carry the options of feedd's, its writes are as many and as large, and they are spread over
-// the interval as feedd's were seen to arrive. One thread writes them all with non-blocking write(2).
+// Its sockets carry the options of feedd's, its writes are as many and as large, and they come at
+// the same places within the interval as feedd's cuts. One thread writes them all with non-blocking write(2).
 package floor

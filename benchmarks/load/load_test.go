@@ -59,9 +59,6 @@ func until(t *testing.T, l *Loop, what string, enough func(Window) bool) Window 
 		w.Controls += sum.Controls
 		w.Probes.Rows += sum.Probes.Rows
 		w.Probes.Frames += sum.Probes.Frames
-		for i := range sum.Arrivals {
-			w.Arrivals[i] += sum.Arrivals[i]
-		}
 		if sum = w; enough(sum) {
 			return sum
 		}
@@ -96,12 +93,12 @@ func TestSessionsSubscribeAndCount(t *testing.T) {
 	if w.Frames != cuts*200 || w.Bytes < w.Frames*5 || w.Probes.Rows != 3*cuts*5 || w.Probes.Problems != 0 || len(w.Closed) != 0 {
 		t.Errorf("window %+v", w)
 	}
-	var arrivals int64
-	for _, n := range w.Arrivals {
-		arrivals += n
+	var beats int64
+	for _, n := range w.Beats {
+		beats += n
 	}
-	if arrivals != w.Frames {
-		t.Errorf("%d arrivals of %d frames", arrivals, w.Frames)
+	if beats != int64(cfg.Sessions) {
+		t.Errorf("%d beats of %d sessions", beats, cfg.Sessions)
 	}
 	held, err := l.Holds()
 	if err != nil || len(held) != 3*5 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,12 +27,14 @@ type Loop struct {
 	events   []unix.EpollEvent
 	buf      []byte
 	sessions []session
-	record   *probe.Record
-	opened   int // sessions that have begun to connect
-	joining  int // of those, neither live nor closed
+	record   *probe.Record // of the probes
+	others   *probe.Record // of all others, as long as they decode; only its problems matter
+	opened   int           // sessions that have begun to connect
+	joining  int           // of those, neither live nor closed
 	live     int
 	stop     bool
 	window   Window
+	beats    []int64
 	joined   chan error // gets the outcome of Connect; nil when nobody waits
 }
 
@@ -46,14 +49,14 @@ type Window struct {
 	// Frames of the sessions that got the fewest and the most.
 	FewestFrames uint32 `json:"fewest_frames"`
 	MostFrames   uint32 `json:"most_frames"`
-	// Arrivals of frames by their place within the cadence, in ArrivalSlices equal slices; nothing at cadence
-	// 0.
-	Arrivals []int64       `json:"arrivals,omitempty"`
-	Probes   probe.Figures `json:"probes"`
+	// Beats are the sessions by the place of their cuts within the cadence, in BeatSlices equal slices; nothing
+	// at cadence 0. They do not change from window to window.
+	Beats  []int64       `json:"beats,omitempty"`
+	Probes probe.Figures `json:"probes"`
 }
 
-// ArrivalSlices is into how many slices a cadence is cut to see how arrivals are spread over it.
-const ArrivalSlices = 250
+// BeatSlices is into how many slices a cadence is cut to see when sessions get their cuts.
+const BeatSlices = 50
 
 // inFlight bounds how many sessions connect at once, below any listener's backlog.
 const inFlight = 128
@@ -75,7 +78,7 @@ func Start(cfg Config) (*Loop, error) {
 		cfg: cfg, target: target, instruments: make(map[string]int, len(cfg.Symbols)),
 		commands: make(chan func()), ended: make(chan struct{}),
 		epoll: epoll, events: make([]unix.EpollEvent, 512), buf: make([]byte, 64<<10),
-		sessions: make([]session, cfg.Sessions), record: probe.NewRecord(),
+		sessions: make([]session, cfg.Sessions), record: probe.NewRecord(), others: probe.NewRecord(), beats: make([]int64, BeatSlices),
 	}
 	for i, symbol := range cfg.Symbols {
 		l.instruments[symbol] = i
@@ -131,7 +134,13 @@ func (l *Loop) Mark() (Window, error) {
 	err := l.do(func() {
 		l.tally()
 		w = l.window
+		if l.cfg.CadenceMS > 0 {
+			w.Beats = slices.Clone(l.beats)
+		}
 		w.Probes = l.record.Take()
+		others := l.others.Take()
+		w.Probes.Problems += others.Problems
+		w.Probes.Texts = append(w.Probes.Texts, others.Texts...)
 		l.reset()
 	})
 	return w, err
@@ -196,9 +205,6 @@ func (l *Loop) reset() {
 		closed = make(map[string]int)
 	}
 	l.window = Window{Closed: closed}
-	if l.cfg.CadenceMS > 0 && l.cfg.Speak == Feed {
-		l.window.Arrivals = make([]int64, ArrivalSlices)
-	}
 	for i := range l.sessions {
 		l.sessions[i].count = 0
 	}
@@ -245,12 +251,9 @@ func (l *Loop) wentLive() {
 	l.open()
 }
 
-// arrived counts one data frame.
-func (l *Loop) arrived(s *session, now int64) {
-	s.count++
-	l.window.Frames++
-	if a := l.window.Arrivals; a != nil {
-		cadence := int64(l.cfg.CadenceMS) * 1000
-		a[now%cadence*ArrivalSlices/cadence]++
+// beat notes when a session gets its cuts.
+func (l *Loop) beat(cut int64) {
+	if cadence := int64(l.cfg.CadenceMS) * 1000; cadence > 0 {
+		l.beats[cut%cadence*BeatSlices/cadence]++
 	}
 }

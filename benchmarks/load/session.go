@@ -32,7 +32,8 @@ type session struct {
 	state  state
 	reader frame.Reader
 	count  uint32       // data frames in this window
-	probe  *probe.Probe // of feedd; while joining, and for good on probes
+	probe  *probe.Probe // of feedd; until the session's beat is known, and for good on probes
+	cuts   uint8        // seen since it was live, up to beatAfter
 	nats   *probe.Subscriber
 	text   []byte // of a message that is not whole yet: the answer to the upgrade, a frame to decode
 	notice []byte // of a control frame that is not whole yet
@@ -206,7 +207,11 @@ func (l *Loop) hello(i int) ([]byte, error) {
 		s.nats = probe.NewSubscriber(l.record, symbols)
 		return s.nats.Hello(), nil
 	}
-	s.probe = probe.New(l.record, l.instruments)
+	record := l.record
+	if i >= l.cfg.Probes {
+		record = l.others
+	}
+	s.probe = probe.New(record, l.instruments)
 	sub := &feedv1.Subscribe{Symbols: symbols, Channels: []string{"quote"}, CadenceMs: proto.Uint32(l.cfg.CadenceMS)}
 	return proto.Marshal(&feedv1.ClientFrame{Id: 1, Request: &feedv1.ClientFrame_Subscribe{Subscribe: sub}})
 }
@@ -219,7 +224,8 @@ func (l *Loop) piece(i int, now int64, p frame.Piece) {
 		return
 	}
 	if p.Start && p.Op != frame.Continuation && s.state == stateLive {
-		l.arrived(s, now)
+		s.count++
+		l.window.Frames++
 	}
 	switch {
 	case s.probe != nil:
@@ -247,17 +253,28 @@ func (l *Loop) probed(i int, now int64, p frame.Piece) {
 	}
 	s.probe.Frame(now, whole)
 	s.text = s.text[:0]
-	if s.state == stateJoining && s.probe.Complete(l.cfg.Choice.PerSession) {
-		l.goLive(i)
+	switch {
+	case s.state == stateJoining:
+		if s.probe.Complete(l.cfg.Choice.PerSession) {
+			l.goLive(i)
+		}
+	case s.cuts < beatAfter:
+		if s.cuts++; s.cuts < beatAfter {
+			return
+		}
+		l.beat(s.probe.LastCut())
+		if i >= l.cfg.Probes {
+			s.probe, s.text = nil, nil
+		}
 	}
 }
 
+// beatAfter is how many frames behind the first rows tell a session's beat: the first rows come at once,
+// and what they missed may too.
+const beatAfter = 3
+
 func (l *Loop) goLive(i int) {
-	s := &l.sessions[i]
-	s.state = stateLive
-	if i >= l.cfg.Probes {
-		s.probe, s.text = nil, nil
-	}
+	l.sessions[i].state = stateLive
 	l.wentLive()
 }
 

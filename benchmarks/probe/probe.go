@@ -101,6 +101,9 @@ func (p *Probe) quote(received int64, row client.QuoteRow) {
 	}
 }
 
+// LastCut is when the state in the last rows was frozen, in microseconds since the Unix epoch.
+func (p *Probe) LastCut() int64 { return p.lastCut }
+
 // Complete reports whether n instruments have a row.
 func (p *Probe) Complete(n int) bool { return len(p.held) >= n }
 
