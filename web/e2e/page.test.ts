@@ -351,6 +351,13 @@ describe("the look", () => {
     await page.setViewportSize({ width, height: 800 });
     await open();
     await quote(BTC, { bid: 6183763, bidSize: 150000000, ask: 6183764, askSize: 25 });
+    const boxes = await Promise.all(["#watch", "#focus", "footer", `tr[data-symbol="${BTC}"]`, 'tr[data-symbol="sim:ETH-USD"]'].map((s) => page.locator(s).boundingBox()));
+    const [list, panel, foot, first, second] = boxes.map((box) => box!);
+    if (width > 940) { // side by side in one screen; below that, one behind the other on a page that scrolls
+      expect(panel!.x).toBe(list!.x + list!.width);
+      expect(Math.round(foot!.y + foot!.height)).toBe(800);
+    } else expect(panel!.y).toBeGreaterThan(list!.y);
+    expect(second!.y - first!.y).toBe(width > 640 ? 30 : 38); // a row that waits is as high as any other
     const wide = await page.evaluate(() => [document.documentElement, document.getElementById("watch")!]
       .map((e) => e.scrollWidth - e.clientWidth));
     expect(wide).toEqual([0, 0]);

@@ -52,7 +52,7 @@ export class Row {
     /** The store that the quotes come from; a pattern's store feeds several rows. */
     readonly quotes: QuoteStore,
   ) {
-    const cell = (name: string, ...content: Node[]) => make("td", { class: name }, ...content);
+    const cell = (name: string, ...content: Node[]) => make("td", { role: "gridcell", class: name }, ...content);
     const cells = {
       bidSize: cell("size bid-size"), bid: cell("price bid"), ask: cell("price ask"), askSize: cell("size ask-size"),
       last: cell("price last", make("span", { class: "arrow", "aria-hidden": "true" }, this.#arrow.node)),
@@ -64,9 +64,9 @@ export class Row {
     this.#ask = new PriceText(cells.ask);
     this.#askSize = new SizeText(cells.askSize);
     this.#last = new PriceText(cells.last);
-    const name = make("th", { scope: "row", class: "symbol" }, ...symbolNodes(symbol));
+    const name = make("th", { role: "rowheader", scope: "row", class: "symbol" }, ...symbolNodes(symbol));
     this.element = make(
-      "tr", { "data-symbol": symbol, "data-quality": "unknown", class: "empty", "aria-selected": "false", tabindex: "-1" },
+      "tr", { role: "row", "data-symbol": symbol, "data-quality": "unknown", class: "waiting", "aria-selected": "false", tabindex: "-1" },
       name, cell("about", this.#about.node), cells.bidSize, cells.bid, cells.ask, cells.askSize, cell("spread", this.#spread.node),
       cells.last, cell("age", this.#age.node), cells.quality,
       cell("act", make("button", { type: "button", tabindex: "-1", title: "Remove (Del)", "aria-label": `Remove ${symbol}` }, "×")),
@@ -81,7 +81,7 @@ export class Row {
   showQuote(quote: QuoteRow, flashes: Flashes, nowMs: number): void {
     this.quote = quote;
     const { instrument } = quote;
-    this.element.classList.remove("empty");
+    this.element.classList.remove("waiting");
     this.#about.set(instrument.description);
     flashWay(flashes, this.#cells.bid, this.#bid.show(quote.bid, instrument), nowMs);
     flashWay(flashes, this.#cells.ask, this.#ask.show(quote.ask, instrument), nowMs);
@@ -134,7 +134,7 @@ export class Row {
     if (!this.failed) return;
     this.#trouble = "";
     this.#why?.remove();
-    this.element.className = this.quote === undefined ? "empty" : "";
+    this.element.className = this.quote === undefined ? "waiting" : "";
   }
 
   text(): RowText {

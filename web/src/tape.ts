@@ -48,8 +48,9 @@ class Line {
   readonly #size: TextCell;
 
   constructor() {
-    const [time, price, size] = [make("td"), make("td", { class: "at" }), make("td", { class: "size" })];
-    this.element = make("tr", {}, time, price, size);
+    const cell = (name: string) => make("td", { role: "cell", class: name });
+    const [time, price, size] = [cell(""), cell("at"), cell("size")];
+    this.element = make("tr", { role: "row" }, time, price, size);
     this.#time = new TextCell(time);
     this.#price = new TextCell(price);
     this.#size = new TextCell(size);
@@ -111,5 +112,5 @@ export class Tape {
 }
 
 function noteRow(text: string): HTMLTableRowElement {
-  return make("tr", { class: "quiet" }, make("td", {}, text));
+  return make("tr", { role: "row", class: "quiet" }, make("td", { role: "cell" }, text));
 }
