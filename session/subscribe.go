@@ -113,23 +113,13 @@ func channelWishes(names []string) (wishes []channelWish) {
 
 // symbol subscribes one symbol's channels.
 func (r *request) symbol(text string) {
-	sym, err := market.ParseSymbol(text)
-	id, known := market.InstrumentID(0), false
-	if err == nil {
-		id, known = r.env.Directory.Lookup(sym)
-	}
-	// Told in words once, for the first of the channels.
-	why := ""
+	id, code, why := r.lookup(text)
 	for _, w := range r.channels {
 		switch {
 		case w.code != 0:
 			r.refusePair(text, w, w.code, w.text)
-		case err != nil:
-			why = or(why, func() string { return err.Error() + r.suggestion(text) })
-			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, why)
-		case !known:
-			why = or(why, func() string { return fmt.Sprintf("symbol %q is not known here", text) + r.suggestion(text) })
-			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, why)
+		case code != 0:
+			r.refusePair(text, w, code, why)
 		case !r.room(id, w.channel):
 			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, r.noRoom())
 		default:
@@ -138,11 +128,17 @@ func (r *request) symbol(text string) {
 	}
 }
 
-func or(text string, otherwise func() string) string {
-	if text == "" {
-		return otherwise()
+// lookup returns the instrument of a symbol, or why there is none.
+func (r *request) lookup(text string) (market.InstrumentID, feedv1.ErrorCode, string) {
+	sym, err := market.ParseSymbol(text)
+	if err != nil {
+		return 0, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, err.Error() + r.suggestion(text)
 	}
-	return text
+	id, known := r.env.Directory.Lookup(sym)
+	if !known {
+		return 0, feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, fmt.Sprintf("symbol %q is not known here", text) + r.suggestion(text)
+	}
+	return id, 0, ""
 }
 
 // suggestion returns "; did you mean …?", or nothing.
