@@ -141,7 +141,7 @@ function checkQuotes(w: World, store: QuoteStore): void {
   }
 }
 
-it('keeps its promises through any run of events', { timeout: 60_000 }, async () => {
+it('keeps its promises through any run of events', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyStep, { minLength: 5, maxLength: 60 }), async (steps) => {
       const w = new World(symbols);

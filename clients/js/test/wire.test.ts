@@ -3,7 +3,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FeedError } from '../src/index.js';
-import { ServerFrame, decodeFrame } from '../src/wire/frame.js';
+import { decodeFrame } from '../src/wire/frame.js';
 import { Reader, narrow } from '../src/wire/reader.js';
 import { type Request, encodeRequest } from '../src/wire/request.js';
 import { ClientFrameSchema, ServerFrameSchema } from './gen/feed/v1/feed_pb.js';
@@ -63,7 +63,7 @@ describe('reading', () => {
           expect(ours).toBe(theirs);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 12 },
     );
   });
 
@@ -96,7 +96,7 @@ describe('reading', () => {
     w.tag(7, WireType.Varint).uint32(9); // a known field as another type is another field
     w.tag(8, WireType.Varint).uint32(3);
     const frame = decodeFrame(w.finish());
-    expect(frame).toEqual(Object.assign(new ServerFrame(), { conflated: 3 }));
+    expect(frame).toEqual({ ...decodeFrame(new Uint8Array()), conflated: 3 });
   });
 
   it('takes lists of numbers packed and one by one', () => {

@@ -1,6 +1,7 @@
 /**
  * feed.v1.ServerFrame as plain objects: what this client uses of it. Fields and enum values that it does
- * not know are passed over, so servers may grow. A frame is read whole before anything of it is applied.
+ * not know are passed over, so servers may grow. A frame is read whole before anything of it is applied. Rows
+ * are read by hand, since they are many; the rest by tables.
  */
 
 import { FeedError } from '../errors.js';
@@ -57,24 +58,35 @@ export interface WireGoAway { reason: string; reconnectMinMs: number; reconnectM
 export interface WireError { code: number; text: string }
 
 /** Absent messages are undefined. */
-export class ServerFrame {
-  readonly quotes: WireQuote[] = [];
-  readonly trades: WireTrade[] = [];
-  readonly statuses: WireStatus[] = [];
-  cutTimeUs = 0;
-  conflated = 0;
-  readonly sourceStatuses: WireSourceStatus[] = [];
-  readonly losses: WireRange[] = [];
-  readonly gaps: WireRange[] = [];
-  partial = false;
-  replyTo = 0;
+export interface ServerFrame {
+  quotes: WireQuote[];
+  trades: WireTrade[];
+  statuses: WireStatus[];
+  cutTimeUs: number;
+  conflated: number;
+  sourceStatuses: WireSourceStatus[];
+  losses: WireRange[];
+  gaps: WireRange[];
+  partial: boolean;
+  replyTo: number;
   welcome: WireWelcome | undefined;
   subscribed: WireSubscribed | undefined;
-  readonly grants: WireGrant[] = [];
+  grants: WireGrant[];
   pong: WirePong | undefined;
   goaway: WireGoAway | undefined;
   error: WireError | undefined;
-  readonly instruments: WireInstrument[] = [];
+  instruments: WireInstrument[];
+}
+
+type Read<T> = (r: Reader, before: T) => T;
+
+/** A type of field: its wire type, what it is when absent, and how it is read, given what came before. */
+interface Type<T> {
+  readonly wire: number;
+  zero(): T;
+  readonly read: Read<T>;
+  /** A packed list also comes number by number. */
+  readonly unpacked?: Read<T>;
 }
 
 // Wire types, to stand in tags.
@@ -82,57 +94,84 @@ const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
 
-/**
- * Reads one frame. Rows that hold a number beyond 2^53 are marked, since the other rows are none the
- * worse for it; anything else that is wrong throws FeedError.
- */
-export function decodeFrame(bytes: Uint8Array): ServerFrame {
-  const r = new Reader(bytes);
-  const f = new ServerFrame();
-  while (r.pos < r.end) {
-    const tag = r.tag();
-    switch (tag) {
-      case (1 << 3) | BYTES: f.quotes.push(readRow(r, new WireQuote(), readQuote)); break;
-      case (2 << 3) | BYTES: f.trades.push(readRow(r, new WireTrade(), readTrade)); break;
-      case (6 << 3) | BYTES: f.statuses.push(read(r, { handle: 0, stream: 0, quality: 0, trading: 0, reason: '' }, status)); break;
-      case (7 << 3) | FIXED64: f.cutTimeUs = r.fixed64(); break;
-      case (8 << 3) | VARINT: f.conflated = r.uint32(); break;
-      case (9 << 3) | BYTES: f.sourceStatuses.push(read(r, { source: '', stream: 0, quality: 0, reason: '' }, sourceStatus)); break;
-      case (10 << 3) | BYTES: f.losses.push(read(r, { handle: 0, from: 0, to: 0, epoch: 0 }, range)); break;
-      case (11 << 3) | BYTES: f.gaps.push(read(r, { handle: 0, from: 0, to: 0, epoch: 0 }, range)); break;
-      case (12 << 3) | VARINT: f.partial = r.bool(); break;
-      case (16 << 3) | VARINT: f.replyTo = r.uint32(); break;
-      case (17 << 3) | BYTES: f.welcome = read(r, f.welcome ?? { session: '', serverTimeUs: 0, server: '', limits: noLimits(), heartbeatMs: 0, cadencesMs: [] }, welcome); break;
-      case (18 << 3) | BYTES: f.subscribed = read(r, f.subscribed ?? { instruments: [], results: [], partial: false }, subscribed); break;
-      case (20 << 3) | BYTES: f.grants.push(read(r, { handles: [], cadenceMs: 0, depth: 0, delayMs: 0, reason: 0, policy: 0 }, grant)); break;
-      case (21 << 3) | BYTES: f.pong = read(r, f.pong ?? { clientTimeUs: 0, serverTimeUs: 0 }, pong); break;
-      case (23 << 3) | BYTES: f.goaway = read(r, f.goaway ?? { reason: '', reconnectMinMs: 0, reconnectMaxMs: 0 }, goaway); break;
-      case (24 << 3) | BYTES: f.error = read(r, f.error ?? { code: 0, text: '' }, error); break;
-      case (26 << 3) | BYTES: f.instruments.push(read(r, noInstrument(), instrument)); break;
-      default: r.skip(tag);
+/** Numbers in varints. */
+const varint = <T>(read: (r: Reader) => T, zero = 0 as T): Type<T> => ({ wire: VARINT, zero: () => zero, read });
+
+const uint32 = varint((r) => r.uint32());
+const enumeration = varint((r) => r.int32());
+const uint64 = varint((r) => r.uint64());
+const int64 = varint((r) => r.int64());
+const wide = varint<number | bigint>((r) => r.wideUint64());
+const bool = varint((r) => r.bool(), false);
+const fixed64: Type<number> = { wire: FIXED64, zero: () => 0, read: (r) => r.fixed64() };
+const string: Type<string> = { wire: BYTES, zero: () => '', read: (r) => r.string() };
+const uint32s: Type<number[]> = {
+  wire: BYTES,
+  zero: () => [],
+  read: (r, list) => list.concat(r.uint32s()),
+  unpacked: (r, list) => list.concat(r.uint32()),
+};
+
+/** A repeated message. */
+function each<M>(type: Type<M>): Type<M[]> {
+  const read = (r: Reader, list: M[]) => {
+    list.push(type.read(r, type.zero()));
+    return list;
+  };
+  return { wire: BYTES, zero: () => [], read };
+}
+
+/** A message that may be absent; one that comes in pieces is put together. */
+function maybe<M>(type: Type<M>): Type<M | undefined> {
+  return { wire: BYTES, zero: () => undefined, read: (r, before) => type.read(r, before ?? type.zero()) };
+}
+
+/** Number and type of each field by name. */
+type Fields<M> = { readonly [K in keyof M]-?: readonly [number: number, type: Type<M[K]>] };
+
+/** A message by its fields. Others, and ones of another wire type, are passed over. */
+function message<M extends object>(fields: Fields<M>): Type<M> & { body: Read<M> } {
+  const names = Object.keys(fields) as Array<keyof M>;
+  const byTag = new Map<number, [name: keyof M, read: Read<any>]>();
+  for (const name of names) {
+    const [number, { wire, read, unpacked }] = fields[name];
+    byTag.set((number << 3) | wire, [name, read]);
+    if (unpacked !== undefined) byTag.set((number << 3) | VARINT, [name, unpacked]);
+  }
+  /** Up to the end of what is being read. */
+  const body = (r: Reader, m: M) => {
+    while (r.pos < r.end) {
+      const tag = r.tag();
+      const field = byTag.get(tag);
+      if (field === undefined) r.skip(tag);
+      else m[field[0]] = field[1](r, m[field[0]]);
     }
-  }
-  return f;
+    return m;
+  };
+  const read = (r: Reader, m: M) => {
+    const outer = r.enter();
+    body(r, m);
+    r.leave(outer);
+    return m;
+  };
+  const zero = () => Object.fromEntries(names.map((name) => [name, fields[name][1].zero()])) as M;
+  return { wire: BYTES, zero, read, body };
 }
 
-/** Reads a message into m, field by field. */
-function read<M>(r: Reader, m: M, field: (r: Reader, m: M, tag: number) => void): M {
-  const outer = r.enter();
-  while (r.pos < r.end) field(r, m, r.tag());
-  r.leave(outer);
-  return m;
-}
-
-function readRow<M extends { unsafe: boolean }>(r: Reader, row: M, fields: (r: Reader, row: M) => void): M {
-  const outer = r.enter();
-  try {
-    fields(r, row);
-  } catch (e) {
-    if (!(e instanceof FeedError && e.code === 'unsafe-integer')) throw e;
-    row.unsafe = true;
-  }
-  r.leave(outer);
-  return row;
+/** A row. A number beyond 2^53 marks it, since the other rows of its frame are none the worse for it. */
+function row<M extends { unsafe: boolean }>(zero: () => M, fields: (r: Reader, row: M) => void): Type<M> {
+  const read = (r: Reader, m: M) => {
+    const outer = r.enter();
+    try {
+      fields(r, m);
+    } catch (e) {
+      if (!(e instanceof FeedError && e.code === 'unsafe-integer')) throw e;
+      m.unsafe = true;
+    }
+    r.leave(outer);
+    return m;
+  };
+  return { wire: BYTES, zero, read };
 }
 
 function readQuote(r: Reader, q: WireQuote): void {
@@ -174,137 +213,52 @@ function readTrade(r: Reader, t: WireTrade): void {
   }
 }
 
-function status(r: Reader, m: WireStatus, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | VARINT: m.handle = r.uint32(); break;
-    case (2 << 3) | VARINT: m.stream = r.int32(); break;
-    case (3 << 3) | VARINT: m.quality = r.int32(); break;
-    case (4 << 3) | VARINT: m.trading = r.int32(); break;
-    case (5 << 3) | BYTES: m.reason = r.string(); break;
-    default: r.skip(tag);
-  }
+
+const range: Fields<WireRange> = { handle: [1, uint32], from: [2, uint64], to: [3, uint64], epoch: [4, wide] };
+
+/** The schemas, made at first use so that a bundle that reads no frame holds none of them. */
+function schema() {
+  const instrument = message<WireInstrument>({
+    symbol: [1, string], priceScale: [2, uint32], sizeScale: [3, uint32], priceStep: [4, int64], sizeStep: [5, int64],
+    description: [6, string], base: [7, string], quote: [8, string], source: [9, string], statusHandle: [10, uint32],
+  });
+  const limits = message<WireLimits>({
+    clientFrameBytes: [1, uint32], serverFrameBytes: [2, uint32], subscriptions: [3, uint32], symbolsPerRequest: [4, uint32],
+    requestsPerSecond: [5, uint32],
+  });
+  const result = message<WireResult>({ symbol: [1, string], channel: [2, string], handle: [3, uint32], code: [4, enumeration], text: [5, string] });
+  return message<ServerFrame>({
+    quotes: [1, each(row(() => new WireQuote(), readQuote))],
+    trades: [2, each(row(() => new WireTrade(), readTrade))],
+    statuses: [6, each(message<WireStatus>({ handle: [1, uint32], stream: [2, enumeration], quality: [3, enumeration], trading: [4, enumeration], reason: [5, string] }))],
+    cutTimeUs: [7, fixed64],
+    conflated: [8, uint32],
+    sourceStatuses: [9, each(message<WireSourceStatus>({ source: [1, string], stream: [2, enumeration], quality: [3, enumeration], reason: [4, string] }))],
+    losses: [10, each(message(range))],
+    gaps: [11, each(message(range))],
+    partial: [12, bool],
+    replyTo: [16, uint32],
+    welcome: [17, maybe(message<WireWelcome>({
+      session: [1, string], serverTimeUs: [2, int64], server: [3, string], limits: [4, limits], heartbeatMs: [5, uint32], cadencesMs: [6, uint32s],
+    }))],
+    subscribed: [18, maybe(message<WireSubscribed>({ instruments: [1, each(instrument)], results: [2, each(result)], partial: [3, bool] }))],
+    grants: [20, each(message<WireGrant>({
+      handles: [1, uint32s], cadenceMs: [2, uint32], depth: [3, uint32], delayMs: [4, uint32], reason: [5, enumeration], policy: [6, wide],
+    }))],
+    pong: [21, maybe(message<WirePong>({ clientTimeUs: [1, int64], serverTimeUs: [2, int64] }))],
+    goaway: [23, maybe(message<WireGoAway>({ reason: [1, string], reconnectMinMs: [2, uint32], reconnectMaxMs: [3, uint32] }))],
+    error: [24, maybe(message<WireError>({ code: [1, enumeration], text: [2, string] }))],
+    instruments: [26, each(instrument)],
+  });
 }
 
-function sourceStatus(r: Reader, m: WireSourceStatus, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | BYTES: m.source = r.string(); break;
-    case (2 << 3) | VARINT: m.stream = r.int32(); break;
-    case (3 << 3) | VARINT: m.quality = r.int32(); break;
-    case (4 << 3) | BYTES: m.reason = r.string(); break;
-    default: r.skip(tag);
-  }
-}
+let serverFrame: ReturnType<typeof schema> | undefined;
 
-function range(r: Reader, m: WireRange, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | VARINT: m.handle = r.uint32(); break;
-    case (2 << 3) | VARINT: m.from = r.uint64(); break;
-    case (3 << 3) | VARINT: m.to = r.uint64(); break;
-    case (4 << 3) | VARINT: m.epoch = r.wideUint64(); break;
-    default: r.skip(tag);
-  }
-}
-
-function welcome(r: Reader, m: WireWelcome, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | BYTES: m.session = r.string(); break;
-    case (2 << 3) | VARINT: m.serverTimeUs = r.int64(); break;
-    case (3 << 3) | BYTES: m.server = r.string(); break;
-    case (4 << 3) | BYTES: read(r, m.limits, limits); break;
-    case (5 << 3) | VARINT: m.heartbeatMs = r.uint32(); break;
-    case (6 << 3) | VARINT: case (6 << 3) | BYTES: r.uint32s((tag & 7) === BYTES, m.cadencesMs); break;
-    default: r.skip(tag);
-  }
-}
-
-function noLimits(): WireLimits {
-  return { clientFrameBytes: 0, serverFrameBytes: 0, subscriptions: 0, symbolsPerRequest: 0, requestsPerSecond: 0 };
-}
-
-function limits(r: Reader, m: WireLimits, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | VARINT: m.clientFrameBytes = r.uint32(); break;
-    case (2 << 3) | VARINT: m.serverFrameBytes = r.uint32(); break;
-    case (3 << 3) | VARINT: m.subscriptions = r.uint32(); break;
-    case (4 << 3) | VARINT: m.symbolsPerRequest = r.uint32(); break;
-    case (5 << 3) | VARINT: m.requestsPerSecond = r.uint32(); break;
-    default: r.skip(tag);
-  }
-}
-
-function subscribed(r: Reader, m: WireSubscribed, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | BYTES: m.instruments.push(read(r, noInstrument(), instrument)); break;
-    case (2 << 3) | BYTES: m.results.push(read(r, { symbol: '', channel: '', handle: 0, code: 0, text: '' }, result)); break;
-    case (3 << 3) | VARINT: m.partial = r.bool(); break;
-    default: r.skip(tag);
-  }
-}
-
-function noInstrument(): WireInstrument {
-  return { symbol: '', priceScale: 0, sizeScale: 0, priceStep: 0, sizeStep: 0, description: '', base: '', quote: '', source: '', statusHandle: 0 };
-}
-
-function instrument(r: Reader, m: WireInstrument, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | BYTES: m.symbol = r.string(); break;
-    case (2 << 3) | VARINT: m.priceScale = r.uint32(); break;
-    case (3 << 3) | VARINT: m.sizeScale = r.uint32(); break;
-    case (4 << 3) | VARINT: m.priceStep = r.int64(); break;
-    case (5 << 3) | VARINT: m.sizeStep = r.int64(); break;
-    case (6 << 3) | BYTES: m.description = r.string(); break;
-    case (7 << 3) | BYTES: m.base = r.string(); break;
-    case (8 << 3) | BYTES: m.quote = r.string(); break;
-    case (9 << 3) | BYTES: m.source = r.string(); break;
-    case (10 << 3) | VARINT: m.statusHandle = r.uint32(); break;
-    default: r.skip(tag);
-  }
-}
-
-function result(r: Reader, m: WireResult, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | BYTES: m.symbol = r.string(); break;
-    case (2 << 3) | BYTES: m.channel = r.string(); break;
-    case (3 << 3) | VARINT: m.handle = r.uint32(); break;
-    case (4 << 3) | VARINT: m.code = r.int32(); break;
-    case (5 << 3) | BYTES: m.text = r.string(); break;
-    default: r.skip(tag);
-  }
-}
-
-function grant(r: Reader, m: WireGrant, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | VARINT: case (1 << 3) | BYTES: r.uint32s((tag & 7) === BYTES, m.handles); break;
-    case (2 << 3) | VARINT: m.cadenceMs = r.uint32(); break;
-    case (3 << 3) | VARINT: m.depth = r.uint32(); break;
-    case (4 << 3) | VARINT: m.delayMs = r.uint32(); break;
-    case (5 << 3) | VARINT: m.reason = r.int32(); break;
-    case (6 << 3) | VARINT: m.policy = r.wideUint64(); break;
-    default: r.skip(tag);
-  }
-}
-
-function pong(r: Reader, m: WirePong, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | VARINT: m.clientTimeUs = r.int64(); break;
-    case (2 << 3) | VARINT: m.serverTimeUs = r.int64(); break;
-    default: r.skip(tag);
-  }
-}
-
-function goaway(r: Reader, m: WireGoAway, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | BYTES: m.reason = r.string(); break;
-    case (2 << 3) | VARINT: m.reconnectMinMs = r.uint32(); break;
-    case (3 << 3) | VARINT: m.reconnectMaxMs = r.uint32(); break;
-    default: r.skip(tag);
-  }
-}
-
-function error(r: Reader, m: WireError, tag: number): void {
-  switch (tag) {
-    case (1 << 3) | VARINT: m.code = r.int32(); break;
-    case (2 << 3) | BYTES: m.text = r.string(); break;
-    default: r.skip(tag);
-  }
+/**
+ * Reads one frame. Rows that hold a number beyond 2^53 are marked; anything else that is wrong throws
+ * FeedError.
+ */
+export function decodeFrame(bytes: Uint8Array): ServerFrame {
+  serverFrame ??= schema();
+  return serverFrame.body(new Reader(bytes), serverFrame.zero());
 }

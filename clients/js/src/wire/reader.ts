@@ -127,15 +127,13 @@ export class Reader {
     return textDecoder.decode(bytes);
   }
 
-  /** The numbers of a repeated uint32 field, packed or one by one, added to `to`. */
-  uint32s(packed: boolean, to: number[]): void {
-    if (!packed) {
-      to.push(this.uint32());
-      return;
-    }
+  /** A packed list. */
+  uint32s(): number[] {
+    const list: number[] = [];
     const outer = this.enter();
-    while (this.pos < this.end) to.push(this.uint32());
+    while (this.pos < this.end) list.push(this.uint32());
     this.leave(outer);
+    return list;
   }
 
   /** Passes over the value behind a tag that nobody knows. */
