@@ -15,10 +15,10 @@ const maxHeld = 10_000
 // snapshot holds every change up to its id, the first change applied to it spans the id behind, and each
 // further one continues the one before. What does not fit is counted, never published.
 type joiner struct {
-	snapshots int   // still to come
-	joined    bool  // last is the id up to which the book is known
-	last      int64 //
-	held      []recording.Book
+	snapshots int              // still to come
+	joined    bool             // the book is known
+	last      int64            // id up to which it is
+	held      []recording.Book // changes that wait for a snapshot
 
 	tally *Tally
 }

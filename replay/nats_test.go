@@ -155,12 +155,12 @@ func hearTicks(t *testing.T, all map[string]*heard, m *nats.Msg) {
 // because those that differ only in case would be taken for each other.
 type exchangeLine struct {
 	Stream       string
-	Data         *exchangeData
+	Data         *exchangeMessage
 	LastUpdateID int64 `json:"lastUpdateId"`
 	Bids, Asks   [][2]string
 }
 
-type exchangeData struct {
+type exchangeMessage struct {
 	LowerA  json.RawMessage `json:"a"` // text or levels
 	UpperA  string          `json:"A"`
 	LowerB  json.RawMessage `json:"b"`
@@ -193,8 +193,8 @@ type independentReader struct {
 	heard
 	t                     *testing.T
 	priceScale, sizeScale uint8
-	early                 []*exchangeData // changes ahead of the snapshot
-	applied               int64           // id up to which the book is known; below 0: not at all
+	early                 []*exchangeMessage // changes ahead of the snapshot
+	applied               int64              // id up to which the book is known; below 0: not at all
 }
 
 func (r *independentReader) line(l *exchangeLine) {
@@ -226,7 +226,7 @@ func (r *independentReader) line(l *exchangeLine) {
 	}
 }
 
-func (r *independentReader) change(d *exchangeData) {
+func (r *independentReader) change(d *exchangeMessage) {
 	if d.Last <= r.applied {
 		return
 	}

@@ -159,7 +159,7 @@ func (c *column) Book(b publish.Book) error {
 	return nil
 }
 
-func replay(t *testing.T, ctx context.Context, cfg Config) (*notebook, []Tally, error) {
+func replay(ctx context.Context, t *testing.T, cfg Config) (*notebook, []Tally, error) {
 	t.Helper()
 	r, err := Open(cfg)
 	if err != nil {
@@ -182,7 +182,7 @@ func TestOriginalPaceAcrossFiles(t *testing.T) {
 	b := file(t, quote(futures, 500*time.Millisecond, 618001), quote(futures, 2*time.Second, 618003))
 	for _, speed := range []float64{1, 10, 0.5} {
 		synctest.Test(t, func(t *testing.T) {
-			n, tallies, err := replay(t, t.Context(), Config{Files: []string{a, b}, Speed: speed})
+			n, tallies, err := replay(t.Context(), t, Config{Files: []string{a, b}, Speed: speed})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -213,7 +213,7 @@ func TestAsFastAsPossibleSettlesNowAndThen(t *testing.T) {
 	}
 	path := file(t, events...)
 	synctest.Test(t, func(t *testing.T) {
-		n, _, err := replay(t, t.Context(), Config{Files: []string{path}})
+		n, _, err := replay(t.Context(), t, Config{Files: []string{path}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func TestEveryRoundOfALoopIsANewEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 		defer cancel()
-		n, tallies, err := replay(t, ctx, Config{Files: []string{path}, Speed: 1, Loop: true})
+		n, tallies, err := replay(ctx, t, Config{Files: []string{path}, Speed: 1, Loop: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +291,7 @@ func TestStopsWhileWaiting(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var out bytes.Buffer
-		n, tallies, err := replay(t, ctx, Config{Files: []string{path}, Speed: 1, Progress: &out})
+		n, tallies, err := replay(ctx, t, Config{Files: []string{path}, Speed: 1, Progress: &out})
 		if err != nil {
 			t.Fatalf("a stop is no error: %v", err)
 		}

@@ -17,6 +17,5 @@
 // Run publishes a Market to NATS in real time, together with test:FAKE, an instrument that moves once a
 // second in a way that a test can predict (see Fake).
 //
-// No floating-point number takes part in what an event holds, so that a seed means the same market on
-// every machine.
+// What happens is drawn with integers only, so that a seed means the same market on every machine.
 package sim

@@ -313,6 +313,7 @@ func TestSurveysAgreeOnScales(t *testing.T) {
 
 // Whatever is written comes back, number for number.
 func TestRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "recording")
 	rapid.Check(t, func(t *rapid.T) {
 		instruments := []recording.Instrument{
 			{Symbol: market.Symbol{Venue: recording.VenueSpot, Name: "ETHUSDT"}},
@@ -339,16 +340,7 @@ func TestRoundTrip(t *testing.T) {
 			text = recordingtest.Append(text, in, &e)
 			want = append(want, e)
 		}
-		f, err := os.CreateTemp("", "recording")
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := f.Name()
-		defer os.Remove(path)
-		if _, err := f.Write(text); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		survey, err := recording.SurveyFile(path)
