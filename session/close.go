@@ -15,6 +15,7 @@ const (
 	CloseGoingAway        CloseCode = 1001
 	CloseProtocolError    CloseCode = 1002
 	CloseWrongMessageType CloseCode = 1003
+	CloseBadText          CloseCode = 1007
 	CloseTooBig           CloseCode = 1009
 	CloseDraining         CloseCode = 4000
 	CloseNoProgress       CloseCode = 4001
@@ -42,6 +43,7 @@ var closeTable = [...]CloseInfo{
 	{CloseGoingAway, "going away", true, 0, 0, "The server is stopping and did not get to say when to come back."},
 	{CloseProtocolError, "protocol error", true, 0, 0, "What came was not WebSocket as RFC 6455 has it. Look for a fault in the client, or in a proxy between."},
 	{CloseWrongMessageType, "wrong message type", true, 0, 0, "A text message on `feedd.v1.proto`, or a binary one on `feedd.v1.json`."},
+	{CloseBadText, "bad text", true, 0, 0, "A text message that is not UTF-8, or a compressed one that cannot be unpacked."},
 	{CloseTooBig, "too big", true, 0, 0, "A message larger than `limits.client_frame_bytes`. Split requests."},
 	{CloseDraining, "draining", true, 0, 0, "The server is stopping, as its `goaway` said. Wait as long as that asked; without one, as usual."},
 	{CloseNoProgress, "no progress", true, time.Second, 5 * time.Second, "The connection took no byte for too long."},
