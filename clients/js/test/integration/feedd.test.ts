@@ -54,7 +54,7 @@ async function stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> 
 const clients: Client[] = [];
 function connect(reconnect = { baseMs: 50, maxMs: 500 }): { feed: Client; errors: FeedError[] } {
   const errors: FeedError[] = [];
-  const feed = createClient({ url: `ws://127.0.0.1:${port}/v1/ws`, WebSocket: WebSocket as never, reconnect, client: 'integration' });
+  const feed = createClient({ url: `ws://127.0.0.1:${port}/v1/ws`, WebSocket, reconnect, client: 'integration' });
   feed.on('error', (e) => errors.push(e));
   clients.push(feed);
   return { feed, errors };
