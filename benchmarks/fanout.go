@@ -293,8 +293,10 @@ func blur(windows []report.Window) []string {
 		foreign = 0.1  // cores: more moves caches and clocks
 		full    = 0.9  // of its core: the clients may be what is measured
 		lag     = 20.0 // milliseconds
+		uneven  = 0.05 // of the server's pace: the floor could not keep it
 	)
 	var texts []string
+	pace := 0.0 // frames a second in the server's last window
 	for i, w := range windows {
 		at := fmt.Sprintf("window %d (%s): ", i+1, w.Kind)
 		if w.ForeignCores > foreign {
@@ -302,6 +304,14 @@ func blur(windows []report.Window) []string {
 		}
 		if w.LoadCores+w.SourceCores > full {
 			texts = append(texts, fmt.Sprintf(at+"clients and market used %.2f cores", w.LoadCores+w.SourceCores))
+		}
+		switch rate := float64(w.Frames) / w.Seconds; w.Kind {
+		case report.Server:
+			pace = rate
+		case report.Floor:
+			if math.Abs(rate-pace) > uneven*pace {
+				texts = append(texts, fmt.Sprintf(at+"%.0f frames/s, while the server sent %.0f", rate, pace))
+			}
 		}
 		if w.LagMax > lag {
 			texts = append(texts, fmt.Sprintf(at+"publishing fell %.0f ms behind its schedule", w.LagMax))

@@ -118,13 +118,13 @@ func TestFloorFollowsTheServer(t *testing.T) {
 }
 
 func TestBlurNamesTheWindow(t *testing.T) {
-	quiet := report.Window{Kind: report.Server, LoadCores: 0.5, SourceCores: 0.1}
+	quiet := report.Window{Kind: report.Server, Seconds: 10, Frames: 1000, LoadCores: 0.5, SourceCores: 0.1}
 	if got := blur([]report.Window{quiet}); len(got) != 0 {
 		t.Errorf("a quiet run is blurred by %q", got)
 	}
-	loud := report.Window{Kind: report.Floor, LoadCores: 0.9, SourceCores: 0.1, ForeignCores: 0.5, LagMax: 30}
+	loud := report.Window{Kind: report.Floor, Seconds: 10, Frames: 900, LoadCores: 0.9, SourceCores: 0.1, ForeignCores: 0.5, LagMax: 30}
 	got := strings.Join(blur([]report.Window{quiet, loud}), "\n")
-	for _, want := range []string{"window 2 (floor): other programs used 0.50", "clients and market used 1.00", "30 ms behind"} {
+	for _, want := range []string{"window 2 (floor): other programs used 0.50", "90 frames/s, while the server sent 100", "clients and market used 1.00", "30 ms behind"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in %q", want, got)
 		}
