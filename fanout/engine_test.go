@@ -226,25 +226,37 @@ func TestMovingBetweenCadencesRepeatsAndLosesNothing(t *testing.T) {
 	check(t, r)
 }
 
-func TestPausedSendsNothing(t *testing.T) {
+func TestAPauseSendsNothingAndLosesOnlyWhatTheLogDid(t *testing.T) {
 	w := newWorld(1, 64, Options{})
 	r := newReader(Proto)
 	s := w.attach(r)
-	s.Subscribe(w.items(market.ChannelQuote, 0), throttle.Every50ms)
+	both := append(w.items(market.ChannelQuote, 0), w.items(market.ChannelTrade, 0)...)
+	w.trade(0)
+	s.Subscribe(both, throttle.Every50ms)
 	w.quote(0)
 	w.pass(100)
-	s.Subscribe(w.items(market.ChannelQuote, 0), throttle.Paused)
-	w.pass(50)
-	rows := r.rows
-	w.quote(0)
-	w.pass(300)
-	if r.rows != rows {
-		t.Fatalf("%d rows while paused", r.rows-rows)
-	}
-	s.Subscribe(w.items(market.ChannelQuote, 0), throttle.Every50ms)
-	w.pass(100)
-	if q := r.quotes[w.handle(0, market.ChannelQuote)]; q.Bid != 2 {
-		t.Fatalf("quote at %d, want 2", q.Bid)
+	for _, c := range []struct{ trades, lost int }{{30, 0}, {0, 0}, {100, 36}} {
+		s.Subscribe(both, throttle.Paused)
+		w.pass(50)
+		rows := r.rows
+		w.quote(0)
+		for range c.trades {
+			w.trade(0)
+		}
+		w.pass(300)
+		if r.rows != rows {
+			t.Fatalf("%d rows while paused", r.rows-rows)
+		}
+		lost := r.tape(both[1].Handle).lost
+		s.Subscribe(both, throttle.Every50ms)
+		w.pass(100)
+		if q := r.quotes[both[0].Handle]; q.Bid != w.quotes[0] {
+			t.Fatalf("quote at %d, want %d", q.Bid, w.quotes[0])
+		}
+		tape := r.tape(both[1].Handle)
+		if got := r.rows - rows; got != 1+c.trades-c.lost || tape.lost-lost != uint64(c.lost) {
+			t.Fatalf("%d rows and %d lost after the pause, want %d and %d", got, tape.lost-lost, 1+c.trades-c.lost, c.lost)
+		}
 	}
 	check(t, r)
 }
@@ -418,7 +430,10 @@ func TestReadersConverge(t *testing.T) {
 			case 6, 7:
 				c := anyClient()
 				ch := rapid.SampledFrom([]market.Channel{market.ChannelQuote, market.ChannelTrade}).Draw(t, "channel")
-				cadence := throttle.Cadence(rapid.IntRange(0, int(throttle.Cadences)-1).Draw(t, "cadence"))
+				cadence := throttle.Cadence(rapid.IntRange(0, int(throttle.Cadences)).Draw(t, "cadence"))
+				if cadence == throttle.Cadences {
+					cadence = throttle.Paused
+				}
 				h := w.handle(id, ch)
 				if _, held := c.subs[h]; !held { // a new subscription begins anew
 					delete(c.trades, h)
@@ -444,6 +459,11 @@ func TestReadersConverge(t *testing.T) {
 			}
 		}
 		for _, c := range clients {
+			for h, cadence := range c.subs {
+				if cadence == throttle.Paused {
+					c.s.Subscribe([]Item{{Handle: h}}, throttle.Every100ms)
+				}
+			}
 			c.resume()
 		}
 		w.pass(10_100)

@@ -1,6 +1,10 @@
 package fanout
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/feedd/feedd/throttle"
+)
 
 // lane is a subscriber's subscriptions in one phase.
 type lane struct {
@@ -91,7 +95,7 @@ func (l *lane) edit(change func(slots []uint32, marks []mark) ([]uint32, []mark)
 // catchUp sends l what it is behind on: up to the last cut or, with live, up to this moment. Where nothing
 // is missing afterwards l is in step again.
 func (p *phase) catchUp(l *lane, live bool, wall int64) {
-	if l.sub.blocked {
+	if l.sub.blocked || p.cadence == throttle.Paused {
 		return
 	}
 	cut := p.cutTime

@@ -23,8 +23,8 @@ type Subscriber struct {
 }
 
 // Subscribe has items sent at cadence c. What is new is sent whole and at once; what was subscribed at
-// another cadence moves and goes on without a repeat. At throttle.Paused nothing is sent, and items lose
-// their place.
+// another cadence moves and goes on where it was, with neither a repeat nor a hole. At throttle.Paused nothing
+// is sent, and items keep their place.
 func (s *Subscriber) Subscribe(items []Item, c throttle.Cadence) {
 	s.worker.post(func(w *worker) { w.subscribe(s, items, c) })
 }
@@ -56,9 +56,6 @@ func (w *worker) subscribe(s *Subscriber, items []Item, c throttle.Cadence) {
 				return slices.ContainsFunc(items, func(it Item) bool { return it.Handle == h })
 			}, moved)
 		}
-	}
-	if c >= throttle.Cadences {
-		return
 	}
 	l := w.laneOf(s, c)
 	p := l.phase

@@ -12,10 +12,18 @@ import (
 
 // phasesOf is how many phases a cadence has in one worker: about one for every 25 ms, so that sessions are
 // spread over time, and no more than 16, since each phase encodes what it cuts for itself.
-var phasesOf = [throttle.Cadences]int{
+var phasesOf = [rungs]int{
 	throttle.Immediate: 1, throttle.Every20ms: 1, throttle.Every50ms: 2, throttle.Every100ms: 4, throttle.Every250ms: 10,
-	throttle.Every500ms: 16, throttle.Every1s: 16, throttle.Every2s: 16, throttle.Every5s: 16,
+	throttle.Every500ms: 16, throttle.Every1s: 16, throttle.Every2s: 16, throttle.Every5s: 16, rungOfPaused: 1,
 }
+
+// Paused lanes have a phase of their own that never cuts: it keeps their marks.
+const (
+	rungOfPaused = int(throttle.Cadences)
+	rungs        = rungOfPaused + 1
+)
+
+func rungOf(c throttle.Cadence) int { return min(int(c), rungOfPaused) }
 
 // worker owns a share of the subscribers and all that is sent to them. Everything but the mailbox belongs to
 // its goroutine, which Engine.Start begins and Engine.Close ends.
@@ -26,8 +34,8 @@ type worker struct {
 	mono   func() int64 // microseconds since some moment, never stepping back
 
 	out         output
-	phases      [throttle.Cadences][]*phase // nil until somebody is on it
-	active      []*phase                    // those with lanes
+	phases      [rungs][]*phase // nil until somebody is on it
+	active      []*phase        // those with lanes
 	subscribers []*Subscriber
 	nextBeat    int64 // when to look for subscribers that need a heartbeat
 	notBefore   int64 // when the immediate phase may cut again
@@ -154,16 +162,18 @@ func (w *worker) turn() int64 {
 	next := w.out.now + longestWait
 	w.retire()
 	for _, p := range w.active {
-		due := p.due
-		if p.follow != nil {
-			due = w.chase(p)
-		} else if due <= w.out.now {
-			w.engine.late(w.out.now - due)
+		switch {
+		case p.cadence == throttle.Paused:
+			continue
+		case p.follow != nil:
+			next = min(next, w.chase(p))
+			continue
+		case p.due <= w.out.now:
+			w.engine.late(w.out.now - p.due)
 			p.run(w.wall())
 			p.schedule(w.mono())
-			due = p.due
 		}
-		next = min(next, due)
+		next = min(next, p.due)
 	}
 	next = min(next, w.heartbeats())
 	w.engine.count(&w.out.tally)
@@ -178,9 +188,9 @@ func (w *worker) retire() {
 			kept = append(kept, p)
 			continue
 		}
-		for i, q := range w.phases[p.cadence] {
+		for i, q := range w.phases[rungOf(p.cadence)] {
 			if q == p {
-				w.phases[p.cadence][i] = nil
+				w.phases[rungOf(p.cadence)][i] = nil
 			}
 		}
 	}
@@ -253,25 +263,28 @@ func (w *worker) laneOf(s *Subscriber, c throttle.Cadence) *lane {
 }
 
 func (w *worker) phaseOf(s *Subscriber, c throttle.Cadence) *phase {
-	n := phasesOf[c]
-	if w.phases[c] == nil {
-		w.phases[c] = make([]*phase, n)
+	rung := rungOf(c)
+	n := phasesOf[rung]
+	if w.phases[rung] == nil {
+		w.phases[rung] = make([]*phase, n)
 	}
 	i := int(s.number) % n
-	if p := w.phases[c][i]; p != nil {
+	if p := w.phases[rung][i]; p != nil {
 		return p
 	}
 	// The phases of all workers together divide the interval evenly.
 	workers := int64(len(w.engine.workers))
 	offset := c.Interval().Microseconds() * (int64(i)*workers + int64(w.number)) / (int64(n) * workers)
 	p := newPhase(c, offset, w.engine.store, &w.out)
-	if p.follow != nil {
+	switch c {
+	case throttle.Immediate:
 		p.follow.journal = journalEnd(w.engine.store)
-	} else {
+	case throttle.Paused:
+	default:
 		p.schedule(w.mono())
 	}
 	p.cutTime = w.wall()
-	w.phases[c][i] = p
+	w.phases[rung][i] = p
 	w.active = append(w.active, p)
 	return p
 }

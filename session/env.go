@@ -26,7 +26,7 @@ type Engine interface {
 // Subscriber is a connection's place in the engine. What its methods ask for happens in the order asked.
 type Subscriber interface {
 	// Subscribe has items sent at a cadence. New ones begin with full rows; those subscribed at another
-	// cadence move. At throttle.Paused nothing is sent, and a later Subscribe begins anew.
+	// cadence move and go on where they were. At throttle.Paused nothing is sent.
 	// The subscriber keeps items.
 	Subscribe(items []fanout.Item, c throttle.Cadence)
 	// Unsubscribe ends the rows of handles: when it returns, none will follow. Without that a row could
