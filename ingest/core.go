@@ -1,0 +1,299 @@
+package ingest
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/feedd/feedd/ingest/tick"
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/subject"
+	"github.com/feedd/feedd/market"
+)
+
+// limits are what the core waits for and holds. Times are in microseconds.
+type limits struct {
+	instruments  int   // known to this node
+	held         int   // trades of one instrument behind a gap
+	heldInAll    int   // trades of all instruments behind gaps
+	reorderGrace int64 // before a missing number is asked for: it may be under way on a slower line
+	tailGrace    int64 // the same for a number that only a heartbeat knows of
+	gapTimeout   int64 // before a missing number is given up
+}
+
+func defaultLimits() limits {
+	return limits{
+		instruments: 100_000, held: 4096, heldInAll: 65_536,
+		reorderGrace: 20_000, tailGrace: 500_000, gapTimeout: 3_000_000,
+	}
+}
+
+// Bounds that nobody needs to set.
+const (
+	maxRoutesPerInstrument = 8 // subjects: one for each channel, and some spelled in odd ways
+	maxSources             = 1024
+	maxLines               = 16 // of one source
+	maxMissing             = 16 // ranges of missing numbers of a State series
+)
+
+// origin is how a payload came.
+type origin uint8
+
+const (
+	live     origin = iota // on its subject, now
+	stored                 // from the stream
+	answered               // in the answer to a snapshot request
+)
+
+// core is everything of ingest that needs neither NATS nor a clock nor a goroutine: subjects and
+// payloads go in with the time, calls of the Sink and requests for what is missing come out. It is used by
+// one goroutine, between Begin and Commit of its sink.
+type core struct {
+	sink     Sink
+	limits   limits
+	counters *drop.Counters
+	log      *slog.Logger
+	logged   [drop.Reasons]logged
+
+	now          int64
+	connected    bool
+	routes       map[string]*series // by subject as publishers spell it
+	instruments  map[market.Symbol]*instrument
+	bySeen       []*instrument // in the order of their first mention
+	sources      map[string]*source
+	sourceBySeen []*source
+	batch        tick.Batch
+	open         []*series // those with something missing
+	heldInAll    int
+	requests     []request
+	subjectOfBad string // of the payload at hand, for the log
+	tally        tally
+}
+
+func newCore(sink Sink, l limits, counters *drop.Counters, log *slog.Logger) *core {
+	return &core{
+		sink: sink, limits: l, counters: counters, log: log, connected: true,
+		routes: make(map[string]*series), instruments: make(map[market.Symbol]*instrument), sources: make(map[string]*source),
+	}
+}
+
+// live takes one message as it arrived.
+func (c *core) live(subj string, payload []byte, now int64) {
+	c.now, c.subjectOfBad = now, subj
+	if s := c.routes[subj]; s != nil {
+		c.read(s, payload, now, live)
+		return
+	}
+	parsed, err := subject.Parse(subj)
+	switch {
+	case err != nil:
+		c.refuse(drop.BadSubject, 1, err.Error())
+	case parsed.Kind == subject.Heartbeats:
+		c.heartbeat(parsed.Symbol.Venue, payload)
+	case parsed.Kind == subject.Ticks:
+		if s := c.route(subj, parsed); s != nil {
+			c.read(s, payload, now, live)
+		}
+	}
+	// Snapshot requests are for publishers.
+}
+
+// stored takes one message of the stream, which got it at the time storedAt. Unnumbered trades are not
+// taken where overlap says that they may have arrived already.
+func (c *core) stored(subj string, payload []byte, storedAt, now int64, overlap bool) {
+	c.now, c.subjectOfBad = now, subj
+	s := c.routes[subj]
+	if s == nil {
+		parsed, err := subject.Parse(subj)
+		if err != nil || parsed.Kind != subject.Ticks {
+			return // said when it was live
+		}
+		if s = c.route(subj, parsed); s == nil {
+			return
+		}
+	}
+	if overlap && s.channel == market.ChannelTrade && c.unnumbered(payload) {
+		return
+	}
+	c.read(s, payload, storedAt, stored)
+}
+
+func (c *core) unnumbered(payload []byte) bool {
+	if tick.IsJSON(payload) {
+		return c.batch.ReadJSON(payload, market.ChannelTrade, tick.Scales{Price: market.MaxScale, Size: market.MaxScale}) == nil && c.batch.Epoch == 0
+	}
+	return c.batch.ReadProtobuf(payload) == nil && c.batch.Epoch == 0
+}
+
+// route finds the series of a subject and remembers it, or returns nil and has said why.
+func (c *core) route(subj string, parsed subject.Subject) *series {
+	switch parsed.Channel {
+	case market.ChannelNone, market.ChannelBar:
+		c.refuse(drop.UnknownChannel, 1, "no such channel: want quote, trade, book, status, definition or stats")
+		return nil
+	}
+	inst := c.instrument(parsed.Symbol)
+	if inst == nil {
+		return nil
+	}
+	s := c.seriesOf(inst, parsed.Channel)
+	s.subject = subj // as the publisher spells it, which is where the stream has it
+	if len(c.routes) < maxRoutesPerInstrument*c.limits.instruments {
+		c.routes[subj] = s
+	}
+	return s
+}
+
+// read takes a payload for a series; arrival is its ingest time.
+func (c *core) read(s *series, payload []byte, arrival int64, from origin) {
+	if !tick.IsJSON(payload) {
+		if err := c.batch.ReadProtobuf(payload); err != nil {
+			c.refuseError(1, err)
+			return
+		}
+		c.accept(s, arrival, from, false)
+		return
+	}
+	scales := provisionalScales
+	if s.inst.defined {
+		scales = tick.Scales{Price: s.inst.in.PriceScale, Size: s.inst.in.SizeScale}
+	}
+	if err := c.batch.ReadJSON(payload, s.channel, scales); err != nil {
+		c.refuseError(1, err)
+		return
+	}
+	if !s.inst.defined && s.channel != market.ChannelDefinition && !c.provisional(s.inst) {
+		return
+	}
+	c.accept(s, arrival, from, true)
+}
+
+// accept takes c.batch, whose values are in the instrument's own scales if converted says so.
+func (c *core) accept(s *series, arrival int64, from origin, converted bool) {
+	b := &c.batch
+	n := b.Len()
+	if ch, one := b.Channel(); !one || n > 0 && ch != s.channel {
+		c.refuse(drop.WrongKind, n, "batch holds ticks of another channel than "+s.channel.String())
+		return
+	}
+	if n == 0 {
+		return
+	}
+	r, ok := c.number(s, n)
+	if !ok {
+		return
+	}
+	r.arrival, r.from = arrival, from
+	if r.epoch == 0 && from == stored && arrival < s.arrived {
+		return // arrived live, as far as can be told of ticks without numbers
+	}
+	if !converted && !c.scale(s, &r) {
+		return
+	}
+	if from == live {
+		c.alive(s.inst.source)
+	}
+	if s.channel == market.ChannelTrade {
+		c.events(s, r)
+	} else {
+		c.states(s, r)
+	}
+	c.tally.ticks[s.channel] += uint64(n)
+	if from == live {
+		c.tally.lastTick = c.now
+	}
+}
+
+// run is the ticks of a batch with what they have in common.
+type run struct {
+	epoch   market.Epoch
+	first   market.Sequence // of the first tick; the others count up by one
+	n       int
+	scales  tick.Scales // of the values, unless they are converted already
+	convert bool
+	arrival int64
+	from    origin
+}
+
+// number checks the numbering of c.batch. Ticks without numbers get those behind the last one, in epoch 0:
+// whatever is sent last counts. But where a series has numbers they decide, since the two orders
+// cannot be merged: epoch 0 is older than any.
+func (c *core) number(s *series, n int) (run, bool) {
+	r := run{epoch: market.Epoch(c.batch.Epoch), first: market.Sequence(c.batch.Sequence), n: n}
+	switch {
+	case r.epoch == 0 && r.first != 0:
+		c.refuse(drop.BadValue, n, "sequence without an epoch: state both or neither")
+	case r.epoch == 0 && s.last.Epoch != 0:
+		c.refuse(drop.StaleEpoch, n, "unnumbered tick of an instrument and channel whose ticks are numbered")
+	case r.epoch == 0:
+		r.first = s.last.Sequence + 1
+		return r, true
+	case r.first == 0:
+		c.refuse(drop.BadValue, n, "epoch without a sequence: numbers start at 1")
+	case r.first+market.Sequence(n-1) < r.first:
+		c.refuse(drop.BadValue, n, "sequence runs beyond 2^64")
+	case r.epoch < s.last.Epoch:
+		c.refuse(drop.StaleEpoch, n, "tick of an epoch that has ended: another publisher has taken a larger one")
+	default:
+		return r, true
+	}
+	return run{}, false
+}
+
+// tick lets time pass: what is missing is asked for or given up, silent sources are found. It returns how
+// soon it wants to be called again.
+func (c *core) tick(now int64) time.Duration {
+	c.now = now
+	if !c.connected {
+		return idle
+	}
+	c.judgeSources()
+	still := c.open[:0]
+	next := idle
+	for _, s := range c.open {
+		s.open = c.overdue(s)
+		if s.open {
+			still = append(still, s)
+		}
+		if s.open && s.channel == market.ChannelTrade {
+			next = busy
+		}
+	}
+	clear(c.open[len(still):])
+	c.open = still
+	c.tally.held = c.heldInAll
+	return next
+}
+
+// How often tick wants to be called: often while trades wait behind a gap.
+const (
+	idle = 100 * time.Millisecond
+	busy = 10 * time.Millisecond
+)
+
+// askAbsent asks for the state of every instrument of which there is none, once the stream was read.
+func (c *core) askAbsent(now int64) {
+	c.now = now
+	for _, inst := range c.bySeen {
+		if quotes := inst.series[market.ChannelQuote]; !inst.defined || quotes == nil || !quotes.begun {
+			c.askSnapshot(inst)
+		}
+	}
+}
+
+// watch puts s among those that tick looks after.
+func (c *core) watch(s *series) {
+	if !s.open {
+		s.open = true
+		c.open = append(c.open, s)
+	}
+}
+
+// seriesOf finds or makes the series of an instrument and channel.
+func (c *core) seriesOf(inst *instrument, ch market.Channel) *series {
+	s := inst.series[ch]
+	if s == nil {
+		s = &series{inst: inst, channel: ch, subject: subject.For(inst.symbol, ch)}
+		inst.series[ch] = s
+	}
+	return s
+}

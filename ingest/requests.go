@@ -1,0 +1,115 @@
+package ingest
+
+import "github.com/feedd/feedd/market"
+
+// request is what the core wants of the world: the missing trades of a series, or (where series is nil) the
+// state of an instrument. The core is told how it went by fetched or snapshotDone.
+type request struct {
+	inst    *instrument
+	symbol  market.Symbol
+	series  *series
+	subject string
+	epoch   market.Epoch
+	from    market.Sequence // first missing trade
+	to      market.Sequence // last one that is known of
+	since   int64           // ingest time of the last good trade; 0: none
+}
+
+// fetchState is how far the search for a gap's trades is.
+type fetchState struct {
+	asking   bool
+	attempts int             // that are over
+	next     int64           // not before
+	hopeless market.Sequence // neither the stream nor the publisher has any up to here; 0: not known
+}
+
+// reset starts over for another gap. A request that is under way still is.
+func (f *fetchState) reset() { *f = fetchState{asking: f.asking} }
+
+// Waits between attempts, in microseconds: the stream may lag behind what arrives live.
+const (
+	fetchWait       = 100_000
+	snapshotWait    = 1_000_000
+	snapshotWaitMax = 30_000_000
+)
+
+// takeRequests returns what is wanted since the last call.
+func (c *core) takeRequests() []request {
+	r := c.requests
+	c.requests = nil
+	return r
+}
+
+func (c *core) askTrades(s *series, epoch market.Epoch, from, to market.Sequence) {
+	if s.fetch.asking || c.now < s.fetch.next {
+		return
+	}
+	s.fetch.asking = true
+	c.requests = append(c.requests, request{
+		inst: s.inst, symbol: s.inst.symbol, series: s, subject: s.subject, epoch: epoch, from: from, to: to, since: s.arrived,
+	})
+}
+
+// fetched says that a request for trades is over; what it found was handed to stored or snapshot. Hopeless: another
+// try would find no more.
+func (c *core) fetched(r request, hopeless bool, now int64) {
+	c.now = now
+	s := r.series
+	s.fetch.asking = false
+	if epoch, from, _, _, open := s.gap(); !open || epoch != r.epoch || from != r.from {
+		return // the gap that was asked for is closed; perhaps another is open
+	}
+	if hopeless {
+		s.fetch.hopeless = r.to
+		return
+	}
+	s.fetch.next = now + fetchWait<<min(s.fetch.attempts, 10)
+	s.fetch.attempts++
+}
+
+// askSnapshot asks for an instrument's state, less and less often while nobody answers.
+func (c *core) askSnapshot(inst *instrument) {
+	if inst.asking || c.now < inst.askNext || !c.connected {
+		return
+	}
+	inst.asking = true
+	c.requests = append(c.requests, request{inst: inst, symbol: inst.symbol})
+}
+
+// snapshot takes the answer to a request for an instrument's state.
+func (c *core) snapshot(inst *instrument, batches [][]byte, now int64) {
+	c.now, c.subjectOfBad = now, "snapshot of "+inst.symbol.String()
+	// Without its definition nothing else can be read.
+	for _, definitions := range [2]bool{true, false} {
+		for _, payload := range batches {
+			if err := c.batch.ReadProtobuf(payload); err != nil {
+				if definitions {
+					c.refuseError(1, err)
+				}
+				continue
+			}
+			ch, one := c.batch.Channel()
+			if !one || ch == market.ChannelNone || (ch == market.ChannelDefinition) != definitions {
+				continue
+			}
+			s := c.seriesOf(inst, ch)
+			arrival := now
+			if published := c.batch.PublishTime; published > 0 && published < now {
+				arrival = published // the state may be old, however new the answer
+			}
+			c.accept(s, arrival, answered, false)
+		}
+	}
+}
+
+// snapshotDone says that a request for an instrument's state is over.
+func (c *core) snapshotDone(inst *instrument, answered bool, now int64) {
+	c.now = now
+	inst.asking = false
+	if answered {
+		inst.askWait = 0
+	} else {
+		inst.askWait = min(max(2*inst.askWait, snapshotWait), snapshotWaitMax)
+	}
+	inst.askNext = now + max(inst.askWait, snapshotWait)
+}

@@ -1,0 +1,28 @@
+package ingest
+
+import "github.com/feedd/feedd/market"
+
+// Sink takes what happened in the market, in order, from one goroutine.
+//
+// For each instrument and channel the positions that it is given never go back. Trades of an epoch come
+// without holes: what is missing between two of them was reported by TradeGap, in its place.
+type Sink interface {
+	// Begin opens a batch; readers see nothing of it before Commit.
+	Begin()
+	Commit()
+	// Define takes a new or changed instrument. Ids are dense from 0 and stable by symbol. It fails where
+	// there are too many.
+	Define(in market.Instrument) (market.InstrumentID, error)
+	// Quote takes the whole top of the book; q is valid during the call.
+	Quote(id market.InstrumentID, q *market.Quote)
+	// Trade takes a trade; t is valid during the call.
+	Trade(id market.InstrumentID, t *market.Trade)
+	// TradeGap takes the numbers of trades that never arrived, or not in a usable form, and could not be
+	// fetched.
+	TradeGap(id market.InstrumentID, epoch market.Epoch, from, to market.Sequence)
+	Trading(id market.InstrumentID, st market.Trading, reason string)
+	// Quality says whether what is known of an instrument may be believed: ok, suspect or syncing.
+	Quality(id market.InstrumentID, q market.Quality, reason string)
+	// Source says so of all instruments whose Instrument.Source is source.
+	Source(source string, st market.Stream, q market.Quality, reason string)
+}
