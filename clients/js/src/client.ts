@@ -12,9 +12,17 @@ import { Trades } from './tradestore.js';
 import type { Applied } from './rows.js';
 import type { ServerFrame } from './wire/frame.js';
 
+/** What servers take of a client's name. */
+const MAX_CLIENT_BYTES = 128;
+
 /** Makes a client; nothing is opened before connect(), quotes() or trades(). Throws FeedError bad-option. */
 export function createClient(options: ClientOptions): Client {
-  if (typeof options.url !== 'string' || options.url === '') throw new FeedError('bad-option', 'url: want the address of the service, such as wss://host/v1/ws');
+  if (typeof options.url !== 'string' || options.url === '') {
+    throw new FeedError('bad-option', 'url: want the address of the service, such as wss://host/v1/ws');
+  }
+  if (options.client !== undefined && new TextEncoder().encode(options.client).length > MAX_CLIENT_BYTES) {
+    throw new FeedError('bad-option', `client ${JSON.stringify(options.client)}: want at most ${MAX_CLIENT_BYTES} bytes`);
+  }
   return new FeedClient(options);
 }
 

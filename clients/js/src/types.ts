@@ -34,7 +34,7 @@ export interface ClientOptions {
   clock?: Clock;
   /** Uniform in [0, 1), for the jitter of waits. */
   random?: () => number;
-  /** Name and version of your software, for the operator's eyes. */
+  /** Name and version of your software, for the operator's eyes; at most 128 bytes. */
   client?: string;
   /** Added to the silence that is borne before the connection counts as stalled or lost; default 1,000. */
   heartbeatGraceMs?: number;

@@ -58,6 +58,7 @@ describe('connecting', () => {
     expect(() => client.connect()).toThrow(expect.objectContaining({ code: 'bad-option', text: expect.stringContaining('wss://host/v1/ws') }));
     expect(client.state).toBe('idle');
     expect(() => createClient({ url: '' })).toThrow(FeedError);
+    expect(() => createClient({ url: 'ws://x/', client: 'é'.repeat(65) })).toThrow(expect.objectContaining({ code: 'bad-option' }));
   });
 
   it('gives up an attempt without a welcome after 10 s', async () => {
