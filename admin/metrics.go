@@ -23,7 +23,8 @@ type Figures struct {
 
 	// Ingest.
 	Ticks                   map[string]uint64 // by channel
-	Gaps                    uint64            // trades found missing when they arrived out of turn
+	Gaps                    uint64            // holes noticed in the numbers of a feed, filled later or not
+	Held                    int               // trades that wait behind a hole now
 	Instruments             int
 	Sources, SourcesSuspect int
 	LastTick                float64 // seconds since the Unix epoch; 0: none yet
@@ -66,6 +67,7 @@ var (
 	descCutLateness       = describe("cut_lateness_max_seconds", "The most that a cut came behind its beat since the start.")
 	descTicks             = describe("ingest_ticks_total", "Ticks applied, by channel.", "channel")
 	descGaps              = describe("ingest_gaps_total", "Gaps found in the numbers of a feed.")
+	descHeld              = describe("ingest_held_trades", "Trades that wait behind a gap to be filled.")
 	descInstruments       = describe("instruments", "Instruments known.")
 	descSources           = describe("sources", "Sources known.")
 	descSourcesSuspect    = describe("sources_suspect", "Sources that are silent beyond their heartbeat.")
@@ -104,6 +106,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		count(descTicks, n, channel)
 	}
 	count(descGaps, f.Gaps)
+	gauge(descHeld, float64(f.Held))
 	gauge(descInstruments, float64(f.Instruments))
 	gauge(descSources, float64(f.Sources))
 	gauge(descSourcesSuspect, float64(f.SourcesSuspect))

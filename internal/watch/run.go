@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -99,7 +100,7 @@ func (w *watcher) session(ctx context.Context, established *bool) error {
 		OnUpdate: func(u client.Update) { w.do(func() { w.view.Updated(&u) }) },
 	})
 	if err != nil {
-		return fmt.Errorf("cannot watch %s: %w", w.options.URL, err)
+		return fmt.Errorf("cannot watch %s: %w; is feedd running there?", w.options.URL, err)
 	}
 	defer c.Close()
 	cadence := uint32(w.options.Cadence.Milliseconds())
@@ -124,29 +125,38 @@ func (w *watcher) session(ctx context.Context, established *bool) error {
 func (w *watcher) connected(c *client.Client, answer *feedv1.Subscribed) error {
 	var refused []string
 	var granted time.Duration
+	some := false
 	c.View(func(m *client.Model) {
 		for _, r := range answer.Results {
 			if r.Handle == 0 {
-				refused = append(refused, fmt.Sprintf("%s %s: %s", r.Symbol, r.Channel, reason(r)))
+				text := reason(r)
+				if !slices.Contains(refused, text) { // once for all channels of a symbol
+					refused = append(refused, text)
+				}
 				continue
 			}
+			some = true
 			if g := m.Grant(r.Symbol, market.ParseChannel(r.Channel)); g != nil {
 				granted = max(granted, time.Duration(g.CadenceMs)*time.Millisecond)
 			}
 		}
 	})
-	if len(refused) == len(answer.Results) {
+	if !some {
 		return &client.Error{Code: firstCode(answer), Text: strings.Join(refused, "; ")}
 	}
 	w.do(func() { w.view.Connected(granted, refused) })
 	return nil
 }
 
+// reason is why a wish was refused, in words that name its symbol.
 func reason(r *feedv1.SubscribeResult) string {
-	if r.Text != "" {
+	switch {
+	case r.Text == "":
+		return r.Symbol + ": " + r.Code.String()
+	case strings.Contains(r.Text, r.Symbol):
 		return r.Text
 	}
-	return r.Code.String()
+	return r.Symbol + ": " + r.Text
 }
 
 func firstCode(answer *feedv1.Subscribed) feedv1.ErrorCode {
