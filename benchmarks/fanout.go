@@ -275,6 +275,7 @@ func (f *fanoutRun) takeProfile(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
+	request.Close = true // no idle connection is left behind
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return fmt.Errorf("profile: %w", err)

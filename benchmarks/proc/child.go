@@ -32,7 +32,7 @@ type Child struct {
 const maxLine = 8 << 20
 
 // Start runs path with args on the cores given (nil: any). What it writes to standard error goes to
-// stderr. The process is killed when this one dies, however that happens.
+// stderr, which several processes may write to at once. The process is killed when this one dies, however that happens.
 func Start(name string, cores []int, stderr io.Writer, path string, args ...string) (*Child, error) {
 	cmd := exec.Command(path, args...)
 	cmd.Stderr = stderr

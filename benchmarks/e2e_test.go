@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// The test binary started again with the name of a role is that role, as the command itself is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && roles[os.Args[1]] != nil {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// feeddBinary is FEEDD_BIN, or built from this checkout.
+func feeddBinary(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("FEEDD_BIN"); path != "" {
+		return path
+	}
+	path := filepath.Join(t.TempDir(), "feedd")
+	if out, err := exec.Command("go", "build", "-C", "..", "-o", path, "./cmd/feedd").CombinedOutput(); err != nil {
+		t.Fatalf("build feedd: %v\n%s", err, out)
+	}
+	return path
+}
+
+func runJSON(t *testing.T, args ...string) map[string]any {
+	t.Helper()
+	// A file, since processes write to it at the same time.
+	progress, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer progress.Close()
+	var stdout bytes.Buffer
+	if err := command(context.Background(), append(args, "-json"), &stdout, progress); err != nil {
+		told, _ := os.ReadFile(progress.Name())
+		t.Fatalf("%v\n%s%s", err, told, stdout.String())
+	}
+	var result map[string]any
+	if err := json.Unmarshal(stdout.Bytes(), &result); err != nil {
+		t.Fatalf("standard output is not one JSON object: %v\n%s", err, stdout.String())
+	}
+	if result["verdict"] != "correct" {
+		t.Fatalf("verdict %v: %v", result["verdict"], result["problems"])
+	}
+	return result
+}
+
+// The whole of it against the real server: what is measured here is whether it measures.
+func TestScenariosRunAgainstFeedd(t *testing.T) {
+	feedd := feeddBinary(t)
+	t.Run("fanout", func(t *testing.T) {
+		profile := filepath.Join(t.TempDir(), "cpu.prof")
+		result := runJSON(t, "-scenario", "fanout", "-server", feedd, "-sessions", "60", "-probes", "10", "-cadence", "20ms",
+			"-window", "1s", "-warmup", "1s", "-profile", profile)
+		for _, name := range []string{
+			"server_cpu_us_per_frame_total", "floor_cpu_us_per_frame", "frames_per_s", "updates_per_s", "bytes_per_update",
+			"resident_bytes_with_sessions", "final_quotes_compared",
+		} {
+			if v, ok := result[name].(float64); !ok || v <= 0 {
+				t.Errorf("%s is %v", name, result[name])
+			}
+		}
+		if info, err := os.Stat(profile); err != nil || info.Size() == 0 {
+			t.Errorf("no profile: %v", err)
+		}
+	})
+	t.Run("latency", func(t *testing.T) {
+		result := runJSON(t, "-scenario", "latency", "-server", feedd, "-sessions", "3", "-window", "1s", "-warmup", "1s")
+		if v, ok := result["p50_to_nats"].(float64); !ok || v <= 0 {
+			t.Errorf("p50_to_nats is %v", result["p50_to_nats"])
+		}
+	})
+}
