@@ -1,0 +1,228 @@
+package ws
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lxzan/gws"
+
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/guard"
+	"github.com/feedd/feedd/internal/outbox"
+)
+
+// Conn is one client's connection. Its exported methods may be called from any goroutine, and never wait.
+type Conn struct {
+	// Constant.
+	srv         *Server
+	remote      string
+	addr        netip.Addr // what the gate counts it under
+	subprotocol string
+	framing     *framing
+	born        int64 // on the server's clock
+	nc          net.Conn
+	link        link
+	out         *outbox.Conn
+	guard       *guard.Conn
+
+	heard atomic.Int64 // when the client's last bytes came, on the server's clock
+
+	index int   // place in srv.conns, under srv.mu
+	beat  pulse // belongs to the sweeper
+
+	// Belongs to the connection's own goroutine.
+	readErr error  // why gws stopped reading
+	reply   uint16 // the code of the close frame that gws would have sent
+
+	// handler is there between NewHandler and End. Written by the connection's own goroutine, under
+	// handling, which is held during Wake so that End comes after it.
+	handling sync.Mutex
+	handler  Handler
+
+	mu   sync.Mutex
+	code uint16 // why the connection ends; 0 while it does not
+}
+
+// link is what frames are written to: the outbox, or TLS above it.
+type link interface {
+	Send(frame []byte) bool
+	Write(b []byte) (int, error)
+	Finish(last []byte) bool
+}
+
+// Remote is the client's address.
+func (c *Conn) Remote() string { return c.remote }
+
+// Subprotocol is what was agreed on; "" when the client offered none and got JSON.
+func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// Send hands one frame, made by the connection's Framing, to the socket without waiting. It returns false,
+// and takes nothing, while an earlier frame is pending and once the connection ends. Handler.Wake is called
+// when the pending frame is out. frame may be reused at once.
+func (c *Conn) Send(frame []byte) bool {
+	if !c.link.Send(frame) {
+		return false
+	}
+	c.srv.totals.sent(len(frame))
+	return true
+}
+
+// SendControl frames one payload and sends it behind what is pending. When more than Options.MaxQueued bytes
+// are pending then, it returns false, takes nothing, and the connection ends with CodeOverflow. It also
+// returns false once the connection ends for another reason. payload may be reused at once.
+func (c *Conn) SendControl(payload []byte) bool {
+	buf := scratch.Get().(*[]byte)
+	*buf = c.framing.AppendFrame((*buf)[:0], payload)
+	ok := c.write(*buf)
+	if cap(*buf) <= 64<<10 {
+		scratch.Put(buf)
+	}
+	return ok
+}
+
+// scratch holds buffers for frames that go out at once.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+// write sends a frame that must not be skipped.
+func (c *Conn) write(frame []byte) bool {
+	if _, err := c.link.Write(frame); err != nil {
+		if errors.Is(c.out.Cause(), outbox.ErrOverflow) {
+			c.Close(CodeOverflow, "too many answers wait to be read")
+		}
+		return false
+	}
+	c.srv.totals.sent(len(frame))
+	return true
+}
+
+// Close ends the connection: the close frame goes out behind what is pending, nothing more is sent, messages
+// are no longer handled, and the client has Options.CloseWait to answer. Only the first call counts. code must
+// be one that may be sent: 1000 to 1003, 1007 to 1011 or 3000 to 4999; reason is cut to 123 bytes.
+func (c *Conn) Close(code uint16, reason string) {
+	if c.claim(code) {
+		c.farewell(code, reason)
+	}
+}
+
+// claim notes why the connection ends; false: there is a reason already.
+func (c *Conn) claim(code uint16) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.code != 0 {
+		return false
+	}
+	c.code = code
+	return true
+}
+
+func (c *Conn) ending() uint16 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.code
+}
+
+// farewell sends the close frame and bounds the time that the client has left.
+func (c *Conn) farewell(code uint16, reason string) {
+	c.link.Finish(closeFrame(code, reason))                       // false: there is nobody to tell
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.srv.opt.CloseWait)) // fails only on a closed connection
+}
+
+// run is the connection's goroutine, from the answer to the handshake to the end of the socket.
+func (c *Conn) run(h *handshake) {
+	c.serve(h)
+	c.endHandler()
+	c.settle()
+	_ = c.out.Close()
+	code := c.ending()
+	c.srv.remove(c, code)
+	c.srv.opt.Log.Debug("connection ended", "remote", c.remote, "code", code, "cause", c.readErr,
+		"lasted", time.Duration(c.srv.now()-c.born)*time.Microsecond)
+}
+
+// serve reads until the connection ends. gws recovers from nothing outside its callbacks, and leaves the
+// connection as it is then; a fault in the handling of one client must not reach the others.
+func (c *Conn) serve(h *handshake) {
+	defer c.rescue()
+	if _, err := c.link.Write(h.response()); err != nil {
+		return
+	}
+	in := &inlet{c.guard, c}
+	sock, err := c.srv.upgrader.UpgradeFromConn(in, bufio.NewReaderSize(in, readBuffer), h.toGWS())
+	if err != nil {
+		panic(fmt.Sprintf("gws refuses a handshake that is answered already: %v", err))
+	}
+	handler := c.srv.opt.NewHandler(c, c.framing)
+	c.handling.Lock()
+	c.handler = handler
+	c.handling.Unlock()
+	c.wake() // for what was brought out before there was a handler
+	sock.ReadLoop()
+}
+
+// rescue ends the connection when its handling panics.
+func (c *Conn) rescue() {
+	if fault := recover(); fault != nil {
+		c.srv.opt.Drops.Add(drop.HandlerPanic, 1)
+		c.srv.opt.Log.Error("connection failed", "remote", c.remote, "fault", fault, "stack", string(debug.Stack()))
+		c.Close(CodeInternal, "internal error")
+	}
+}
+
+// wake tells the handler that the outbox has nothing pending.
+func (c *Conn) wake() {
+	defer c.rescue()
+	c.handling.Lock()
+	defer c.handling.Unlock()
+	if c.handler != nil {
+		c.handler.Wake()
+	}
+}
+
+// current returns the handler while there is one.
+func (c *Conn) current() Handler {
+	c.handling.Lock()
+	defer c.handling.Unlock()
+	return c.handler
+}
+
+func (c *Conn) endHandler() {
+	defer c.rescue()
+	c.handling.Lock()
+	h := c.handler
+	c.handler = nil
+	c.handling.Unlock()
+	if h != nil {
+		h.End()
+	}
+}
+
+// hear is the guard's clock, which it reads whenever bytes have come.
+func (c *Conn) hear() int64 {
+	now := c.srv.now()
+	c.heard.Store(now)
+	return now
+}
+
+// receive passes one message on.
+func (c *Conn) receive(m *gws.Message) {
+	if c.ending() != 0 {
+		return
+	}
+	if text := c.framing.first == frameText; text != (m.Opcode == gws.OpcodeText) {
+		if text {
+			c.Close(CodeWrongType, "binary message; "+SubprotocolJSON+" takes text")
+		} else {
+			c.Close(CodeWrongType, "text message; "+SubprotocolProto+" takes binary")
+		}
+		return
+	}
+	c.srv.totals.received(len(m.Bytes()))
+	c.handler.Receive(m.Bytes())
+}

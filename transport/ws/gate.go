@@ -1,0 +1,126 @@
+package ws
+
+import (
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// maxVisitors bounds the addresses that the gate remembers.
+const maxVisitors = 1 << 16
+
+// gate counts the connections and decides whether one more may come in.
+type gate struct {
+	maxConns      int
+	maxPerAddress int        // 0: no bound
+	rate          rate.Limit // handshakes per second from one address; 0: no bound
+	burst         int
+
+	mu       sync.Mutex
+	open     int
+	draining bool
+	visitors map[netip.Addr]*visitor // empty unless something is bounded per address
+}
+
+type visitor struct {
+	open int
+	pace *rate.Limiter // nil without a bound
+}
+
+// enter lets one connection in, or says why not. The caller calls leave once for each that came in.
+func (g *gate) enter(addr netip.Addr, now time.Time) *refusal {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return busy(http.StatusServiceUnavailable, "the server is about to stop; connect again, to another node if there is one", 1)
+	}
+	if g.open >= g.maxConns {
+		return busy(http.StatusServiceUnavailable, "the server is full", 10)
+	}
+	if g.maxPerAddress > 0 || g.rate > 0 {
+		if refused := g.visit(addr, now); refused != nil {
+			return refused
+		}
+	}
+	g.open++
+	return nil
+}
+
+func (g *gate) visit(addr netip.Addr, now time.Time) *refusal {
+	v := g.visitors[addr]
+	if v == nil {
+		if len(g.visitors) >= maxVisitors {
+			return busy(http.StatusServiceUnavailable, "too many addresses connect at the moment", 10)
+		}
+		if v = new(visitor); g.rate > 0 {
+			v.pace = rate.NewLimiter(g.rate, g.burst)
+		}
+		g.visitors[addr] = v
+	}
+	if v.pace != nil && !v.pace.AllowN(now, 1) {
+		return busy(http.StatusTooManyRequests, "too many handshakes from your address; wait a moment and connect once", 1+int(1/g.rate))
+	}
+	if g.maxPerAddress > 0 && v.open >= g.maxPerAddress {
+		return busy(http.StatusTooManyRequests, "too many connections from your address; "+
+			strconv.Itoa(g.maxPerAddress)+" may be open at once", 10)
+	}
+	v.open++
+	return nil
+}
+
+func (g *gate) leave(addr netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open--
+	if v := g.visitors[addr]; v != nil {
+		v.open--
+	}
+}
+
+// sweep forgets addresses that nothing is known about any more: no connection, and a pace that has recovered.
+func (g *gate) sweep(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for addr, v := range g.visitors {
+		if v.open == 0 && (v.pace == nil || v.pace.TokensAt(now) >= float64(g.burst)) {
+			delete(g.visitors, addr)
+		}
+	}
+}
+
+// drain shuts the gate for good.
+func (g *gate) drain() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.draining = true
+}
+
+func (g *gate) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.open
+}
+
+func busy(status int, text string, seconds int) *refusal {
+	return &refusal{status, text, "Retry-After", strconv.Itoa(seconds)}
+}
+
+// neighbourhood is the unit that is counted as one address: an IPv6 client has a /64 to itself. What is no
+// IP address (a Unix socket) is all one.
+func neighbourhood(remote string) netip.Addr {
+	at, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := at.Addr().Unmap().WithZone("")
+	if addr.Is6() {
+		if p, err := addr.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return addr
+}

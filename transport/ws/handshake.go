@@ -1,0 +1,109 @@
+package ws
+
+import (
+	"crypto/sha1" //nolint:gosec // RFC 6455 prescribes it for the handshake, where it protects nothing
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/feedd/feedd/fanout"
+)
+
+// handshake is what a request to connect asks for, as far as we agree to it.
+type handshake struct {
+	key         string
+	subprotocol string // "" when the client offered none
+	encoding    fanout.Encoding
+	deflate     string // answer to the offers of compression; "" without
+}
+
+// refusal is an answer to a request that is not upgraded. Its text says what would be right.
+type refusal struct {
+	status        int
+	text          string
+	header, value string // one more header; "" for none
+}
+
+// read judges a request by itself: whether we could serve it, if there is room.
+func (s *Server) read(r *http.Request) (handshake, *refusal) {
+	if refused := checkUpgrade(r); refused != nil {
+		return handshake{}, refused
+	}
+	if origin := r.Header.Get("Origin"); !s.origins.allows(origin, r.Host) {
+		return handshake{}, &refusal{status: http.StatusForbidden,
+			text: fmt.Sprintf("pages of origin %q may not connect; the operator can add it to the allowed origins", origin)}
+	}
+	h := handshake{key: r.Header.Get("Sec-WebSocket-Key")}
+	var ok bool
+	offered := tokens(r.Header, "Sec-WebSocket-Protocol")
+	if h.subprotocol, h.encoding, ok = chooseSubprotocol(offered); !ok {
+		return handshake{}, &refusal{status: http.StatusBadRequest, text: fmt.Sprintf(
+			"none of the subprotocols %q is known; offer %s or %s, or none for JSON", offered, SubprotocolProto, SubprotocolJSON)}
+	}
+	if !s.opt.NoDeflate {
+		h.deflate = chooseDeflate(tokens(r.Header, "Sec-WebSocket-Extensions"))
+	}
+	return h, nil
+}
+
+// checkUpgrade judges what RFC 6455, section 4.2.1 asks of a request.
+func checkUpgrade(r *http.Request) *refusal {
+	switch {
+	case r.Method != http.MethodGet:
+		return &refusal{http.StatusMethodNotAllowed, "a WebSocket begins with GET, not " + r.Method, "Allow", http.MethodGet}
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return &refusal{status: http.StatusHTTPVersionNotSupported, text: "a WebSocket needs HTTP/1.1 here, not " + r.Proto}
+	case !hasToken(r.Header, "Upgrade", "websocket") || !hasToken(r.Header, "Connection", "Upgrade"):
+		return &refusal{http.StatusUpgradeRequired,
+			`this is a WebSocket; send the headers "Connection: Upgrade" and "Upgrade: websocket"`, "Upgrade", "websocket"}
+	case strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13":
+		return &refusal{http.StatusUpgradeRequired, "only version 13 of WebSocket is known", "Sec-WebSocket-Version", "13"}
+	}
+	if key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key")); err != nil || len(key) != 16 {
+		return &refusal{status: http.StatusBadRequest, text: "Sec-WebSocket-Key must be 16 bytes in base64"}
+	}
+	return nil
+}
+
+// write answers a request that is not upgraded, and closes its connection: whoever comes again should come
+// through the load balancer again.
+func (f *refusal) write(w http.ResponseWriter) {
+	if f.header != "" {
+		w.Header().Set(f.header, f.value)
+	}
+	w.Header().Set("Connection", "close")
+	http.Error(w, f.text, f.status)
+}
+
+// response is the answer to a request that is upgraded.
+func (h *handshake) response() []byte {
+	b := make([]byte, 0, 320)
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, acceptKey(h.key)...)
+	if h.subprotocol != "" {
+		b = append(append(b, "\r\nSec-WebSocket-Protocol: "...), h.subprotocol...)
+	}
+	if h.deflate != "" {
+		b = append(append(b, "\r\nSec-WebSocket-Extensions: "...), h.deflate...)
+	}
+	return append(b, "\r\n\r\n"...)
+}
+
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see the import
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// toGWS is the request that gws gets to see: complete, with nothing in it that gws would misread. What gws
+// answers goes nowhere.
+func (h *handshake) toGWS() *http.Request {
+	header := http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
+		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {h.key},
+	}
+	if h.deflate != "" {
+		header.Set("Sec-WebSocket-Extensions", deflateName)
+	}
+	return &http.Request{Method: http.MethodGet, Header: header}
+}

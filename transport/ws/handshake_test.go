@@ -1,0 +1,203 @@
+package ws
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/ws/wstest"
+)
+
+func TestRequestsThatAreNotUpgraded(t *testing.T) {
+	r := newRig(t, Options{})
+	without := func(key string) http.Header { return http.Header{key: {""}} }
+	for i, c := range []struct {
+		name   string
+		in     wstest.Request
+		status int
+		header string // "Name: value" that must be there
+		says   string
+	}{
+		{"POST", wstest.Request{Method: http.MethodPost}, 405, "Allow: GET", "GET, not POST"},
+		{"a page in a browser", wstest.Request{Header: http.Header{"Upgrade": {""}, "Connection": {"keep-alive"}}}, 426, "Upgrade: websocket", "Connection: Upgrade"},
+		{"another upgrade", wstest.Request{Header: http.Header{"Upgrade": {"h2c"}}}, 426, "Upgrade: websocket", "Upgrade: websocket"},
+		{"version 8", wstest.Request{Header: http.Header{"Sec-Websocket-Version": {"8"}}}, 426, "Sec-Websocket-Version: 13", "version 13"},
+		{"no version", wstest.Request{Header: without("Sec-Websocket-Version")}, 426, "Sec-Websocket-Version: 13", "version 13"},
+		{"no key", wstest.Request{Header: without("Sec-Websocket-Key")}, 400, "", "16 bytes in base64"},
+		{"short key", wstest.Request{Header: http.Header{"Sec-Websocket-Key": {"c2hvcnQ="}}}, 400, "", "16 bytes in base64"},
+		{"key that is no base64", wstest.Request{Header: http.Header{"Sec-Websocket-Key": {"!!"}}}, 400, "", "16 bytes in base64"},
+		{"another site", wstest.Request{Origin: "https://evil.example"}, 403, "", "https://evil.example"},
+		{"unknown subprotocols", wstest.Request{Subprotocols: "mqtt, feedd.v9.proto"}, 400, "", "feedd.v1.proto or feedd.v1.json"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client := wstest.Try(t, r.addr, c.in)
+			if client.Response.StatusCode != c.status {
+				t.Fatalf("status %s, want %d", client.Response.Status, c.status)
+			}
+			if name, value, ok := strings.Cut(c.header, ": "); ok && client.Response.Header.Get(name) != value {
+				t.Errorf("header %s is %q, want %q", name, client.Response.Header.Get(name), value)
+			}
+			if body := client.Body(); !strings.Contains(body, c.says) || strings.Contains(body, "\n") {
+				t.Errorf("body %q, want one line with %q", body, c.says)
+			}
+			if n := r.drops.Count(drop.RefusedHandshake); n != uint64(i+1) {
+				t.Errorf("%d refused handshakes are counted, want %d", n, i+1)
+			}
+		})
+	}
+	if s := r.Stats(); s.Opened != 0 || s.Open != 0 {
+		t.Errorf("%d connections were opened, %d are open", s.Opened, s.Open)
+	}
+}
+
+func TestSubprotocols(t *testing.T) {
+	r := newRig(t, Options{})
+	for _, c := range []struct {
+		offered, chosen string
+		first           byte
+	}{
+		{"", "", frameText},
+		{"feedd.v1.proto", "feedd.v1.proto", frameBinary},
+		{"feedd.v1.json", "feedd.v1.json", frameText},
+		{"feedd.v2.proto, feedd.v1.json, feedd.v1.proto", "feedd.v1.json", frameText},
+		{"feedd.v1.proto,feedd.v1.json", "feedd.v1.proto", frameBinary},
+	} {
+		client := wstest.Dial(t, r.addr, wstest.Request{Subprotocols: c.offered})
+		if got := client.Response.Header.Get("Sec-WebSocket-Protocol"); got != c.chosen {
+			t.Errorf("offered %q: answer %q, want %q", c.offered, got, c.chosen)
+		}
+		if got := client.Response.Header.Get("Sec-WebSocket-Accept"); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" { // RFC 6455, section 1.3
+			t.Errorf("accept key %q", got)
+		}
+		client.Write(wstest.Encode(c.first, []byte("x")))
+		if f := client.Read(); f.First != c.first || string(f.Payload) != "x" {
+			t.Errorf("offered %q: echo %#x %q", c.offered, f.First, f.Payload)
+		}
+		if h := <-r.came; h.conn.Subprotocol() != c.chosen || h.conn.Remote() != client.Conn().LocalAddr().String() {
+			t.Errorf("the connection knows %q from %s", h.conn.Subprotocol(), h.conn.Remote())
+		}
+	}
+}
+
+// Frames that come in the same segment as the handshake are not lost.
+func TestMessagesRightBehindTheHandshake(t *testing.T) {
+	r := newRig(t, Options{})
+	for n := range 4 {
+		whole := strings.Repeat("x", n*1500) // within and beyond what net/http has read already
+		c := wstest.Dial(t, r.addr, wstest.Request{Behind: wstest.Encode(frameText, []byte(whole))})
+		if f := c.Read(); string(f.Payload) != whole {
+			t.Fatalf("%d bytes came back of %d", len(f.Payload), len(whole))
+		}
+		same(t, c, "and on")
+	}
+}
+
+// What the server may and may not answer to an offer of compression: RFC 7692, section 7.1.
+func TestDeflateOffers(t *testing.T) {
+	const yes = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+	r := newRig(t, Options{})
+	off := newRig(t, Options{NoDeflate: true})
+	for _, c := range []struct{ offer, answer string }{
+		{"", ""},
+		{"permessage-deflate", yes}, // Firefox; client_max_window_bits must not be in the answer
+		{"permessage-deflate; client_max_window_bits", yes}, // Chrome
+		{"permessage-deflate;client_max_window_bits=10", yes},
+		{`permessage-deflate; client_max_window_bits="10"`, yes},
+		{"permessage-deflate; client_no_context_takeover", yes},
+		{"permessage-deflate; server_no_context_takeover; client_no_context_takeover", yes},
+		{"permessage-deflate; server_max_window_bits=15", yes + "; server_max_window_bits=15"},
+		{"permessage-deflate; server_max_window_bits=9", ""},
+		{"permessage-deflate; server_max_window_bits=9, permessage-deflate", yes}, // the fallback
+		{"permessage-deflate; server_max_window_bits", ""},
+		{"permessage-deflate; server_max_window_bits=16", ""},
+		{"permessage-deflate; client_max_window_bits=7", ""},
+		{"permessage-deflate; client_max_window_bits=16", ""},
+		{"permessage-deflate; client_max_window_bits=08", ""},
+		{`permessage-deflate; client_max_window_bits="10`, ""},
+		{"permessage-deflate; client_no_context_takeover=1", ""},
+		{"permessage-deflate; client_no_context_takeover; client_no_context_takeover", ""},
+		{"permessage-deflate; unknown", ""},
+		{"permessage-deflate; unknown=1, permessage-deflate; client_max_window_bits", yes},
+		{"permessage-deflate;", ""},
+		{"x-webkit-deflate-frame", ""},
+		{"x-permessage-deflate", ""},
+		{"x-other; a=1, permessage-deflate", yes},
+	} {
+		client := wstest.Dial(t, r.addr, wstest.Request{Extensions: c.offer})
+		if got := client.Response.Header.Get("Sec-WebSocket-Extensions"); got != c.answer {
+			t.Errorf("offer %q: answer %q, want %q", c.offer, got, c.answer)
+		}
+		// Compressed messages are taken exactly when they were agreed on.
+		client.Write(wstest.Encode(frameText|bitDeflated, wstest.Deflate([]byte("hello"))))
+		if f := client.Read(); (c.answer != "") != (string(f.Payload) == "hello") {
+			t.Errorf("offer %q: a compressed message is answered with %#x %q", c.offer, f.First, f.Payload)
+		}
+		client = wstest.Dial(t, off.addr, wstest.Request{Extensions: c.offer})
+		if got := client.Response.Header.Get("Sec-WebSocket-Extensions"); got != "" {
+			t.Errorf("offer %q: answer %q although compression is off", c.offer, got)
+		}
+	}
+	two := wstest.Dial(t, r.addr, wstest.Request{Header: http.Header{"Sec-Websocket-Extensions": {"x-other", "permessage-deflate"}}})
+	if got := two.Response.Header.Get("Sec-WebSocket-Extensions"); got != yes {
+		t.Errorf("offer in a second line: answer %q", got)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	for _, c := range []struct {
+		list         []string
+		origin, host string
+		want         bool
+	}{
+		{nil, "", "feed.example.com", true},
+		{nil, "https://feed.example.com", "feed.example.com", true},
+		{nil, "https://FEED.example.com", "feed.example.com:443", true},
+		{nil, "http://feed.example.com:8080", "feed.example.com:8080", true},
+		{nil, "http://feed.example.com:8081", "feed.example.com:8080", false},
+		{nil, "https://evil.com", "feed.example.com", false},
+		{nil, "https://feed.example.com.evil.com", "feed.example.com", false},
+		{nil, "null", "feed.example.com", false},
+		{nil, "http://localhost:5173", "127.0.0.1:8080", true},
+		{nil, "http://127.0.0.1:5173", "feed.example.com", true},
+		{nil, "http://[::1]:5173", "feed.example.com", true},
+		{nil, "http://localhost.evil.com", "feed.example.com", false},
+		{nil, "file://", "feed.example.com", false},
+		{[]string{"https://app.example.com"}, "https://app.example.com", "feed.example.com", true},
+		{[]string{"https://app.example.com"}, "https://app.example.com:443", "feed.example.com", true},
+		{[]string{"https://app.example.com"}, "http://app.example.com", "feed.example.com", false},
+		{[]string{"https://app.example.com"}, "https://app.example.com.evil.com", "feed.example.com", false},
+		{[]string{"https://app.example.com"}, "https://evil.com/https://app.example.com", "feed.example.com", false},
+		{[]string{"https://app.example.com"}, "https://feed.example.com", "feed.example.com", false},
+		{[]string{"https://app.example.com"}, "http://localhost:5173", "feed.example.com", false},
+		{[]string{"https://app.example.com"}, "", "feed.example.com", true},
+		{[]string{"https://app.example.com"}, "null", "feed.example.com", false},
+		{[]string{"*"}, "null", "feed.example.com", true},
+	} {
+		o, err := newOrigins(c.list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.allows(c.origin, c.host); got != c.want {
+			t.Errorf("list %q: page of %q to %q: %v, want %v", c.list, c.origin, c.host, got, c.want)
+		}
+	}
+	for _, bad := range []string{"app.example.com", "https://", "https://app.example.com/", "https://a b", "wss://app.example.com"} {
+		if _, err := New(Options{NewHandler: newHandler, Origins: []string{bad}}); err == nil || !strings.Contains(err.Error(), bad) {
+			t.Errorf("origin %q in the list: %v", bad, err)
+		}
+	}
+}
+
+func TestOptionsThatAreWrong(t *testing.T) {
+	for want, opt := range map[string]Options{
+		"NewHandler":   {},
+		"MaxMessage":   {NewHandler: newHandler, MaxMessage: 100},
+		"MaxConns":     {NewHandler: newHandler, MaxConns: -1},
+		"PingInterval": {NewHandler: newHandler, PingInterval: -1},
+	} {
+		if _, err := New(opt); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}

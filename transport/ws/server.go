@@ -1,0 +1,259 @@
+package ws
+
+import (
+	"context"
+	"crypto/tls"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/lxzan/gws"
+	"golang.org/x/time/rate"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/guard"
+	"github.com/feedd/feedd/internal/outbox"
+)
+
+// readBuffer is what gws reads headers and small messages with; larger payloads bypass it. There is one for
+// each connection, so it is small.
+const readBuffer = 512
+
+// Server is an http.Handler that serves WebSockets. Make it with New and end it with Shutdown. Its methods
+// may be called from any goroutine.
+type Server struct {
+	// Constant.
+	opt      Options
+	origins  origins
+	limits   guard.Limits
+	outbox   outbox.Options
+	upgrader *gws.Upgrader
+	framings [2][2]framing // by encoding, and whether compression was agreed on
+	born     time.Time     // zero of now
+
+	gate   gate
+	totals totals
+
+	// conns are the connections whose goroutine is running.
+	mu      sync.Mutex
+	conns   []*Conn // each knows its index
+	stopped bool    // no connection begins any more
+
+	running sync.WaitGroup // connections, and the sweeper; grows under mu while stopped is false
+	stop    chan struct{}  // closed by Shutdown, ends the sweeper
+}
+
+// New returns a Server that is ready to serve. An error names the option that is wrong.
+func New(opt Options) (*Server, error) {
+	if err := opt.complete(); err != nil {
+		return nil, err
+	}
+	allowed, err := newOrigins(opt.Origins)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		opt: opt, origins: allowed, limits: guard.DefaultLimits(int64(opt.MaxMessage)),
+		born: time.Now(), stop: make(chan struct{}),
+	}
+	s.outbox = outbox.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outbox}
+	s.gate = gate{
+		maxConns: opt.MaxConns, maxPerAddress: opt.MaxPerAddress,
+		rate: rate.Limit(opt.AcceptRate), burst: opt.AcceptBurst, visitors: make(map[netip.Addr]*visitor),
+	}
+	s.totals.closed = make(map[uint16]uint64)
+	for enc, first := range map[fanout.Encoding]byte{fanout.Proto: frameBinary, fanout.JSON: frameText} {
+		s.framings[enc][0] = framing{encoding: enc, first: first}
+		s.framings[enc][1] = framing{encoding: enc, first: first, threshold: opt.DeflateThreshold, deflated: &s.totals.deflated}
+	}
+	s.upgrader = gws.NewUpgrader(events{}, &gws.ServerOption{
+		ReadMaxPayloadSize: opt.MaxMessage,
+		ReadBufferSize:     readBuffer,
+		CheckUtf8Enabled:   true,
+		ParallelGolimit:    1,
+		NewSession:         func() gws.SessionStorage { return nil }, // a map for each connection that nobody uses
+		PermessageDeflate: gws.PermessageDeflate{
+			Enabled: !opt.NoDeflate,
+			// gws only inflates here, but makes its compressors (the size of which depends on the level)
+			// at once. Two inflaters are plenty for requests.
+			PoolSize: 2, Level: flate.HuffmanOnly,
+		},
+	})
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
+		s.sweep()
+	}()
+	return s, nil
+}
+
+// now is the time since the server was made, in microseconds. It does not go back.
+func (s *Server) now() int64 { return time.Since(s.born).Microseconds() }
+
+// ServeHTTP upgrades a request to a WebSocket and returns, while the connection lives on; or it answers with a
+// status and a line that says what would be right.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h, refused := s.read(r)
+	addr := neighbourhood(r.RemoteAddr)
+	if refused == nil {
+		refused = s.gate.enter(addr, time.Now())
+	}
+	if refused != nil {
+		s.refuse(w, refused)
+		return
+	}
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.gate.leave(addr)
+		s.refuse(w, &refusal{status: http.StatusInternalServerError, text: "this connection cannot be upgraded"})
+		s.opt.Log.Error("upgrade failed", "error", err)
+		return
+	}
+	// The client may have sent frames right behind its request.
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // cannot fail for what is buffered
+	c := s.newConn(nc, &h, append([]byte(nil), early...), addr)
+	if !s.add(c) {
+		_ = c.out.Close()
+		s.gate.leave(addr)
+		return
+	}
+	go func() {
+		defer s.running.Done()
+		c.run(&h)
+	}()
+}
+
+func (s *Server) refuse(w http.ResponseWriter, refused *refusal) {
+	s.opt.Drops.Add(drop.RefusedHandshake, 1)
+	refused.write(w)
+}
+
+// newConn builds the stack of a connection.
+func (s *Server) newConn(nc net.Conn, h *handshake, early []byte, addr netip.Addr) *Conn {
+	deflate := h.deflate != ""
+	c := &Conn{srv: s, remote: nc.RemoteAddr().String(), addr: addr, subprotocol: h.subprotocol, born: s.now(), nc: nc}
+	c.framing = &s.framings[h.encoding][0]
+	if deflate {
+		c.framing = &s.framings[h.encoding][1]
+	}
+	c.link, c.out = stack(nc)
+	if err := c.out.Start(&s.outbox, c.wake); err != nil {
+		s.opt.Log.Debug("socket options refused", "remote", c.remote, "error", err)
+	}
+	c.guard = guard.New(nc, &s.limits, deflate, early, c.hear)
+	return c
+}
+
+// stack returns the outbox of nc and what to write to. Below TLS the outbox is there already when the
+// connection was accepted by an outbox.Listener; otherwise it goes on top, where it works at some cost.
+func stack(nc net.Conn) (link, *outbox.Conn) {
+	switch nc := nc.(type) {
+	case *outbox.Conn:
+		return nc, nc
+	case *tls.Conn:
+		if out, ok := nc.NetConn().(*outbox.Conn); ok {
+			return outbox.NewSender(nc, out), out
+		}
+	}
+	out := outbox.New(nc)
+	return out, out
+}
+
+// add registers a connection that is about to run; false: the server has stopped.
+func (s *Server) add(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.running.Add(1)
+	c.index = len(s.conns)
+	c.beat.first(s.now(), s.opt.PingInterval)
+	s.conns = append(s.conns, c)
+	s.totals.opened.Add(1)
+	return true
+}
+
+// remove is the counterpart of add.
+func (s *Server) remove(c *Conn, code uint16) {
+	s.mu.Lock()
+	last := s.conns[len(s.conns)-1]
+	s.conns[c.index], last.index = last, c.index
+	s.conns[len(s.conns)-1] = nil
+	s.conns = s.conns[:len(s.conns)-1]
+	s.mu.Unlock()
+	s.totals.close(code)
+	s.gate.leave(c.addr)
+}
+
+// all returns the connections of this moment.
+func (s *Server) all() []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*Conn(nil), s.conns...)
+}
+
+// Each calls fn with the handler of each connection that has one, from the calling goroutine. A handler may
+// come to its end meanwhile.
+func (s *Server) Each(fn func(Handler)) {
+	for _, c := range s.all() {
+		if h := c.current(); h != nil {
+			fn(h)
+		}
+	}
+}
+
+// Drain lets nobody in any more; connections stay. It cannot be undone.
+func (s *Server) Drain() { s.gate.drain() }
+
+// closeStep is the time between two slices of CloseAll.
+const closeStep = 50 * time.Millisecond
+
+// CloseAll closes the connections of this moment in slices of equal size and random choice, spread over a
+// time, so that they do not all come back at once. When ctx ends, the rest is closed at once.
+func (s *Server) CloseAll(ctx context.Context, code uint16, reason string, over time.Duration) {
+	conns := s.all()
+	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
+	steps := max(1, int(over/closeStep))
+	tick := time.NewTicker(closeStep)
+	defer tick.Stop()
+	for i := range steps {
+		for _, c := range conns[i*len(conns)/steps : (i+1)*len(conns)/steps] {
+			c.Close(code, reason)
+		}
+		if i+1 < steps && ctx.Err() == nil {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// Shutdown lets nobody in any more, closes what is open with 1001, and returns when every goroutine of the
+// server has ended. When ctx ends first, connections are cut off without waiting for their farewell.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.Drain()
+	s.mu.Lock()
+	if !s.stopped {
+		s.stopped = true
+		close(s.stop)
+	}
+	s.mu.Unlock()
+	s.CloseAll(ctx, CodeGoingAway, "the server stops", 0)
+	ended := make(chan struct{})
+	go func() { s.running.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		for _, c := range s.all() {
+			_ = c.out.Close()
+		}
+		<-ended
+	}
+}

@@ -1,0 +1,89 @@
+package ws
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/feedd/feedd/internal/drop"
+)
+
+// pulse is what the sweeper knows of one connection's life. Times are microseconds on the server's clock.
+type pulse struct {
+	next   int64 // when the next ping is due
+	pinged int64 // when the ping was sent that nothing has answered yet; 0: none
+	due    int64 // until when something must come, while pinged is not 0
+}
+
+// act is what the sweeper does about a connection.
+type act uint8
+
+const (
+	rest act = iota
+	ping
+	giveUp
+)
+
+// first sets the first ping at random in the second half of an interval, so that clients who came together
+// are not pinged together.
+func (p *pulse) first(now int64, interval time.Duration) {
+	half := interval.Microseconds() / 2
+	p.next = now + half + rand.Int64N(half+1)
+}
+
+// check decides at now. Anything heard from the client after the ping is as good as a pong. While bytes are
+// waiting for the client (blocked) its ping, or its next one, would wait behind them: it is slow, and the
+// write timeout decides whether it is gone.
+func (p *pulse) check(now, heard int64, blocked bool, wait time.Duration) act {
+	switch {
+	case p.pinged != 0 && heard > p.pinged:
+		p.pinged = 0
+	case p.pinged != 0 && blocked:
+		p.due = now + wait.Microseconds()
+	case p.pinged != 0 && now >= p.due:
+		return giveUp
+	}
+	if p.pinged == 0 && now >= p.next && !blocked {
+		return ping
+	}
+	return rest
+}
+
+// sent notes that a ping went out.
+func (p *pulse) sent(now int64, interval, wait time.Duration) {
+	p.next, p.pinged, p.due = now+interval.Microseconds(), now, now+wait.Microseconds()
+}
+
+// sweep is the sweeper's goroutine: one for all connections, from New to Shutdown.
+func (s *Server) sweep() {
+	tick := time.NewTicker(max(time.Millisecond, min(time.Second, s.opt.PongWait/4)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.gate.sweep(time.Now())
+			s.pulses(s.now())
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// pulses pings the connections that are due and gives up those that are silent.
+func (s *Server) pulses(now int64) {
+	for _, c := range s.all() {
+		switch c.beat.check(now, c.heard.Load(), c.out.Blocked(), s.opt.PongWait) {
+		case ping:
+			if c.Send(pingFrame[:]) {
+				c.beat.sent(now, s.opt.PingInterval, s.opt.PongWait)
+			}
+		case giveUp:
+			if c.claim(CodeNoPong) {
+				s.opt.Drops.Add(drop.PongTimeout, 1)
+				c.farewell(CodeNoPong, "no answer to a ping")
+			}
+		case rest:
+		}
+	}
+}
+
+var pingFrame = [...]byte{framePing, 0}
