@@ -52,7 +52,12 @@ clean: ## remove what was built and fetched
 # Check: what can be judged without running it
 
 .PHONY: check
-check: check-go check-proto check-web ## format, vet, lint, and nothing generated is stale
+check: check-tree check-go check-proto check-web ## format, vet, lint, and nothing generated is stale
+
+.PHONY: check-tree
+check-tree:
+	@strays=$$(git ls-files --cached --ignored --exclude-standard); \
+	  if [ -n "$$strays" ]; then echo "committed, though .gitignore names them; run git rm -r --cached:" >&2; head -5 <<<"$$strays" >&2; exit 1; fi
 
 .PHONY: check-go
 check-go: $(LINT)
