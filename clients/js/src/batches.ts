@@ -36,7 +36,6 @@ export class Batches<B> implements AsyncIterator<B> {
   /** The loop gets what is left to take, and ends. */
   end(): void {
     if (this.done) return;
-    this.wake();
     this.done = true;
     for (const resolve of this.waiting.splice(0)) resolve({ done: true, value: undefined });
     this.ended();

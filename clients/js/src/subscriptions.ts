@@ -206,7 +206,6 @@ export class Subscriptions {
       topic.handle = result.handle;
       this.byHandle.set(result.handle, topic);
     }
-    this.strays.delete(result.handle);
     topic.phase = 'live';
     topic.wish = pending.cadenceMs;
     topic.entry = entry;

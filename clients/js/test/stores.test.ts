@@ -240,6 +240,19 @@ describe('listeners that throw', () => {
     quiet.close();
   });
 
+  it('are called between frames, never within one', async () => {
+    const { w, session, store } = await quotesWorld();
+    w.client.on('error', () => w.client.close());
+    w.client.on('source', () => w.client.close());
+    w.server.quote('a:X', 1);
+    w.server.quote('a:Y', 2);
+    const { quotes, ...frame } = session.rows() as any;
+    session.send({ ...frame, sourceStatuses: [{ source: 'a', quality: 2 }], quotes: [{ handle: 7 }, ...quotes] });
+    expect(w.errors.map((e) => e.text)).toEqual([expect.stringContaining('handle 7')]);
+    expect(bids(store.rows())).toEqual(['a:X=1', 'a:Y=2']);
+    expect(w.client.state).toBe('closed');
+  });
+
   it('may close what they listen to', async () => {
     const { w, store } = await quotesWorld();
     const other = w.client.quotes(['a:Y']);

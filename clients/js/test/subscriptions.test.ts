@@ -224,6 +224,33 @@ describe('sharing', () => {
     expect(first.symbols()).toEqual(['a:X']);
   });
 
+  it('goes on with the rows it has when a pattern names it once more', async () => {
+    const w = new World(['a:X', 'a:Y']);
+    const store = w.client.quotes(['a:X']);
+    await w.accept();
+    w.server.quote('a:X', 100);
+    await w.flush();
+    w.client.quotes(['a:*']);
+    await settle();
+    w.server.quote('a:X', 101);
+    await w.flush();
+    expect(store.get('a:X')).toMatchObject({ bid: 101, full: false });
+    expect(w.errors).toEqual([]);
+  });
+
+  it('hands a store each trade once, however often it names the symbol', async () => {
+    const w = new World(['a:X']);
+    w.client.trades(['a:X', 'a:*']);
+    await w.accept();
+    w.server.trade('a:X', 1);
+    await w.flush();
+    const { events } = tape(w, ['a:X', 'a:*', '*']);
+    await settle();
+    w.server.trade('a:X', 1);
+    await w.flush();
+    expect(short(events)).toEqual([1, 2]);
+  });
+
   it('repairs the cadence that a pattern changed', async () => {
     const w = new World(['a:X', 'a:Y']);
     const session = await w.up();
@@ -387,6 +414,32 @@ describe('status', () => {
     expect(store.get('a:X')).toMatchObject({ quality: 'ok', trading: 'halted' });
     expect(sources.slice(-2)).toEqual([['a', 'suspect'], ['a', 'ok']]);
     expect(w.client.statusOf('c:Z')).toBeUndefined();
+  });
+});
+
+describe('status of several connections', () => {
+  it('knows a source before its next instrument', async () => {
+    const w = new World(['a:X', 'a:Y']);
+    w.server.quality = Quality.SUSPECT;
+    w.client.quotes(['a:X']);
+    await w.accept();
+    w.client.quotes(['a:Y']);
+    w.server.last.sendStatuses = () => {}; // the source was told of already
+    await settle();
+    expect(w.client.statusOf('a:Y')).toMatchObject({ quality: 'suspect', reason: 'silent' });
+  });
+
+  it('forgets the handles of the connection before', async () => {
+    const w = new World(['a:X']);
+    w.client.quotes(['a:X']);
+    w.acceptAll();
+    await w.accept();
+    const old = w.server.handle(w.server.markets.get('a:X')!, 'status');
+    w.server.run++;
+    w.network.last.end();
+    await w.clock.advance(1000);
+    w.server.last.send({ statuses: [{ handle: old, quality: Quality.SUSPECT }] });
+    expect(w.client.statusOf('a:X')).toMatchObject({ quality: 'ok' });
   });
 });
 
