@@ -148,7 +148,7 @@ func (c *core) giveUp(s *series, upTo market.Sequence) {
 	if !open {
 		return
 	}
-	_ = upTo
+	to = min(to, upTo)
 	c.counters.Add(drop.MissedTicks, uint64(to-from)+1)
 	c.tally.lost += uint64(to-from) + 1
 	c.sink.TradeGap(s.inst.id, epoch, from, to)

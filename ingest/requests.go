@@ -56,7 +56,7 @@ func (c *core) fetched(r request, hopeless bool, now int64) {
 	c.now = now
 	s := r.series
 	s.fetch.asking = false
-	if false {
+	if epoch, from, _, _, open := s.gap(); !open || epoch != r.epoch || from != r.from {
 		return // the gap that was asked for is closed; perhaps another is open
 	}
 	if hopeless {
