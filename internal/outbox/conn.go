@@ -36,8 +36,9 @@ type Conn struct {
 	head     int
 	spare    int // bytes of a whole frame among kept, which do not count towards MaxQueued
 	draining bool
-	finished bool  // Finish was called
-	cause    error // why no more is taken
+	finished bool          // Finish was called
+	cause    error         // why no more is taken
+	emptied  chan struct{} // there while somebody waits in Drained; closed when nothing is pending
 
 	// Arguments and results of try. They belong to the drain goroutine while draining, else to mu.
 	chunk []byte
@@ -134,6 +135,7 @@ func (c *Conn) Finish(last []byte) bool {
 		return false
 	}
 	c.finished = true
+	c.wakeWaiters()
 	switch {
 	case len(c.kept)-c.head > 0 || c.draining:
 		c.keep(last)
@@ -233,6 +235,32 @@ func (c *Conn) release() {
 		c.opt.blocked(-1)
 	}
 	c.kept, c.head, c.spare = nil, 0, 0
+	c.wakeWaiters()
+}
+
+// Drained waits until nothing is pending, or was not for a moment since the call. It returns false once the
+// connection takes no more.
+func (c *Conn) Drained() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.kept)-c.head > 0 && c.cause == nil && !c.finished {
+		if c.emptied == nil {
+			c.emptied = make(chan struct{})
+		}
+		emptied := c.emptied
+		c.mu.Unlock()
+		<-emptied
+		c.mu.Lock()
+	}
+	return c.cause == nil && !c.finished
+}
+
+// wakeWaiters ends the waits in Drained. mu is held.
+func (c *Conn) wakeWaiters() {
+	if c.emptied != nil {
+		close(c.emptied)
+		c.emptied = nil
+	}
 }
 
 // sever closes nc without the farewell of TLS, which would wait for a peer that does not read.
