@@ -7,7 +7,17 @@ import { Quotes } from './quotestore.js';
 import { type Host, dispose } from './store.js';
 import { Subscriptions } from './subscriptions.js';
 import type { Topic } from './topics.js';
-import type { Client, ClientEvents, ClientOptions, Clock, InstrumentStatus, QuoteOptions, QuoteStore, TradeOptions, TradeStore } from './types.js';
+import type {
+  Client,
+  ClientEvents,
+  ClientOptions,
+  Clock,
+  InstrumentStatus,
+  QuoteOptions,
+  QuoteStore,
+  TradeOptions,
+  TradeStore,
+} from './types.js';
 import { Trades } from './tradestore.js';
 import type { Applied } from './rows.js';
 import type { ServerFrame } from './wire/frame.js';
@@ -128,7 +138,8 @@ class FeedClient implements Client, Host {
   }
 
   setVisibility(visibility: 'shown' | 'hidden' | 'paused'): void {
-    if (visibility !== 'shown' && visibility !== 'hidden' && visibility !== 'paused') throw new FeedError('bad-option', `visibility ${String(visibility)}: want "shown", "hidden" or "paused"`);
+    if (visibility !== 'shown' && visibility !== 'hidden' && visibility !== 'paused')
+      throw new FeedError('bad-option', `visibility ${String(visibility)}: want "shown", "hidden" or "paused"`);
     this.subscriptions.setVisibility(visibility);
   }
 
@@ -224,7 +235,19 @@ class FeedClient implements Client, Host {
   }
 
   private check(topic: Topic<any>, applied: Applied): void {
-    if (applied === 'no-base') this.subscriptions.repair(topic, new FeedError('protocol', `${topic.symbol}: a difference without a full row before it`, true));
-    if (applied === 'unsafe') this.subscriptions.repair(topic, new FeedError('unsafe-integer', `${topic.symbol}: a ${topic.channel} with a number beyond 2^53, which JavaScript cannot hold exactly`, true));
+    if (applied === 'no-base')
+      this.subscriptions.repair(
+        topic,
+        new FeedError('protocol', `${topic.symbol}: a difference without a full row before it`, true),
+      );
+    if (applied === 'unsafe')
+      this.subscriptions.repair(
+        topic,
+        new FeedError(
+          'unsafe-integer',
+          `${topic.symbol}: a ${topic.channel} with a number beyond 2^53, which JavaScript cannot hold exactly`,
+          true,
+        ),
+      );
   }
 }

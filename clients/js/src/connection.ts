@@ -102,7 +102,10 @@ export class Connection {
   private socketClass(): new (url: string, protocols: string[]) => Socket {
     const given = this.options.WebSocket ?? (globalThis.WebSocket as unknown as ClientOptions['WebSocket']);
     if (given === undefined) {
-      throw new FeedError('no-websocket', 'there is no WebSocket here: use Node 22 or later, or npm install ws and pass createClient({ url, WebSocket }) the WebSocket of that package');
+      throw new FeedError(
+        'no-websocket',
+        'there is no WebSocket here: use Node 22 or later, or npm install ws and pass createClient({ url, WebSocket }) the WebSocket of that package',
+      );
     }
     return given;
   }
@@ -113,7 +116,12 @@ export class Connection {
       socket = new (this.socketClass())(this.options.url, [SUBPROTOCOL]);
     } catch (cause) {
       if (cause instanceof FeedError) throw cause;
-      throw new FeedError('bad-option', `url ${JSON.stringify(this.options.url)}: ${String(cause)}; want an address such as wss://host/v1/ws`, false, { cause });
+      throw new FeedError(
+        'bad-option',
+        `url ${JSON.stringify(this.options.url)}: ${String(cause)}; want an address such as wss://host/v1/ws`,
+        false,
+        { cause },
+      );
     }
     this.socket = socket;
     this.goaway = undefined;
@@ -128,12 +136,20 @@ export class Connection {
       this.abandon();
       this.ended(e.code, e.reason);
     };
-    this.wait(WELCOME_TIMEOUT_MS, () => this.fail(new FeedError('transport', `no welcome within ${WELCOME_TIMEOUT_MS / 1000} s`, true)));
+    this.wait(WELCOME_TIMEOUT_MS, () =>
+      this.fail(new FeedError('transport', `no welcome within ${WELCOME_TIMEOUT_MS / 1000} s`, true)),
+    );
   }
 
   private opened(socket: Socket): void {
     if (socket.protocol !== SUBPROTOCOL) {
-      this.fail(new FeedError('protocol', `the server speaks ${JSON.stringify(socket.protocol)}; want the subprotocol ${SUBPROTOCOL}: is ${this.options.url} a feedd?`, true));
+      this.fail(
+        new FeedError(
+          'protocol',
+          `the server speaks ${JSON.stringify(socket.protocol)}; want the subprotocol ${SUBPROTOCOL}: is ${this.options.url} a feedd?`,
+          true,
+        ),
+      );
       return;
     }
     this.send({ type: 'hello', client: this.options.client ?? '' });
@@ -156,7 +172,8 @@ export class Connection {
     const { socket } = this;
     if (frame.welcome !== undefined && this.liveSince === undefined) this.welcomed(frame.welcome);
     else if (this.state === 'stalled') this.become({ state: 'live' });
-    if (frame.pong !== undefined) this.latency.add(frame.pong.clientTimeUs / 1000, this.clock.now(), frame.pong.serverTimeUs / 1000);
+    if (frame.pong !== undefined)
+      this.latency.add(frame.pong.clientTimeUs / 1000, this.clock.now(), frame.pong.serverTimeUs / 1000);
     if (this.socket === socket) this.events.frame(frame, bytes.length); // unless a listener closed it
     if (frame.goaway !== undefined && this.socket === socket) {
       this.goaway = { minMs: frame.goaway.reconnectMinMs, maxMs: frame.goaway.reconnectMaxMs };
@@ -218,7 +235,8 @@ export class Connection {
     const told = { ...(code !== undefined && { code }), reason };
     if (code !== undefined && isTerminal(code)) {
       this.become({ state: 'closed', ...told });
-      if (code !== NORMAL_CLOSURE) this.events.error(new FeedError('transport', `the server ended the connection for good: ${code} ${reason}`));
+      if (code !== NORMAL_CLOSURE)
+        this.events.error(new FeedError('transport', `the server ended the connection for good: ${code} ${reason}`));
       return;
     }
     const window = this.goaway ?? (code === undefined ? undefined : windowOf(code));

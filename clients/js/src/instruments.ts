@@ -15,7 +15,12 @@ const qualityRank: readonly Quality[] = ['unknown', 'ok', 'syncing', 'suspect'];
 /** One instrument with its status, which is the worse of its own and its source's. */
 export class InstrumentEntry {
   status: InstrumentStatus;
-  own: Omit<SourceEvent, 'source'> & { trading: Trading } = { stream: 'unknown', quality: 'unknown', trading: 'unknown', reason: '' };
+  own: Omit<SourceEvent, 'source'> & { trading: Trading } = {
+    stream: 'unknown',
+    quality: 'unknown',
+    trading: 'unknown',
+    reason: '',
+  };
 
   constructor(public instrument: Instrument) {
     this.status = { symbol: instrument.symbol, ...this.own };
@@ -28,7 +33,8 @@ export class InstrumentEntry {
     const quality = worse(qualityRank, own.quality, source?.quality);
     const stream = worse(streamRank, own.stream, source?.stream);
     const reason = quality === own.quality ? own.reason : source!.reason;
-    if (before.quality === quality && before.stream === stream && before.trading === own.trading && before.reason === reason) return false;
+    if (before.quality === quality && before.stream === stream && before.trading === own.trading && before.reason === reason)
+      return false;
     this.status = { symbol: this.instrument.symbol, stream, quality, trading: own.trading, reason };
     return true;
   }

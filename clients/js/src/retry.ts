@@ -30,7 +30,12 @@ export function windowOf(code: number): Window | undefined {
  * ceiling that doubles each time ("full jitter"), so that thousands of clients do not come back together.
  * A window that the server asked for is kept, and outlasted only where attempts keep failing.
  */
-export function retryDelay(failures: number, backoff: { baseMs: number; maxMs: number }, window: Window | undefined, random: () => number): number {
+export function retryDelay(
+  failures: number,
+  backoff: { baseMs: number; maxMs: number },
+  window: Window | undefined,
+  random: () => number,
+): number {
   const ceiling = Math.min(backoff.maxMs, backoff.baseMs * 2 ** Math.min(failures, 30));
   const jitter = random() * ceiling;
   if (window === undefined) return jitter;

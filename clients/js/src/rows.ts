@@ -44,7 +44,11 @@ export class QuoteBase {
     this.transitMs += q.transitMs;
     if (q.has >= 0) this.has = q.has;
     this.ageMs = q.ageMs;
-    const safe = Number.isSafeInteger(this.bid) && Number.isSafeInteger(this.bidSize) && Number.isSafeInteger(this.ask) && Number.isSafeInteger(this.askSize);
+    const safe =
+      Number.isSafeInteger(this.bid) &&
+      Number.isSafeInteger(this.bidSize) &&
+      Number.isSafeInteger(this.ask) &&
+      Number.isSafeInteger(this.askSize);
     return safe ? 'ok' : this.void('unsafe');
   }
 
@@ -78,7 +82,8 @@ export class TradeBase {
     this.exchangeTimeUs += t.exchangeTimeUs;
     this.transitMs += t.transitMs;
     this.id = nextId(this.id, t.id);
-    const safe = Number.isSafeInteger(this.price) && Number.isSafeInteger(this.exchangeTimeUs) && Number.isSafeInteger(this.ingestTimeUs);
+    const safe =
+      Number.isSafeInteger(this.price) && Number.isSafeInteger(this.exchangeTimeUs) && Number.isSafeInteger(this.ingestTimeUs);
     return safe ? 'ok' : this.void('unsafe');
   }
 

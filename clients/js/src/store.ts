@@ -42,7 +42,11 @@ export abstract class BaseStore<T extends Topic<any>, B> implements Holder {
     options: QuoteOptions,
   ) {
     for (const symbol of symbols) {
-      if (typeof symbol !== 'string' || symbol === '') throw new FeedError('bad-option', `symbol ${JSON.stringify(symbol)}: want "venue:SYMBOL" or a pattern such as "binance:*USDT"`);
+      if (typeof symbol !== 'string' || symbol === '')
+        throw new FeedError(
+          'bad-option',
+          `symbol ${JSON.stringify(symbol)}: want "venue:SYMBOL" or a pattern such as "binance:*USDT"`,
+        );
     }
     checkWhole('cadenceMs', options.cadenceMs);
     this.cadenceMs = options.cadenceMs;
@@ -76,7 +80,8 @@ export abstract class BaseStore<T extends Topic<any>, B> implements Holder {
   get grant(): Grant | undefined {
     let slowest: Grant | undefined;
     for (const { grant } of this.topics.values()) {
-      if (grant !== undefined && (slowest === undefined || grant.cadenceMs > slowest.cadenceMs || grant.reason === 'paused')) slowest = grant;
+      if (grant !== undefined && (slowest === undefined || grant.cadenceMs > slowest.cadenceMs || grant.reason === 'paused'))
+        slowest = grant;
     }
     return slowest;
   }
@@ -164,5 +169,6 @@ export abstract class BaseStore<T extends Topic<any>, B> implements Holder {
 
 /** Refuses anything but whole numbers from 0 to 2^32 - 1. */
 export function checkWhole(name: string, value: number | undefined): void {
-  if (value !== undefined && value >>> 0 !== value) throw new FeedError('bad-option', `${name} ${value}: want a whole number from 0 to 4294967295`);
+  if (value !== undefined && value >>> 0 !== value)
+    throw new FeedError('bad-option', `${name} ${value}: want a whole number from 0 to 4294967295`);
 }

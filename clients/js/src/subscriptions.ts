@@ -1,9 +1,10 @@
 import { FeedError, serverErrorCode } from './errors.js';
 import type { Instruments } from './instruments.js';
 import { Budget, Limits, groupBy, symbolBytes } from './plan.js';
-import { type Channel, type Holder, type Phase, QuoteTopic, type Topic, TradeTopic } from './topics.js';
+import { type Channel, type Holder, QuoteTopic, type Topic, TradeTopic } from './topics.js';
 import type { Clock, Grant, GrantReason } from './types.js';
 import type { ServerFrame, WireError, WireGrant, WireLimits, WireResult, WireSubscribed } from './wire/frame.js';
+import { type Pattern, fastest, isAsked, longest } from './wishes.js';
 import type { Request, visibilities } from './wire/request.js';
 
 type Visibility = keyof typeof visibilities;
@@ -15,15 +16,6 @@ const RETRY_MS = 1000;
 const MAX_REPAIR_MS = 30_000;
 /** A subscription that held this long starts over with quick repairs. */
 const SOUND_MS = 60_000;
-
-/** A symbol with *, which the server replaces by what it matches. */
-interface Pattern {
-  readonly channel: Channel;
-  readonly text: string;
-  readonly holders: Set<Holder>;
-  readonly matched: Set<Topic<any>>;
-  phase: Phase;
-}
 
 /** A request under way. retry: forget that it was sent. */
 interface Pending {
@@ -188,7 +180,8 @@ export class Subscriptions {
       for (const holder of pattern.holders) holder.answered(pattern.text, { ok: true });
     }
     for (const topic of pending.topics) {
-      if (topic.phase === 'asked') this.refuse(topic.symbol, topic.channel, { code: 0, text: 'the server gave no answer' }, undefined);
+      if (topic.phase === 'asked')
+        this.refuse(topic.symbol, topic.channel, { code: 0, text: 'the server gave no answer' }, undefined);
     }
   }
 
@@ -196,7 +189,13 @@ export class Subscriptions {
     const { pattern } = pending;
     const entry = this.env.instruments.get(result.symbol);
     if ((result.channel !== 'quote' && result.channel !== 'trade') || entry === undefined) {
-      this.env.error(new FeedError('protocol', `${result.symbol}: a handle without ${entry === undefined ? 'its instrument' : 'a channel that was asked for'}`, true));
+      this.env.error(
+        new FeedError(
+          'protocol',
+          `${result.symbol}: a handle without ${entry === undefined ? 'its instrument' : 'a channel that was asked for'}`,
+          true,
+        ),
+      );
       return;
     }
     const topic = this.topic(result.channel, result.symbol);
@@ -261,7 +260,8 @@ export class Subscriptions {
   private plan(): void {
     const { limits, env } = this;
     for (const topic of this.topics()) this.drop(topic);
-    for (const [key, pattern] of this.patterns) if (pattern.holders.size === 0 && pattern.phase !== 'asked') this.patterns.delete(key);
+    for (const [key, pattern] of this.patterns)
+      if (pattern.holders.size === 0 && pattern.phase !== 'asked') this.patterns.delete(key);
     if (limits === undefined) return;
     const now = env.clock.now();
     for (const { request, sent, ...pending } of this.wanted(limits, now)) {
@@ -304,7 +304,7 @@ export class Subscriptions {
       };
     }
     const absent = [...this.topics()].filter((t) => t.phase === 'absent' && isAsked(t));
-    for (const group of groupBy(absent, (t) => `${t.channel} ${this.cadence(t)} ${history(t)}`)) {
+    for (const group of groupBy(absent, (t) => `${t.channel} ${this.cadence(t)} ${longest(t.holders)}`)) {
       for (const topics of limits.chunks(group, (t) => symbolBytes(t.symbol, t.position !== undefined))) yield this.ask(topics);
     }
     for (const pattern of this.patterns.values()) if (pattern.phase === 'absent') yield this.askPattern(pattern);
@@ -326,7 +326,7 @@ export class Subscriptions {
         symbols: topics.map((t) => t.symbol),
         channels: [channel],
         cadenceMs,
-        history: history(topics[0]!),
+        history: longest(topics[0]!.holders),
         resume: topics.flatMap((t) => (t.position === undefined ? [] : [{ symbol: t.symbol, channel, ...t.position }])),
       },
       sent: () => topics.forEach((t) => (t.phase = 'asked')),
@@ -335,12 +335,18 @@ export class Subscriptions {
   }
 
   private askPattern(pattern: Pattern): Pending & { request: Request; sent(): void } {
-    const cadenceMs = this.fastest(pattern.holders);
+    const cadenceMs = fastest(pattern.holders, this.defaultCadenceMs);
     return {
       topics: [],
       pattern,
       cadenceMs,
-      request: { type: 'subscribe', symbols: [pattern.text], channels: [pattern.channel], cadenceMs, history: longest(pattern.holders) },
+      request: {
+        type: 'subscribe',
+        symbols: [pattern.text],
+        channels: [pattern.channel],
+        cadenceMs,
+        history: longest(pattern.holders),
+      },
       sent: () => (pattern.phase = 'asked'),
       retry: () => (pattern.phase = 'absent'),
     };
@@ -359,18 +365,7 @@ export class Subscriptions {
   }
 
   private cadence(topic: Topic<any>): number | undefined {
-    return this.fastest(topic.holders);
-  }
-
-  /** undefined is the server's default, which is also what it counts as among others. */
-  private fastest(holders: Iterable<Holder>): number | undefined {
-    let fastest = Infinity;
-    let defaulted = false;
-    for (const { cadenceMs } of holders) {
-      if (cadenceMs === undefined) defaulted = true;
-      else fastest = Math.min(fastest, cadenceMs);
-    }
-    return defaulted && fastest >= this.defaultCadenceMs ? undefined : fastest;
+    return fastest(topic.holders, this.defaultCadenceMs);
   }
 
   // ---- small parts
@@ -391,7 +386,8 @@ export class Subscriptions {
   private pattern(channel: Channel, text: string): Pattern {
     const key = `${channel} ${text}`;
     let pattern = this.patterns.get(key);
-    if (pattern === undefined) this.patterns.set(key, (pattern = { channel, text, holders: new Set(), matched: new Set(), phase: 'absent' }));
+    if (pattern === undefined)
+      this.patterns.set(key, (pattern = { channel, text, holders: new Set(), matched: new Set(), phase: 'absent' }));
     return pattern;
   }
 
@@ -424,21 +420,4 @@ export class Subscriptions {
     this.env.clock.clearTimeout(this.timer);
     this.timer = this.env.clock.setTimeout(() => this.plan(), ms);
   }
-}
-
-/** By name, or because a pattern's answer alone would not bring it back where it was. */
-function isAsked(topic: Topic<any>): boolean {
-  if (topic.position !== undefined || topic.repairs > 0) return true;
-  for (const holder of topic.holders) if (holder.asked(topic.symbol)) return true;
-  return false;
-}
-
-function history(topic: Topic<any>): number | undefined {
-  return longest(topic.holders);
-}
-
-function longest(holders: Iterable<Holder>): number | undefined {
-  let most: number | undefined;
-  for (const { history } of holders) if (history !== undefined) most = Math.max(most ?? 0, history);
-  return most;
 }

@@ -149,7 +149,10 @@ export class TradeTopic extends Topic<TradeHolder> {
   private holes: Hole[] = [];
 
   /** missed is told of every run of trades that will not come. */
-  constructor(symbol: string, private readonly missed: (count: number) => void) {
+  constructor(
+    symbol: string,
+    private readonly missed: (count: number) => void,
+  ) {
     super(symbol);
   }
 
@@ -169,7 +172,8 @@ export class TradeTopic extends Topic<TradeHolder> {
     let last: TradeTopic['position'];
     const reach = (epoch: Epoch, sequence: number) => {
       const from = last === undefined ? sequence : last.epoch === epoch ? last.sequence + 1 : 1;
-      if (from < sequence) events.push({ type: 'gap', symbol: this.symbol, epoch, from, to: sequence - 1, count: sequence - from });
+      if (from < sequence)
+        events.push({ type: 'gap', symbol: this.symbol, epoch, from, to: sequence - 1, count: sequence - from });
     };
     for (const trade of this.newest(count)) {
       reach(trade.epoch, trade.sequence);
@@ -185,7 +189,8 @@ export class TradeTopic extends Topic<TradeHolder> {
     const applied = base.apply(wire);
     if (applied !== 'ok') {
       // A trade that numbers cannot hold is told as missing, so that a repair does not bring it back.
-      if (applied === 'unsafe' && this.position !== undefined) this.miss('gap', this.position.epoch, this.position.sequence + 1, this.position.sequence + 1);
+      if (applied === 'unsafe' && this.position !== undefined)
+        this.miss('gap', this.position.epoch, this.position.sequence + 1, this.position.sequence + 1);
       return applied;
     }
     this.repairAt = undefined;
@@ -193,7 +198,8 @@ export class TradeTopic extends Topic<TradeHolder> {
       if (!this.startedAgain(wire)) return 'ok'; // seen before
       this.position = { epoch: base.epoch, sequence: 0 };
     }
-    while (this.holes.length > 0 && before(this.holes[0]!.epoch, this.holes[0]!.from, base.epoch, base.sequence)) this.tell(this.holes.shift()!);
+    while (this.holes.length > 0 && before(this.holes[0]!.epoch, this.holes[0]!.from, base.epoch, base.sequence))
+      this.tell(this.holes.shift()!);
     this.missBefore(base.epoch, base.sequence);
     this.position = { epoch: base.epoch, sequence: base.sequence };
     this.keep(this.row(wire, at));
@@ -213,7 +219,8 @@ export class TradeTopic extends Topic<TradeHolder> {
    * then it is certain that an epoch before theirs has no more.
    */
   settle(): void {
-    while (this.holes.length > 0 && (this.holes.length > MAX_HOLES || this.isNext(this.holes[0]!))) this.tell(this.holes.shift()!);
+    while (this.holes.length > 0 && (this.holes.length > MAX_HOLES || this.isNext(this.holes[0]!)))
+      this.tell(this.holes.shift()!);
   }
 
   private isNext(hole: Hole): boolean {
@@ -239,7 +246,8 @@ export class TradeTopic extends Topic<TradeHolder> {
 
   private miss(type: 'lost' | 'gap', epoch: Epoch, from: number, to: number): void {
     const missed: MissedTrades = { symbol: this.symbol, epoch, from, to, count: to - from + 1 };
-    if (this.position === undefined || before(this.position.epoch, this.position.sequence, epoch, to)) this.position = { epoch, sequence: to };
+    if (this.position === undefined || before(this.position.epoch, this.position.sequence, epoch, to))
+      this.position = { epoch, sequence: to };
     this.missed(missed.count);
     this.hand(type === 'lost' ? { type, by: 'server', ...missed } : { type, ...missed });
   }
@@ -253,10 +261,15 @@ export class TradeTopic extends Topic<TradeHolder> {
     const { base } = this;
     const held = this.ring.find((t) => t.epoch === base.epoch && t.sequence === base.sequence);
     const exchangeTimeUs = base.exchangeTimeUs === 0 ? null : base.exchangeTimeUs;
-    if (held !== undefined) return held.price !== base.price || held.size !== wire.size || held.exchangeTimeUs !== exchangeTimeUs || held.id !== this.id;
+    if (held !== undefined)
+      return (
+        held.price !== base.price || held.size !== wire.size || held.exchangeTimeUs !== exchangeTimeUs || held.id !== this.id
+      );
     const last = this.ring.at(-1);
     if (last === undefined) return false;
-    return exchangeTimeUs !== null && last.exchangeTimeUs !== null ? exchangeTimeUs > last.exchangeTimeUs : base.ingestTimeUs > last.ingestTimeUs;
+    return exchangeTimeUs !== null && last.exchangeTimeUs !== null
+      ? exchangeTimeUs > last.exchangeTimeUs
+      : base.ingestTimeUs > last.ingestTimeUs;
   }
 
   private get id(): number | string | null {

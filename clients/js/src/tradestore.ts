@@ -37,7 +37,13 @@ export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeSt
   /** A loop that falls behind its bounded queue is told what it lost. */
   [Symbol.asyncIterator](): AsyncIterator<TradeEvent[]> {
     const queue = new Queue(Math.max(MIN_QUEUE, 4 * this.buffer));
-    const loop: Loop = { queue, batches: new Batches<TradeEvent[]>(() => queue.take(), () => this.loops.delete(loop)) };
+    const loop: Loop = {
+      queue,
+      batches: new Batches<TradeEvent[]>(
+        () => queue.take(),
+        () => this.loops.delete(loop),
+      ),
+    };
     this.loops.add(loop);
     if (this.closed) loop.batches.end();
     return loop.batches;

@@ -42,7 +42,9 @@ describe('connecting', () => {
     const given = globalThis.WebSocket;
     try {
       (globalThis as any).WebSocket = undefined;
-      expect(() => createClient({ url: 'ws://x/' }).connect()).toThrow(expect.objectContaining({ code: 'no-websocket', text: expect.stringContaining('npm install ws') }));
+      expect(() => createClient({ url: 'ws://x/' }).connect()).toThrow(
+        expect.objectContaining({ code: 'no-websocket', text: expect.stringContaining('npm install ws') }),
+      );
     } finally {
       globalThis.WebSocket = given;
     }
@@ -55,10 +57,14 @@ describe('connecting', () => {
       }
     } as any;
     const client = createClient({ url: 'nonsense', WebSocket: Refuses });
-    expect(() => client.connect()).toThrow(expect.objectContaining({ code: 'bad-option', text: expect.stringContaining('wss://host/v1/ws') }));
+    expect(() => client.connect()).toThrow(
+      expect.objectContaining({ code: 'bad-option', text: expect.stringContaining('wss://host/v1/ws') }),
+    );
     expect(client.state).toBe('idle');
     expect(() => createClient({ url: '' })).toThrow(FeedError);
-    expect(() => createClient({ url: 'ws://x/', client: 'é'.repeat(65) })).toThrow(expect.objectContaining({ code: 'bad-option' }));
+    expect(() => createClient({ url: 'ws://x/', client: 'é'.repeat(65) })).toThrow(
+      expect.objectContaining({ code: 'bad-option' }),
+    );
   });
 
   it('gives up an attempt without a welcome after 10 s', async () => {
@@ -146,7 +152,13 @@ describe('coming back', () => {
     const w = new World();
     const session = await w.up();
     session.socket.end(code, 'why');
-    expect(w.states.at(-1)).toEqual({ state, previous: 'live', code, reason: 'why', ...(retryInMs !== undefined && { retryInMs }) });
+    expect(w.states.at(-1)).toEqual({
+      state,
+      previous: 'live',
+      code,
+      reason: 'why',
+      ...(retryInMs !== undefined && { retryInMs }),
+    });
     await w.clock.advance(60_000);
     expect(w.network.sockets.length > 1).toBe(state === 'reconnecting');
     expect(w.errors.some((e) => e.code === 'transport' && !e.retrying)).toBe(code >= 4500);

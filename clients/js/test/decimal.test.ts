@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { type Instrument, formatDecimal, formatPrice, formatSize } from '../src/index.js';
 
 const instrument = (over: Partial<Instrument>): Instrument => ({
-  symbol: 'test:X', priceScale: 0, sizeScale: 0, priceStep: 0, sizeStep: 0, description: '', base: '', quote: '', source: '', ...over,
+  symbol: 'test:X',
+  priceScale: 0,
+  sizeScale: 0,
+  priceStep: 0,
+  sizeStep: 0,
+  description: '',
+  base: '',
+  quote: '',
+  source: '',
+  ...over,
 });
 
 describe('formatDecimal', () => {
@@ -18,7 +27,14 @@ describe('formatDecimal', () => {
     [1, 18, '0.000000000000000001'],
   ])('writes %d at scale %d as %s', (value, scale, text) => expect(formatDecimal(value, scale)).toBe(text));
 
-  it.each([[1.5, 2], [2 ** 53, 2], [NaN, 0], [1, 19], [1, -1], [1, 0.5]])('refuses %d at scale %d', (value, scale) => {
+  it.each([
+    [1.5, 2],
+    [2 ** 53, 2],
+    [NaN, 0],
+    [1, 19],
+    [1, -1],
+    [1, 0.5],
+  ])('refuses %d at scale %d', (value, scale) => {
     expect(() => formatDecimal(value, scale)).toThrow(RangeError);
   });
 

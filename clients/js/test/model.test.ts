@@ -26,37 +26,73 @@ type Step = { name: string; run(w: World, held: Held): Promise<void> | void };
 const symbol = fc.constantFrom(...symbols);
 const cadence = fc.option(fc.constantFrom(0, 100, 250, 1000), { nil: undefined });
 const wish = (cadenceMs: number | undefined) => (cadenceMs === undefined ? {} : { cadenceMs });
-const step = <T>(name: string, arg: fc.Arbitrary<T>, run: (w: World, held: Held, arg: T) => Promise<void> | void): fc.Arbitrary<Step> =>
-  arg.map((a) => ({ name: `${name} ${JSON.stringify(a) ?? ''}`, run: (w, held) => run(w, held, a) }));
+const step = <T>(
+  name: string,
+  arg: fc.Arbitrary<T>,
+  run: (w: World, held: Held, arg: T) => Promise<void> | void,
+): fc.Arbitrary<Step> => arg.map((a) => ({ name: `${name} ${JSON.stringify(a) ?? ''}`, run: (w, held) => run(w, held, a) }));
 const plain = (name: string, run: Step['run']) => fc.constant<Step>({ name, run });
 const pick = <T>(from: T[], n: number): T | undefined => (from.length === 0 ? undefined : from[n % from.length]);
 
 const market: fc.Arbitrary<Step>[] = [
-  step('quote', fc.record({ symbol, bid: fc.nat(1000), bidSize: fc.nat(50), askSize: fc.nat(50), has: fc.nat(7), transitMs: fc.integer({ min: -50, max: 50 }) }), (w, _, { symbol, bid, ...over }) => w.server.quote(symbol, bid, over)),
-  step('trades', fc.record({ symbol, price: fc.nat(1000), id: fc.option(fc.nat(5000), { nil: 0 }), count: fc.integer({ min: 1, max: 6 }) }), (w, _, { symbol, price, id, count }) => {
-    for (let i = 0; i < count; i++) w.server.trade(symbol, price + i, { id });
-  }),
-  step('gap', fc.record({ symbol, count: fc.integer({ min: 1, max: 5 }) }), (w, _, { symbol, count }) => w.server.gap(symbol, count)),
+  step(
+    'quote',
+    fc.record({
+      symbol,
+      bid: fc.nat(1000),
+      bidSize: fc.nat(50),
+      askSize: fc.nat(50),
+      has: fc.nat(7),
+      transitMs: fc.integer({ min: -50, max: 50 }),
+    }),
+    (w, _, { symbol, bid, ...over }) => w.server.quote(symbol, bid, over),
+  ),
+  step(
+    'trades',
+    fc.record({ symbol, price: fc.nat(1000), id: fc.option(fc.nat(5000), { nil: 0 }), count: fc.integer({ min: 1, max: 6 }) }),
+    (w, _, { symbol, price, id, count }) => {
+      for (let i = 0; i < count; i++) w.server.trade(symbol, price + i, { id });
+    },
+  ),
+  step('gap', fc.record({ symbol, count: fc.integer({ min: 1, max: 5 }) }), (w, _, { symbol, count }) =>
+    w.server.gap(symbol, count),
+  ),
   plain('publisher restarts', (w) => {
     w.server.epoch++;
     for (const m of w.server.markets.values()) m.trades = 0;
   }),
-  step('status', fc.record({ symbol, quality: fc.constantFrom(Quality.OK, Quality.SUSPECT, Quality.SYNCING), trading: fc.constantFrom(Trading.OPEN, Trading.HALTED) }), (w, _, { symbol, ...status }) => {
-    Object.assign(w.server.markets.get(symbol)!, status);
-    for (const s of w.server.sessions) s.sendStatuses();
-  }),
+  step(
+    'status',
+    fc.record({
+      symbol,
+      quality: fc.constantFrom(Quality.OK, Quality.SUSPECT, Quality.SYNCING),
+      trading: fc.constantFrom(Trading.OPEN, Trading.HALTED),
+    }),
+    (w, _, { symbol, ...status }) => {
+      Object.assign(w.server.markets.get(symbol)!, status);
+      for (const s of w.server.sessions) s.sendStatuses();
+    },
+  ),
 ];
 
 const stores: fc.Arbitrary<Step>[] = [
-  step('open quotes', fc.record({ symbols: fc.subarray(asks, { minLength: 1 }), cadenceMs: cadence }), (w, held, { symbols, cadenceMs }) => {
-    held.quotes.push(w.client.quotes(symbols, wish(cadenceMs)));
-  }),
-  step('open trades', fc.record({ symbols: fc.subarray(asks, { minLength: 1 }), cadenceMs: cadence, buffer: fc.nat(20) }), (w, held, { symbols, cadenceMs, buffer }) => {
-    const events: TradeEvent[] = [];
-    const store = w.client.trades(symbols, { buffer, history: buffer, ...wish(cadenceMs) });
-    store.subscribe((batch) => events.push(...batch));
-    held.trades.push({ store, events });
-  }),
+  step(
+    'open quotes',
+    fc.record({ symbols: fc.subarray(asks, { minLength: 1 }), cadenceMs: cadence }),
+    (w, held, { symbols, cadenceMs }) => {
+      held.quotes.push(w.client.quotes(symbols, wish(cadenceMs)));
+    },
+  ),
+  step(
+    'open trades',
+    fc.record({ symbols: fc.subarray(asks, { minLength: 1 }), cadenceMs: cadence, buffer: fc.nat(20) }),
+    (w, held, { symbols, cadenceMs, buffer }) => {
+      const events: TradeEvent[] = [];
+      const store = w.client.trades(symbols, { buffer, history: buffer, ...wish(cadenceMs) });
+      store.subscribe((batch) => events.push(...batch));
+      held.trades.push({ store, events });
+    },
+  ),
   step('close quotes', fc.nat(), (_, held, n) => {
     const store = pick(held.quotes, n);
     store?.close();
@@ -67,7 +103,9 @@ const stores: fc.Arbitrary<Step>[] = [
     held1?.store.close();
     held.trades = held.trades.filter((s) => s !== held1);
   }),
-  step('rate', fc.record({ n: fc.nat(), ms: fc.constantFrom(0, 100, 1000) }), (_, held, { n, ms }) => pick<QuoteStore | TradeStore>([...held.quotes, ...held.trades.map((t) => t.store)], n)?.setRate(ms)),
+  step('rate', fc.record({ n: fc.nat(), ms: fc.constantFrom(0, 100, 1000) }), (_, held, { n, ms }) =>
+    pick<QuoteStore | TradeStore>([...held.quotes, ...held.trades.map((t) => t.store)], n)?.setRate(ms),
+  ),
   step('visibility', fc.constantFrom('shown' as const, 'hidden' as const), (w, _, v) => w.client.setVisibility(v)),
 ];
 
@@ -78,7 +116,9 @@ const troubles: fc.Arbitrary<Step>[] = [
     w.network.sockets.at(-1)?.end(1006);
   }),
   plain('silent', (w) => void (w.server.sessions.length > 0 && (w.server.last.silent = true))),
-  plain('goaway', (w) => w.server.sessions.at(-1)?.send({ goaway: { reason: 'drain', reconnectMinMs: 100, reconnectMaxMs: 900 } })),
+  plain('goaway', (w) =>
+    w.server.sessions.at(-1)?.send({ goaway: { reason: 'drain', reconnectMinMs: 100, reconnectMaxMs: 900 } }),
+  ),
   plain('garbage', (w) => w.network.sockets.at(-1)?.deliver(new Uint8Array([0xff, 0xff]))),
   plain('close and connect', (w) => {
     w.client.close();
@@ -95,7 +135,12 @@ const passing: fc.Arbitrary<Step>[] = [
   plain('settle', () => settle()),
 ];
 
-const anyStep = fc.oneof({ weight: 8, arbitrary: fc.oneof(...market) }, { weight: 4, arbitrary: fc.oneof(...stores) }, { weight: 3, arbitrary: fc.oneof(...troubles) }, { weight: 8, arbitrary: fc.oneof(...passing) });
+const anyStep = fc.oneof(
+  { weight: 8, arbitrary: fc.oneof(...market) },
+  { weight: 4, arbitrary: fc.oneof(...stores) },
+  { weight: 3, arbitrary: fc.oneof(...troubles) },
+  { weight: 8, arbitrary: fc.oneof(...passing) },
+);
 
 /** Each trade and gap of the log as [epoch, from, to], for the count of what a store was told. */
 function checkTape(market: Market, events: TradeEvent[]): void {
@@ -104,7 +149,8 @@ function checkTape(market: Market, events: TradeEvent[]): void {
   const endOf = (epoch: number) => Math.max(0, ...ofEpoch(epoch).map((e) => (e.type === 'gap' ? e.to : e.sequence)));
   let last: { epoch: number; sequence: number } | undefined;
   for (const e of events) {
-    const [epoch, from, to] = e.type === 'trade' ? [Number(e.trade.epoch), e.trade.sequence, e.trade.sequence] : [Number(e.epoch), e.from, e.to];
+    const [epoch, from, to] =
+      e.type === 'trade' ? [Number(e.trade.epoch), e.trade.sequence, e.trade.sequence] : [Number(e.epoch), e.from, e.to];
     if (last !== undefined) {
       if (epoch !== last.epoch) expect(last.sequence, 'the end of an epoch is told').toBe(endOf(last.epoch));
       expect([epoch, from], 'each follows the one before').toEqual([epoch, epoch === last.epoch ? last.sequence + 1 : 1]);
@@ -113,7 +159,13 @@ function checkTape(market: Market, events: TradeEvent[]): void {
     if (e.type !== 'trade') continue;
     const truth = log.find((t) => t.type === 'trade' && t.epoch === epoch && t.sequence === from);
     expect(truth, 'a trade that was').toBeDefined();
-    if (truth?.type === 'trade') expect([e.trade.price, e.trade.size, e.trade.id ?? 0, e.trade.exchangeTimeUs]).toEqual([truth.price, truth.size, truth.id, truth.exchangeUs]);
+    if (truth?.type === 'trade')
+      expect([e.trade.price, e.trade.size, e.trade.id ?? 0, e.trade.exchangeTimeUs]).toEqual([
+        truth.price,
+        truth.size,
+        truth.id,
+        truth.exchangeUs,
+      ]);
   }
   const end = log.at(-1);
   if (last !== undefined && end !== undefined) expect(last).toEqual({ epoch: end.epoch, sequence: endOf(end.epoch) });
@@ -162,10 +214,17 @@ it('keeps its promises through any run of events', async () => {
       expect(w.errors.filter((e) => e.code !== 'transport' && e.code !== 'decode')).toEqual([]);
       for (const store of held.quotes) checkQuotes(w, store);
       for (const { store, events } of held.trades) {
-        for (const symbol of store.symbols()) checkTape(w.server.markets.get(symbol)!, events.filter((e) => (e.type === 'trade' ? e.trade.symbol : e.symbol) === symbol));
+        for (const symbol of store.symbols())
+          checkTape(
+            w.server.markets.get(symbol)!,
+            events.filter((e) => (e.type === 'trade' ? e.trade.symbol : e.symbol) === symbol),
+          );
       }
       // Nothing is held at the server that no store holds.
-      const wanted = new Set([...held.quotes.flatMap((s) => s.symbols().map((x) => `quote ${x}`)), ...held.trades.flatMap((s) => s.store.symbols().map((x) => `trade ${x}`))]);
+      const wanted = new Set([
+        ...held.quotes.flatMap((s) => s.symbols().map((x) => `quote ${x}`)),
+        ...held.trades.flatMap((s) => s.store.symbols().map((x) => `trade ${x}`)),
+      ]);
       expect(new Set([...w.server.last.subscriptions.values()].map((s) => `${s.channel} ${s.market.symbol}`))).toEqual(wanted);
       w.client.close();
       expect(w.clock.waiting).toBe(0);

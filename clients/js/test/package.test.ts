@@ -13,8 +13,14 @@ import manifest from '../package.json' with { type: 'json' };
 const entry = fileURLToPath(new URL('../src/index.ts', import.meta.url));
 const bundle = async (contents?: string) => {
   const { outputFiles } = await build({
-    ...(contents === undefined ? { entryPoints: [entry] } : { stdin: { contents, resolveDir: fileURLToPath(new URL('..', import.meta.url)), loader: 'ts' } }),
-    bundle: true, minify: true, format: 'esm', target: 'es2022', write: false,
+    ...(contents === undefined
+      ? { entryPoints: [entry] }
+      : { stdin: { contents, resolveDir: fileURLToPath(new URL('..', import.meta.url)), loader: 'ts' } }),
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false,
   });
   return outputFiles[0]!.contents;
 };

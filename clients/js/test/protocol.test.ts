@@ -8,7 +8,11 @@ import { ErrorCode, ErrorCodeSchema } from './gen/feed/v1/feed_pb.js';
 const protocol = readFileSync(new URL('../../../PROTOCOL.md', import.meta.url), 'utf8');
 
 /** Rows of the table of close codes: code, name, whether and when to come back. */
-const closeCodes = [...protocol.matchAll(/^\| (\d{4}) \| ([^|]+) \| ([^|]+) \|/gm)].map(([, code, name, back]) => ({ code: Number(code), name: name!, back: back! }));
+const closeCodes = [...protocol.matchAll(/^\| (\d{4}) \| ([^|]+) \| ([^|]+) \|/gm)].map(([, code, name, back]) => ({
+  code: Number(code),
+  name: name!,
+  back: back!,
+}));
 
 it('finds the table', () => expect(closeCodes.length).toBeGreaterThan(10));
 

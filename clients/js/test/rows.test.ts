@@ -9,7 +9,9 @@ const trade = (over: Partial<WireTrade>) => Object.assign(new WireTrade(), over)
 describe('quotes', () => {
   it('takes a full row from zero and adds differences', () => {
     const base = new QuoteBase();
-    expect(base.apply(quote({ sequence: 9, bid: 100, bidSize: 5, ask: 110, askSize: 7, has: 7, ageMs: 4, transitMs: 30 }))).toBe('ok');
+    expect(base.apply(quote({ sequence: 9, bid: 100, bidSize: 5, ask: 110, askSize: 7, has: 7, ageMs: 4, transitMs: 30 }))).toBe(
+      'ok',
+    );
     expect(base).toMatchObject({ bid: 100, ask: 110, has: 7, ageMs: 4, transitMs: 30, full: true });
     expect(base.apply(quote({ bid: -1, askSize: 3, transitMs: -5 }))).toBe('ok');
     // The age is never a difference: absent, it is 0.
@@ -38,9 +40,19 @@ describe('quotes', () => {
 describe('trades', () => {
   it('adds differences, and one to ids and sequences', () => {
     const base = new TradeBase();
-    expect(base.apply(trade({ sequence: 41, epoch: 3, price: 500, exchangeTimeUs: 1_000_000, transitMs: 20, id: 900 }))).toBe('ok');
+    expect(base.apply(trade({ sequence: 41, epoch: 3, price: 500, exchangeTimeUs: 1_000_000, transitMs: 20, id: 900 }))).toBe(
+      'ok',
+    );
     expect(base.apply(trade({ price: -2, exchangeTimeUs: 50, transitMs: 1 }))).toBe('ok');
-    expect(base).toMatchObject({ price: 498, exchangeTimeUs: 1_000_050, transitMs: 21, id: 901, sequence: 42, epoch: 3, ingestTimeUs: 1_021_050 });
+    expect(base).toMatchObject({
+      price: 498,
+      exchangeTimeUs: 1_000_050,
+      transitMs: 21,
+      id: 901,
+      sequence: 42,
+      epoch: 3,
+      ingestTimeUs: 1_021_050,
+    });
     base.apply(trade({ id: 9 }));
     expect(base).toMatchObject({ id: 911, sequence: 43 });
     base.apply(trade({ id: -912 })); // this one has none

@@ -61,7 +61,8 @@ describe('a store of quotes', () => {
       () => w.client.quotes(['a:X'], { cadenceMs: 0.5 }),
       () => w.client.trades(['a:X'], { history: NaN }),
       () => w.client.trades(['a:X'], { buffer: Infinity }),
-    ]) expect(make).toThrow(expect.objectContaining({ code: 'bad-option' }));
+    ])
+      expect(make).toThrow(expect.objectContaining({ code: 'bad-option' }));
     expect(w.network.sockets).toEqual([]);
   });
 
@@ -167,7 +168,10 @@ describe('for await over trades', () => {
     }
     const events = (await loop.next()).value as TradeEvent[];
     expect(events.length).toBeLessThanOrEqual(1002);
-    const [y, x] = [events.find((e) => e.type === 'lost' && e.symbol === 'a:Y'), events.find((e) => e.type === 'lost' && e.symbol === 'a:X')];
+    const [y, x] = [
+      events.find((e) => e.type === 'lost' && e.symbol === 'a:Y'),
+      events.find((e) => e.type === 'lost' && e.symbol === 'a:X'),
+    ];
     expect(y).toMatchObject({ by: 'consumer', from: 1, to: 4, count: 4 });
     const trades = events.flatMap((e) => (e.type === 'trade' ? [e.trade.sequence] : []));
     expect(x).toMatchObject({ by: 'consumer', from: 1, to: trades[0]! - 1, count: trades[0]! - 1 });
@@ -212,7 +216,10 @@ describe('listeners that throw', () => {
     await w.flush();
     expect(seen).toEqual(['a:X=1', 'a:X=2']);
     expect(w.client.state).toBe('live');
-    expect(w.errors.map((e) => [e.code, e.cause])).toEqual([['callback', boom], ['callback', boom]]);
+    expect(w.errors.map((e) => [e.code, e.cause])).toEqual([
+      ['callback', boom],
+      ['callback', boom],
+    ]);
     expect(reported).toEqual([]); // somebody listens
   });
 

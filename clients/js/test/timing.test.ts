@@ -20,11 +20,17 @@ describe('the wait before an attempt', () => {
   });
   it('lies within a window that the server asked for, and is no shorter when attempts fail', () => {
     fc.assert(
-      fc.property(fc.nat(20), fc.nat(10_000), fc.nat(10_000), fc.double({ min: 0, max: 0.999, noNaN: true }), (failures, minMs, extra, chance) => {
-        const wait = retryDelay(failures, backoff, { minMs, maxMs: minMs + extra }, () => chance);
-        expect(wait).toBeGreaterThanOrEqual(minMs);
-        if (failures === 0) expect(wait).toBeLessThanOrEqual(minMs + extra);
-      }),
+      fc.property(
+        fc.nat(20),
+        fc.nat(10_000),
+        fc.nat(10_000),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (failures, minMs, extra, chance) => {
+          const wait = retryDelay(failures, backoff, { minMs, maxMs: minMs + extra }, () => chance);
+          expect(wait).toBeGreaterThanOrEqual(minMs);
+          if (failures === 0) expect(wait).toBeLessThanOrEqual(minMs + extra);
+        },
+      ),
     );
   });
   it('takes a window that is upside down as its lower end', () => {
@@ -82,15 +88,27 @@ describe('limits', () => {
   const wire = { clientFrameBytes: 4096, serverFrameBytes: 0, subscriptions: 0, symbolsPerRequest: 100, requestsPerSecond: 50 };
 
   it('cut requests that fit, in order and without loss', () => {
-    const symbols = fc.array(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 64 }).filter((s) => s.length <= 64), { maxLength: 300 });
+    const symbols = fc.array(
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 64 }).filter((s) => s.length <= 64),
+      { maxLength: 300 },
+    );
     fc.assert(
       fc.property(symbols, fc.boolean(), (symbols, resumes) => {
         const limits = new Limits(wire);
         const chunks = limits.chunks(symbols, (s) => symbolBytes(s, resumes));
         expect(chunks.flat()).toEqual(symbols);
         for (const chunk of chunks) {
-          const resume = resumes ? chunk.map((symbol) => ({ symbol, channel: 'trade', epoch: 2n ** 64n - 1n, sequence: Number.MAX_SAFE_INTEGER })) : undefined;
-          const bytes = encodeRequest(0xffff_ffff, { type: 'subscribe', symbols: chunk, channels: ['trade'], cadenceMs: 0xffff_ffff, history: 0xffff_ffff, resume });
+          const resume = resumes
+            ? chunk.map((symbol) => ({ symbol, channel: 'trade', epoch: 2n ** 64n - 1n, sequence: Number.MAX_SAFE_INTEGER }))
+            : undefined;
+          const bytes = encodeRequest(0xffff_ffff, {
+            type: 'subscribe',
+            symbols: chunk,
+            channels: ['trade'],
+            cadenceMs: 0xffff_ffff,
+            history: 0xffff_ffff,
+            resume,
+          });
           expect(bytes.length).toBeLessThanOrEqual(4096);
           expect(chunk.length).toBeLessThanOrEqual(100);
         }
@@ -99,12 +117,20 @@ describe('limits', () => {
     );
     const handles = Array.from({ length: 5000 }, (_, i) => 0xffff_ffff - i);
     for (const chunk of new Limits({ ...wire, symbolsPerRequest: 10_000 }).handleChunks(handles)) {
-      expect(encodeRequest(0xffff_ffff, { type: 'setRate', handles: chunk, cadenceMs: 0xffff_ffff }).length).toBeLessThanOrEqual(4096);
+      expect(encodeRequest(0xffff_ffff, { type: 'setRate', handles: chunk, cadenceMs: 0xffff_ffff }).length).toBeLessThanOrEqual(
+        4096,
+      );
     }
   });
 
   it('are guessed small where the server names none', () => {
-    const limits = new Limits({ clientFrameBytes: 0, serverFrameBytes: 0, subscriptions: 0, symbolsPerRequest: 0, requestsPerSecond: 0 });
+    const limits = new Limits({
+      clientFrameBytes: 0,
+      serverFrameBytes: 0,
+      subscriptions: 0,
+      symbolsPerRequest: 0,
+      requestsPerSecond: 0,
+    });
     expect(limits).toMatchObject({ symbols: 100, requestsPerSecond: 5 });
   });
 

@@ -15,7 +15,8 @@ function plain(value: unknown, ours: unknown): unknown {
   if (Array.isArray(value)) return value.map((v, i) => plain(v, (ours as unknown[])[i]));
   if (value === null || typeof value !== 'object') return value;
   const out: Record<string, unknown> = {};
-  for (const key of Object.keys(ours as object)) out[key] = plain((value as Record<string, unknown>)[key], (ours as Record<string, unknown>)[key]);
+  for (const key of Object.keys(ours as object))
+    out[key] = plain((value as Record<string, unknown>)[key], (ours as Record<string, unknown>)[key]);
   return out;
 }
 
@@ -24,7 +25,14 @@ function official(bytes: Uint8Array): unknown {
   const theirs = fromBinary(ServerFrameSchema, bytes) as any;
   theirs.quotes = theirs.quotes.map((q: any) => ({ ...q, has: q.has ?? -1, unsafe: false }));
   theirs.trades = theirs.trades.map((t: any) => ({ ...t, unsafe: false }));
-  if (theirs.welcome !== undefined) theirs.welcome.limits ??= { clientFrameBytes: 0, serverFrameBytes: 0, subscriptions: 0, symbolsPerRequest: 0, requestsPerSecond: 0 };
+  if (theirs.welcome !== undefined)
+    theirs.welcome.limits ??= {
+      clientFrameBytes: 0,
+      serverFrameBytes: 0,
+      subscriptions: 0,
+      symbolsPerRequest: 0,
+      requestsPerSecond: 0,
+    };
   return plain(theirs, decodeFrame(bytes));
 }
 
@@ -92,7 +100,12 @@ describe('reading', () => {
     w.tag(201, WireType.Bit64).fixed64(7n);
     w.tag(202, WireType.LengthDelimited).string('later');
     w.tag(203, WireType.Bit32).fixed32(7);
-    w.tag(204, WireType.StartGroup).tag(1, WireType.Varint).uint32(5).tag(2, WireType.StartGroup).tag(2, WireType.EndGroup).tag(204, WireType.EndGroup);
+    w.tag(204, WireType.StartGroup)
+      .tag(1, WireType.Varint)
+      .uint32(5)
+      .tag(2, WireType.StartGroup)
+      .tag(2, WireType.EndGroup)
+      .tag(204, WireType.EndGroup);
     w.tag(7, WireType.Varint).uint32(9); // a known field as another type is another field
     w.tag(8, WireType.Varint).uint32(3);
     const frame = decodeFrame(w.finish());
@@ -101,7 +114,13 @@ describe('reading', () => {
 
   it('takes lists of numbers packed and one by one', () => {
     const w = new BinaryWriter();
-    const grant = new BinaryWriter().tag(1, WireType.Varint).uint32(1).tag(1, WireType.LengthDelimited).bytes(new Uint8Array([2, 3])).tag(1, WireType.Varint).uint32(4);
+    const grant = new BinaryWriter()
+      .tag(1, WireType.Varint)
+      .uint32(1)
+      .tag(1, WireType.LengthDelimited)
+      .bytes(new Uint8Array([2, 3]))
+      .tag(1, WireType.Varint)
+      .uint32(4);
     w.tag(20, WireType.LengthDelimited).bytes(grant.finish());
     expect(decodeFrame(w.finish()).grants[0]!.handles).toEqual([1, 2, 3, 4]);
   });
@@ -123,13 +142,29 @@ describe('reading', () => {
 
   it('marks the row that holds a number beyond 2^53, and reads the others', () => {
     const frame = create(ServerFrameSchema, {
-      quotes: [{ handle: 1, bid: 5n }, { handle: 2, bid: 2n ** 53n }, { handle: 3, bidSize: -(2n ** 60n) }, { handle: 4, ask: 6n }],
-      trades: [{ handle: 5, size: 2n ** 53n }, { handle: 6, size: 7n, id: 2n ** 62n, epoch: 2n ** 63n }],
+      quotes: [
+        { handle: 1, bid: 5n },
+        { handle: 2, bid: 2n ** 53n },
+        { handle: 3, bidSize: -(2n ** 60n) },
+        { handle: 4, ask: 6n },
+      ],
+      trades: [
+        { handle: 5, size: 2n ** 53n },
+        { handle: 6, size: 7n, id: 2n ** 62n, epoch: 2n ** 63n },
+      ],
     });
     const read = decodeFrame(toBinary(ServerFrameSchema, frame));
-    expect(read.quotes.map((q) => [q.handle, q.unsafe])).toEqual([[1, false], [2, true], [3, true], [4, false]]);
+    expect(read.quotes.map((q) => [q.handle, q.unsafe])).toEqual([
+      [1, false],
+      [2, true],
+      [3, true],
+      [4, false],
+    ]);
     expect(read.quotes[3]!.ask).toBe(6);
-    expect(read.trades.map((t) => [t.handle, t.unsafe])).toEqual([[5, true], [6, false]]);
+    expect(read.trades.map((t) => [t.handle, t.unsafe])).toEqual([
+      [5, true],
+      [6, false],
+    ]);
     expect(read.trades[1]).toMatchObject({ size: 7, id: 2n ** 62n, epoch: 2n ** 63n });
   });
 
@@ -162,11 +197,20 @@ describe('writing', () => {
   const request: fc.Arbitrary<Request> = fc.oneof(
     fc.record({ type: fc.constant('hello' as const), client: text }),
     fc.record({
-      type: fc.constant('subscribe' as const), symbols: fc.array(text), channels: fc.array(text, { maxLength: 3 }), cadenceMs: maybe(uint32), history: maybe(uint32),
+      type: fc.constant('subscribe' as const),
+      symbols: fc.array(text),
+      channels: fc.array(text, { maxLength: 3 }),
+      cadenceMs: maybe(uint32),
+      history: maybe(uint32),
       resume: maybe(fc.array(fc.record({ symbol: text, channel: text, epoch, sequence: safe }))),
     }),
     fc.record({ type: fc.constant('unsubscribe' as const), handles: fc.array(uint32) }),
-    fc.record({ type: fc.constant('setRate' as const), handles: fc.array(uint32), cadenceMs: maybe(uint32), visibility: maybe(fc.constantFrom('shown' as const, 'hidden' as const, 'paused' as const)) }),
+    fc.record({
+      type: fc.constant('setRate' as const),
+      handles: fc.array(uint32),
+      cadenceMs: maybe(uint32),
+      visibility: maybe(fc.constantFrom('shown' as const, 'hidden' as const, 'paused' as const)),
+    }),
     fc.record({ type: fc.constant('ping' as const), clientTimeUs: fc.maxSafeInteger() }),
   );
   const visibility = { shown: 1, hidden: 2, paused: 3 };
@@ -177,10 +221,16 @@ describe('writing', () => {
       hello: (h: any) => ({ case: 'hello', value: { client: h.client } }),
       subscribe: (s: any) => ({
         case: 'subscribe',
-        value: { ...s, resume: (s.resume ?? []).map((x: any) => ({ ...x, epoch: BigInt(x.epoch), sequence: BigInt(x.sequence) })) },
+        value: {
+          ...s,
+          resume: (s.resume ?? []).map((x: any) => ({ ...x, epoch: BigInt(x.epoch), sequence: BigInt(x.sequence) })),
+        },
       }),
       unsubscribe: (u: any) => ({ case: 'unsubscribe', value: { handles: u.handles } }),
-      setRate: (s: any) => ({ case: 'setRate', value: { ...s, visibility: s.visibility === undefined ? 0 : visibility[s.visibility as keyof typeof visibility] } }),
+      setRate: (s: any) => ({
+        case: 'setRate',
+        value: { ...s, visibility: s.visibility === undefined ? 0 : visibility[s.visibility as keyof typeof visibility] },
+      }),
       ping: (p: any) => ({ case: 'ping', value: { clientTimeUs: BigInt(p.clientTimeUs) } }),
     };
     return create(ClientFrameSchema, { id, request: cases[r.type](r) as any });
@@ -196,6 +246,8 @@ describe('writing', () => {
   });
 
   it.each([-1, 1.5, NaN, 2 ** 53])('refuses the number %d', (n) => {
-    expect(() => encodeRequest(1, { type: 'unsubscribe', handles: [n] })).toThrow(expect.objectContaining({ code: 'unsafe-integer' }));
+    expect(() => encodeRequest(1, { type: 'unsubscribe', handles: [n] })).toThrow(
+      expect.objectContaining({ code: 'unsafe-integer' }),
+    );
   });
 });

@@ -44,15 +44,21 @@ export interface WireStatus { handle: number; stream: number; quality: number; t
 export interface WireSourceStatus { source: string; stream: number; quality: number; reason: string }
 /** Of a Lost or a Gap. */
 export interface WireRange { handle: number; from: number; to: number; epoch: Epoch }
-export interface WireLimits { clientFrameBytes: number; serverFrameBytes: number; subscriptions: number; symbolsPerRequest: number; requestsPerSecond: number }
-export interface WireWelcome { session: string; serverTimeUs: number; server: string; limits: WireLimits; heartbeatMs: number; cadencesMs: number[] }
+export interface WireLimits {
+  clientFrameBytes: number; serverFrameBytes: number; subscriptions: number; symbolsPerRequest: number; requestsPerSecond: number;
+}
+export interface WireWelcome {
+  session: string; serverTimeUs: number; server: string; limits: WireLimits; heartbeatMs: number; cadencesMs: number[];
+}
 export interface WireInstrument {
   symbol: string; priceScale: number; sizeScale: number; priceStep: number; sizeStep: number;
   description: string; base: string; quote: string; source: string; statusHandle: number;
 }
 export interface WireResult { symbol: string; channel: string; handle: number; code: number; text: string }
 export interface WireSubscribed { instruments: WireInstrument[]; results: WireResult[]; partial: boolean }
-export interface WireGrant { handles: number[]; cadenceMs: number; depth: number; delayMs: number; reason: number; policy: number | bigint }
+export interface WireGrant {
+  handles: number[]; cadenceMs: number; depth: number; delayMs: number; reason: number; policy: number | bigint;
+}
 export interface WirePong { clientTimeUs: number; serverTimeUs: number }
 export interface WireGoAway { reason: string; reconnectMinMs: number; reconnectMaxMs: number }
 export interface WireError { code: number; text: string }
@@ -226,24 +232,34 @@ function schema() {
     clientFrameBytes: [1, uint32], serverFrameBytes: [2, uint32], subscriptions: [3, uint32], symbolsPerRequest: [4, uint32],
     requestsPerSecond: [5, uint32],
   });
-  const result = message<WireResult>({ symbol: [1, string], channel: [2, string], handle: [3, uint32], code: [4, enumeration], text: [5, string] });
+  const result = message<WireResult>({
+    symbol: [1, string], channel: [2, string], handle: [3, uint32], code: [4, enumeration], text: [5, string],
+  });
   return message<ServerFrame>({
     quotes: [1, each(row(() => new WireQuote(), readQuote))],
     trades: [2, each(row(() => new WireTrade(), readTrade))],
-    statuses: [6, each(message<WireStatus>({ handle: [1, uint32], stream: [2, enumeration], quality: [3, enumeration], trading: [4, enumeration], reason: [5, string] }))],
+    statuses: [6, each(message<WireStatus>({
+      handle: [1, uint32], stream: [2, enumeration], quality: [3, enumeration], trading: [4, enumeration], reason: [5, string],
+    }))],
     cutTimeUs: [7, fixed64],
     conflated: [8, uint32],
-    sourceStatuses: [9, each(message<WireSourceStatus>({ source: [1, string], stream: [2, enumeration], quality: [3, enumeration], reason: [4, string] }))],
+    sourceStatuses: [9, each(message<WireSourceStatus>({
+      source: [1, string], stream: [2, enumeration], quality: [3, enumeration], reason: [4, string],
+    }))],
     losses: [10, each(message(range))],
     gaps: [11, each(message(range))],
     partial: [12, bool],
     replyTo: [16, uint32],
     welcome: [17, maybe(message<WireWelcome>({
-      session: [1, string], serverTimeUs: [2, int64], server: [3, string], limits: [4, limits], heartbeatMs: [5, uint32], cadencesMs: [6, uint32s],
+      session: [1, string], serverTimeUs: [2, int64], server: [3, string], limits: [4, limits], heartbeatMs: [5, uint32],
+      cadencesMs: [6, uint32s],
     }))],
-    subscribed: [18, maybe(message<WireSubscribed>({ instruments: [1, each(instrument)], results: [2, each(result)], partial: [3, bool] }))],
+    subscribed: [18, maybe(message<WireSubscribed>({
+      instruments: [1, each(instrument)], results: [2, each(result)], partial: [3, bool],
+    }))],
     grants: [20, each(message<WireGrant>({
-      handles: [1, uint32s], cadenceMs: [2, uint32], depth: [3, uint32], delayMs: [4, uint32], reason: [5, enumeration], policy: [6, wide],
+      handles: [1, uint32s], cadenceMs: [2, uint32], depth: [3, uint32], delayMs: [4, uint32], reason: [5, enumeration],
+      policy: [6, wide],
     }))],
     pong: [21, maybe(message<WirePong>({ clientTimeUs: [1, int64], serverTimeUs: [2, int64] }))],
     goaway: [23, maybe(message<WireGoAway>({ reason: [1, string], reconnectMinMs: [2, uint32], reconnectMaxMs: [3, uint32] }))],

@@ -206,7 +206,11 @@ export class Reader {
   }
 
   private bad(what: string): FeedError {
-    return new FeedError('decode', `at byte ${this.pos} of ${this.buf.length}: ${what}; want a feed.v1.ServerFrame in protobuf`, true);
+    return new FeedError(
+      'decode',
+      `at byte ${this.pos} of ${this.buf.length}: ${what}; want a feed.v1.ServerFrame in protobuf`,
+      true,
+    );
   }
 
   private unsafe(): FeedError {

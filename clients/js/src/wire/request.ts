@@ -15,9 +15,21 @@ export interface Resume {
 
 export type Request =
   | { type: 'hello'; client: string }
-  | { type: 'subscribe'; symbols: readonly string[]; channels: readonly string[]; cadenceMs?: number | undefined; history?: number | undefined; resume?: readonly Resume[] | undefined }
+  | {
+      type: 'subscribe';
+      symbols: readonly string[];
+      channels: readonly string[];
+      cadenceMs?: number | undefined;
+      history?: number | undefined;
+      resume?: readonly Resume[] | undefined;
+    }
   | { type: 'unsubscribe'; handles: readonly number[] }
-  | { type: 'setRate'; handles: readonly number[]; cadenceMs?: number | undefined; visibility?: keyof typeof visibilities | undefined }
+  | {
+      type: 'setRate';
+      handles: readonly number[];
+      cadenceMs?: number | undefined;
+      visibility?: keyof typeof visibilities | undefined;
+    }
   | { type: 'ping'; clientTimeUs: number };
 
 /** id comes back as reply_to; 0: no answer is looked for. */

@@ -62,7 +62,8 @@ export class Writer {
       this.buf[this.length++] = Number(value);
       return;
     }
-    if (!Number.isSafeInteger(value) || value < 0) throw new FeedError('unsafe-integer', `${value}: want an integer from 0 to 2^53`);
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new FeedError('unsafe-integer', `${value}: want an integer from 0 to 2^53`);
     for (; value > 127; value = Math.floor(value / 128)) this.buf[this.length++] = (value % 128) | 128;
     this.buf[this.length++] = value;
   }

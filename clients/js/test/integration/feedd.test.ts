@@ -14,7 +14,8 @@ import WebSocket from 'ws';
 import { type Client, type FeedError, type QuoteRow, type TradeEvent, createClient } from '../../src/index.js';
 
 const binary = process.env.FEEDD_BIN;
-if (binary === undefined || !existsSync(binary)) throw new Error(`FEEDD_BIN is ${JSON.stringify(binary)}: want the path of a feedd binary (go build -o bin/feedd ./cmd/feedd)`);
+if (binary === undefined || !existsSync(binary))
+  throw new Error(`FEEDD_BIN is ${JSON.stringify(binary)}: want the path of a feedd binary (go build -o bin/feedd ./cmd/feedd)`);
 
 /** A port that nobody listens on. */
 async function freePort(): Promise<number> {
@@ -87,10 +88,13 @@ describe('the real server', () => {
     const { feed, errors } = connect();
     const store = feed.quotes(['test:FAKE'], { cadenceMs: 0 });
     const bids = new Set<number | null>();
-    await when<readonly QuoteRow[]>((fn) => store.subscribe(fn), (rows) => {
-      rows.forEach((r) => bids.add(r.bid));
-      return bids.size >= 3;
-    });
+    await when<readonly QuoteRow[]>(
+      (fn) => store.subscribe(fn),
+      (rows) => {
+        rows.forEach((r) => bids.add(r.bid));
+        return bids.size >= 3;
+      },
+    );
     const row = store.get('test:FAKE')!;
     expect(row.instrument).toMatchObject({ symbol: 'test:FAKE' });
     expect(row.bid!).toBeLessThan(row.ask!);
@@ -104,12 +108,22 @@ describe('the real server', () => {
   it('matches patterns, refuses with reasons, and rounds the rate', async () => {
     const { feed } = connect();
     const store = feed.quotes(['sim:*', 'sim:NOT-LISTED', 'nowhere:*'], { cadenceMs: 120 });
-    await when<readonly QuoteRow[]>((fn) => store.subscribe(fn), () => store.rows().length >= 10 && store.grant !== undefined);
+    await when<readonly QuoteRow[]>(
+      (fn) => store.subscribe(fn),
+      () => store.rows().length >= 10 && store.grant !== undefined,
+    );
     expect(store.symbols().length).toBeGreaterThanOrEqual(10);
-    expect(store.results.get('sim:NOT-LISTED')).toMatchObject({ ok: false, code: 'unknown-symbol', text: expect.stringContaining('NOT-LISTED') });
+    expect(store.results.get('sim:NOT-LISTED')).toMatchObject({
+      ok: false,
+      code: 'unknown-symbol',
+      text: expect.stringContaining('NOT-LISTED'),
+    });
     expect(store.results.get('nowhere:*')).toMatchObject({ ok: false, code: 'no-match' });
     expect(store.grant!.reason).toBe('rounded');
-    const changed = when<{ cadenceMs: number }>((fn) => store.onGrant(fn), (g) => g.cadenceMs === 1000);
+    const changed = when<{ cadenceMs: number }>(
+      (fn) => store.onGrant(fn),
+      (g) => g.cadenceMs === 1000,
+    );
     store.setRate(1000);
     await changed;
   });
@@ -119,27 +133,42 @@ describe('the real server', () => {
     const store = feed.trades(['sim:*', 'test:FAKE'], { history: 5 });
     const last = new Map<string, TradeEvent>();
     let count = 0;
-    await when<readonly TradeEvent[]>((fn) => store.subscribe(fn), (events) => {
-      for (const e of events) {
-        const [symbol, epoch, from, to] = e.type === 'trade' ? [e.trade.symbol, e.trade.epoch, e.trade.sequence, e.trade.sequence] : [e.symbol, e.epoch, e.from, e.to];
-        const before = last.get(symbol) as unknown as [unknown, number] | undefined;
-        if (before !== undefined && before[0] === epoch) expect(from).toBe(before[1] + 1);
-        last.set(symbol, [epoch, to] as never);
-        if (e.type === 'trade') count++;
-      }
-      return count >= 500;
-    });
+    await when<readonly TradeEvent[]>(
+      (fn) => store.subscribe(fn),
+      (events) => {
+        for (const e of events) {
+          const [symbol, epoch, from, to] =
+            e.type === 'trade'
+              ? [e.trade.symbol, e.trade.epoch, e.trade.sequence, e.trade.sequence]
+              : [e.symbol, e.epoch, e.from, e.to];
+          const before = last.get(symbol) as unknown as [unknown, number] | undefined;
+          if (before !== undefined && before[0] === epoch) expect(from).toBe(before[1] + 1);
+          last.set(symbol, [epoch, to] as never);
+          if (e.type === 'trade') count++;
+        }
+        return count >= 500;
+      },
+    );
     expect(errors).toEqual([]);
   });
 
   it('hides and shows', async () => {
     const { feed } = connect();
     const store = feed.quotes(['sim:*'], { cadenceMs: 100 });
-    await when<readonly QuoteRow[]>((fn) => store.subscribe(fn), () => true);
-    const hidden = when<{ reason: string }>((fn) => store.onGrant(fn), (g) => g.reason === 'hidden');
+    await when<readonly QuoteRow[]>(
+      (fn) => store.subscribe(fn),
+      () => true,
+    );
+    const hidden = when<{ reason: string }>(
+      (fn) => store.onGrant(fn),
+      (g) => g.reason === 'hidden',
+    );
     feed.setVisibility('hidden');
     await hidden;
-    const shown = when<{ reason: string }>((fn) => store.onGrant(fn), (g) => g.reason === 'wished');
+    const shown = when<{ reason: string }>(
+      (fn) => store.onGrant(fn),
+      (g) => g.reason === 'wished',
+    );
     feed.setVisibility('shown');
     await shown;
   });
@@ -148,14 +177,26 @@ describe('the real server', () => {
     const { feed, errors } = connect();
     const quotes = feed.quotes(['test:FAKE'], { cadenceMs: 0 });
     const trades = feed.trades(['test:FAKE'], { history: 0 });
-    await when<readonly QuoteRow[]>((fn) => quotes.subscribe(fn), () => true);
+    await when<readonly QuoteRow[]>(
+      (fn) => quotes.subscribe(fn),
+      () => true,
+    );
     const session = feed.session;
-    const down = when<{ state: string }>((fn) => feed.on('state', fn), (e) => e.state === 'reconnecting');
+    const down = when<{ state: string }>(
+      (fn) => feed.on('state', fn),
+      (e) => e.state === 'reconnecting',
+    );
     expect(await stop()).toBe(0);
     await down;
     const before = quotes.get('test:FAKE')!;
-    const fresh = when<readonly QuoteRow[]>((fn) => quotes.subscribe(fn), (rows) => rows.some((r) => r.full && r.ingestTimeUs > before.ingestTimeUs));
-    const traded = when<readonly TradeEvent[]>((fn) => trades.subscribe(fn), (events) => events.some((e) => e.type === 'trade'));
+    const fresh = when<readonly QuoteRow[]>(
+      (fn) => quotes.subscribe(fn),
+      (rows) => rows.some((r) => r.full && r.ingestTimeUs > before.ingestTimeUs),
+    );
+    const traded = when<readonly TradeEvent[]>(
+      (fn) => trades.subscribe(fn),
+      (events) => events.some((e) => e.type === 'trade'),
+    );
     await start();
     await fresh;
     await traded;

@@ -21,7 +21,10 @@ export class FakeSocket implements Socket {
   peer: Peer | undefined;
   closedWith: { code: number | undefined; reason: string | undefined } | undefined;
 
-  constructor(readonly url: string, readonly protocols: readonly string[]) {}
+  constructor(
+    readonly url: string,
+    readonly protocols: readonly string[],
+  ) {}
 
   /** Neither closed nor asked to. */
   get live(): boolean {

@@ -6,8 +6,19 @@
 
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
-  type ClientFrame, ClientFrameSchema, ErrorCode, GrantReason, type Hello, type Ping, Quality, ServerFrameSchema, type SetRate, type Subscribe,
-  Trading, type Unsubscribe, Visibility,
+  type ClientFrame,
+  ClientFrameSchema,
+  ErrorCode,
+  GrantReason,
+  type Hello,
+  type Ping,
+  Quality,
+  ServerFrameSchema,
+  type SetRate,
+  type Subscribe,
+  Trading,
+  type Unsubscribe,
+  Visibility,
 } from '../gen/feed/v1/feed_pb.js';
 import type { FakeClock } from './clock.js';
 import type { FakeSocket, Peer } from './network.js';
@@ -24,7 +35,16 @@ export interface QuoteState {
 }
 
 export type LogEntry =
-  | { type: 'trade'; epoch: number; sequence: number; price: number; size: number; id: number; exchangeUs: number; ingestUs: number }
+  | {
+      type: 'trade';
+      epoch: number;
+      sequence: number;
+      price: number;
+      size: number;
+      id: number;
+      exchangeUs: number;
+      ingestUs: number;
+    }
   | { type: 'gap'; epoch: number; from: number; to: number };
 
 export class Market {
@@ -35,7 +55,10 @@ export class Market {
   quality = Quality.OK;
   trading = Trading.OPEN;
 
-  constructor(readonly symbol: string, readonly number: number) {}
+  constructor(
+    readonly symbol: string,
+    readonly number: number,
+  ) {}
 }
 
 interface Asked {
@@ -67,14 +90,23 @@ export class Server {
   /** Every run numbers its handles anew. */
   run = 1;
   heartbeatMs = 5000;
-  limits = { clientFrameBytes: 16384, serverFrameBytes: 65536, subscriptions: 1024, symbolsPerRequest: 1024, requestsPerSecond: 50 };
+  limits = {
+    clientFrameBytes: 16384,
+    serverFrameBytes: 65536,
+    subscriptions: 1024,
+    symbolsPerRequest: 1024,
+    requestsPerSecond: 50,
+  };
   history = 50;
   /** Entries of a log that can still be read. */
   logSize = 1000;
   /** Answers to requests may be written by the test instead. Returns whether it did. */
   onRequest: (session: Session, frame: ClientFrame) => boolean = () => false;
 
-  constructor(readonly clock: FakeClock, symbols: readonly string[] = []) {
+  constructor(
+    readonly clock: FakeClock,
+    symbols: readonly string[] = [],
+  ) {
     for (const symbol of symbols) this.list(symbol);
   }
 
@@ -107,13 +139,33 @@ export class Server {
   quote(symbol: string, bid: number, over: Partial<QuoteState> = {}): void {
     const market = this.markets.get(symbol)!;
     const sequence = (market.quote?.sequence ?? 0) + 1;
-    market.quote = { bid, bidSize: 10, ask: bid + 1, askSize: 20, has: 7, transitMs: 25, ingestUs: this.nowUs, sequence, ...over };
+    market.quote = {
+      bid,
+      bidSize: 10,
+      ask: bid + 1,
+      askSize: 20,
+      has: 7,
+      transitMs: 25,
+      ingestUs: this.nowUs,
+      sequence,
+      ...over,
+    };
   }
 
   trade(symbol: string, price: number, over: { size?: number; id?: number } = {}): void {
     const market = this.markets.get(symbol)!;
     const sequence = ++market.trades;
-    market.log.push({ type: 'trade', epoch: this.epoch, sequence, price, size: 1, id: 1000 + sequence, exchangeUs: this.nowUs - 25_000, ingestUs: this.nowUs, ...over });
+    market.log.push({
+      type: 'trade',
+      epoch: this.epoch,
+      sequence,
+      price,
+      size: 1,
+      id: 1000 + sequence,
+      exchangeUs: this.nowUs - 25_000,
+      ingestUs: this.nowUs,
+      ...over,
+    });
   }
 
   gap(symbol: string, count: number): void {
@@ -138,7 +190,10 @@ export class Session implements Peer {
   silent = false;
   private known = new Set<Market>();
 
-  constructor(readonly server: Server, readonly socket: FakeSocket) {}
+  constructor(
+    readonly server: Server,
+    readonly socket: FakeSocket,
+  ) {}
 
   /** Requests of one kind, oldest first. */
   asked<C extends keyof Asked>(kind: C): Asked[C][] {
@@ -164,10 +219,23 @@ export class Session implements Peer {
     const { request } = frame;
     switch (request.case) {
       case 'hello':
-        this.send({ replyTo: frame.id, welcome: { session: `s${this.server.sessions.length}`, serverTimeUs: BigInt(this.server.nowUs), server: 'fake', limits: this.server.limits, heartbeatMs: this.server.heartbeatMs, cadencesMs: [0, 100, 250, 1000] } });
+        this.send({
+          replyTo: frame.id,
+          welcome: {
+            session: `s${this.server.sessions.length}`,
+            serverTimeUs: BigInt(this.server.nowUs),
+            server: 'fake',
+            limits: this.server.limits,
+            heartbeatMs: this.server.heartbeatMs,
+            cadencesMs: [0, 100, 250, 1000],
+          },
+        });
         break;
       case 'ping':
-        this.send({ replyTo: frame.id, pong: { clientTimeUs: request.value.clientTimeUs, serverTimeUs: BigInt(this.server.nowUs) } });
+        this.send({
+          replyTo: frame.id,
+          pong: { clientTimeUs: request.value.clientTimeUs, serverTimeUs: BigInt(this.server.nowUs) },
+        });
         break;
       case 'subscribe':
         this.subscribe(frame.id, request.value);
@@ -189,9 +257,16 @@ export class Session implements Peer {
     const instruments: Market[] = [];
     const handles: number[] = [];
     for (const symbol of s.symbols) {
-      const matches = symbol.includes('*') ? [...this.server.markets.values()].filter((m) => glob(symbol, m.symbol)) : [this.server.markets.get(symbol)].filter((m) => m !== undefined);
+      const matches = symbol.includes('*')
+        ? [...this.server.markets.values()].filter((m) => glob(symbol, m.symbol))
+        : [this.server.markets.get(symbol)].filter((m) => m !== undefined);
       if (matches.length === 0) {
-        results.push({ symbol, channel, code: symbol.includes('*') ? ErrorCode.NO_MATCH : ErrorCode.UNKNOWN_SYMBOL, text: `${symbol}: not known here` });
+        results.push({
+          symbol,
+          channel,
+          code: symbol.includes('*') ? ErrorCode.NO_MATCH : ErrorCode.UNKNOWN_SYMBOL,
+          text: `${symbol}: not known here`,
+        });
       }
       for (const market of matches) {
         const handle = this.server.handle(market, channel);
@@ -201,25 +276,51 @@ export class Session implements Peer {
         results.push({ symbol: market.symbol, channel, handle });
         const held = this.subscriptions.get(handle);
         if (held !== undefined) held.cadenceMs = cadenceMs;
-        else this.subscriptions.set(handle, { market, channel, cadenceMs, sent: undefined, cursor: this.cursor(market, s, symbol), lastTrade: undefined });
+        else
+          this.subscriptions.set(handle, {
+            market,
+            channel,
+            cadenceMs,
+            sent: undefined,
+            cursor: this.cursor(market, s, symbol),
+            lastTrade: undefined,
+          });
       }
     }
     this.send({
       replyTo: id,
       subscribed: {
         results,
-        instruments: instruments.map((m) => ({ symbol: m.symbol, priceScale: 2, sizeScale: 3, priceStep: 1n, source: m.symbol.split(':')[0]!, statusHandle: this.server.handle(m, 'status') })),
+        instruments: instruments.map((m) => ({
+          symbol: m.symbol,
+          priceScale: 2,
+          sizeScale: 3,
+          priceStep: 1n,
+          source: m.symbol.split(':')[0]!,
+          statusHandle: this.server.handle(m, 'status'),
+        })),
       },
     });
-    this.send({ replyTo: id, grants: [{ handles, cadenceMs, reason: s.cadenceMs === undefined ? GrantReason.DEFAULT : GrantReason.UNSPECIFIED }] });
+    this.send({
+      replyTo: id,
+      grants: [{ handles, cadenceMs, reason: s.cadenceMs === undefined ? GrantReason.DEFAULT : GrantReason.UNSPECIFIED }],
+    });
     if (instruments.length > 0) this.sendStatuses(instruments);
   }
 
-  private cursor(market: Market, s: { history?: number | undefined; resume: Array<{ symbol: string; epoch: bigint; sequence: bigint }> }, symbol: string): number {
+  private cursor(
+    market: Market,
+    s: { history?: number | undefined; resume: Array<{ symbol: string; epoch: bigint; sequence: bigint }> },
+    symbol: string,
+  ): number {
     const resume = s.resume.find((r) => r.symbol === symbol);
     const oldest = Math.max(0, market.log.length - this.server.logSize);
     if (resume === undefined) return Math.max(oldest, market.log.length - (s.history ?? this.server.history));
-    const after = market.log.findIndex((e) => BigInt(e.epoch) > resume.epoch || (BigInt(e.epoch) === resume.epoch && BigInt(e.type === 'gap' ? e.to : e.sequence) > resume.sequence));
+    const after = market.log.findIndex(
+      (e) =>
+        BigInt(e.epoch) > resume.epoch ||
+        (BigInt(e.epoch) === resume.epoch && BigInt(e.type === 'gap' ? e.to : e.sequence) > resume.sequence),
+    );
     // One that resumes at the very end gets the last event once more, since differences need a full row.
     return after < 0 ? Math.max(0, market.log.length - 1) : after;
   }
@@ -228,8 +329,16 @@ export class Session implements Peer {
     if (s.visibility !== Visibility.UNSPECIFIED) this.visibility = s.visibility;
     const handles = s.handles.length > 0 ? s.handles : [...this.subscriptions.keys()];
     if (s.cadenceMs !== undefined) for (const h of handles) this.subscriptions.get(h)!.cadenceMs = s.cadenceMs;
-    const reason = this.visibility === Visibility.HIDDEN ? GrantReason.HIDDEN : this.visibility === Visibility.PAUSED ? GrantReason.PAUSED : GrantReason.UNSPECIFIED;
-    this.send({ replyTo: id, grants: handles.map((h) => ({ handles: [h], cadenceMs: this.subscriptions.get(h)!.cadenceMs, reason })) });
+    const reason =
+      this.visibility === Visibility.HIDDEN
+        ? GrantReason.HIDDEN
+        : this.visibility === Visibility.PAUSED
+          ? GrantReason.PAUSED
+          : GrantReason.UNSPECIFIED;
+    this.send({
+      replyTo: id,
+      grants: handles.map((h) => ({ handles: [h], cadenceMs: this.subscriptions.get(h)!.cadenceMs, reason })),
+    });
   }
 
   sendStatuses(markets: Iterable<Market> = this.known): void {
@@ -238,7 +347,12 @@ export class Session implements Peer {
     this.send({
       cutTimeUs: BigInt(this.server.nowUs),
       statuses: list.map((m) => ({ handle: this.server.handle(m, 'status'), stream: 1, quality: m.quality, trading: m.trading })),
-      sourceStatuses: [...sources].map((source) => ({ source, stream: 1, quality: this.server.quality, reason: this.server.quality === Quality.SUSPECT ? 'silent' : '' })),
+      sourceStatuses: [...sources].map((source) => ({
+        source,
+        stream: 1,
+        quality: this.server.quality,
+        reason: this.server.quality === Quality.SUSPECT ? 'silent' : '',
+      })),
     });
   }
 
@@ -264,8 +378,13 @@ export class Session implements Peer {
     if (now === undefined || (was !== undefined && was.sequence === now.sequence)) return;
     const from = was ?? { bid: 0, bidSize: 0, ask: 0, askSize: 0, transitMs: 0, has: undefined };
     quotes.push({
-      handle, bid: BigInt(now.bid - from.bid), bidSize: BigInt(now.bidSize - from.bidSize), ask: BigInt(now.ask - from.ask), askSize: BigInt(now.askSize - from.askSize),
-      ageMs: Math.floor((cut - now.ingestUs) / 1000), transitMs: now.transitMs - from.transitMs,
+      handle,
+      bid: BigInt(now.bid - from.bid),
+      bidSize: BigInt(now.bidSize - from.bidSize),
+      ask: BigInt(now.ask - from.ask),
+      askSize: BigInt(now.askSize - from.askSize),
+      ageMs: Math.floor((cut - now.ingestUs) / 1000),
+      transitMs: now.transitMs - from.transitMs,
       ...(now.has !== from.has && { has: now.has }),
       ...(was === undefined && { sequence: BigInt(now.sequence), epoch: BigInt(this.server.epoch) }),
     });
@@ -280,7 +399,12 @@ export class Session implements Peer {
       const first = log[sub.cursor]!;
       let last = first;
       while (sub.cursor < oldest && log[sub.cursor]!.epoch === first.epoch) last = log[sub.cursor++]!;
-      frame.losses.push({ handle, epoch: BigInt(first.epoch), from: BigInt(first.type === 'gap' ? first.from : first.sequence), to: BigInt(last.type === 'gap' ? last.to : last.sequence) });
+      frame.losses.push({
+        handle,
+        epoch: BigInt(first.epoch),
+        from: BigInt(first.type === 'gap' ? first.from : first.sequence),
+        to: BigInt(last.type === 'gap' ? last.to : last.sequence),
+      });
       sub.lastTrade = undefined;
     }
     for (; sub.cursor < log.length; sub.cursor++) {
@@ -293,9 +417,22 @@ export class Session implements Peer {
       const was = sub.lastTrade;
       const difference = was !== undefined && was.epoch === e.epoch && was.sequence + 1 === e.sequence;
       const transit = Math.floor((e.ingestUs - e.exchangeUs) / 1000);
-      const from = difference ? { price: was.price, us: was.exchangeUs, transit: Math.floor((was.ingestUs - was.exchangeUs) / 1000), id: was.id + (was.id === 0 ? 0 : 1) } : { price: 0, us: 0, transit: 0, id: 0 };
+      const from = difference
+        ? {
+            price: was.price,
+            us: was.exchangeUs,
+            transit: Math.floor((was.ingestUs - was.exchangeUs) / 1000),
+            id: was.id + (was.id === 0 ? 0 : 1),
+          }
+        : { price: 0, us: 0, transit: 0, id: 0 };
       frame.trades.push({
-        handle, price: BigInt(e.price - from.price), size: BigInt(e.size), aggressor: 1, exchangeTimeUs: BigInt(e.exchangeUs - from.us), transitMs: BigInt(transit - from.transit), id: BigInt(e.id - from.id),
+        handle,
+        price: BigInt(e.price - from.price),
+        size: BigInt(e.size),
+        aggressor: 1,
+        exchangeTimeUs: BigInt(e.exchangeUs - from.us),
+        transitMs: BigInt(transit - from.transit),
+        id: BigInt(e.id - from.id),
         ...(!difference && { sequence: BigInt(e.sequence), epoch: BigInt(e.epoch) }),
       });
       sub.lastTrade = e;
@@ -304,5 +441,10 @@ export class Session implements Peer {
 }
 
 function glob(pattern: string, text: string): boolean {
-  return new RegExp(`^${pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`).test(text);
+  return new RegExp(
+    `^${pattern
+      .split('*')
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')}$`,
+  ).test(text);
 }

@@ -14,7 +14,13 @@ export class World {
 
   constructor(symbols: readonly string[] = [], options: Partial<ClientOptions> = {}) {
     this.server = new Server(this.clock, symbols);
-    this.client = createClient({ url: 'ws://feed/v1/ws', WebSocket: this.network.WebSocket, clock: this.clock, random: () => 0.5, ...options });
+    this.client = createClient({
+      url: 'ws://feed/v1/ws',
+      WebSocket: this.network.WebSocket,
+      clock: this.clock,
+      random: () => 0.5,
+      ...options,
+    });
     this.client.on('state', (e) => this.states.push(e));
     this.client.on('error', (e) => this.errors.push(e));
   }
