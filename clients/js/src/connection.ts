@@ -3,7 +3,7 @@ import { Latency } from './latency.js';
 import { Liveness } from './liveness.js';
 import { NORMAL_CLOSURE, isTerminal, retryDelay, windowOf, type Window } from './retry.js';
 import type { Clock, ClientOptions, ConnectionState, GoAwayEvent, Socket, StateEvent } from './types.js';
-import { decodeFrame, type ServerFrame, type WireWelcome } from './wire/frame.js';
+import { decodeFrame, type ServerFrame, type WirePong, type WireWelcome } from './wire/frame.js';
 import { encodeRequest, type Request } from './wire/request.js';
 
 const SUBPROTOCOL = 'feedd.v1.proto';
@@ -40,6 +40,8 @@ export class Connection {
   private liveSince: number | undefined;
   private liveness: Liveness | undefined;
   private pingedAt = 0;
+  /** A ping was answered. */
+  private measured = false;
   private goaway: Window | undefined;
   /** The one timer: for the welcome, then the next check of silence, then the next attempt. */
   private timer: unknown;
@@ -125,6 +127,7 @@ export class Connection {
     }
     this.socket = socket;
     this.goaway = undefined;
+    this.measured = false;
     socket.binaryType = 'arraybuffer';
     // Handlers stay on sockets that were given up: the ws package ends the process for an error event
     // that nobody listens to.
@@ -172,8 +175,7 @@ export class Connection {
     const { socket } = this;
     if (frame.welcome !== undefined && this.liveSince === undefined) this.welcomed(frame.welcome);
     else if (this.state === 'stalled') this.become({ state: 'live' });
-    if (frame.pong !== undefined)
-      this.latency.add(frame.pong.clientTimeUs / 1000, this.clock.now(), frame.pong.serverTimeUs / 1000);
+    if (frame.pong !== undefined) this.ponged(frame.pong);
     if (this.socket === socket) this.events.frame(frame, bytes.length); // unless a listener closed it
     if (frame.goaway !== undefined && this.socket === socket) {
       this.goaway = { minMs: frame.goaway.reconnectMinMs, maxMs: frame.goaway.reconnectMaxMs };
@@ -205,6 +207,13 @@ export class Connection {
       this.check(liveness);
       if (verdict === 'stalled' && this.state === 'live') this.become({ state: 'stalled' });
     });
+  }
+
+  private ponged(pong: WirePong): void {
+    // Another server, perhaps: its clock is its own. Until then the one before is the best guess.
+    if (!this.measured) this.latency.forget();
+    this.measured = true;
+    this.latency.add(pong.clientTimeUs / 1000, this.clock.now(), pong.serverTimeUs / 1000);
   }
 
   private ping(now: number): void {

@@ -359,4 +359,19 @@ describe('latency', () => {
     await w.clock.advance(40);
     expect(w.client.latency.rttMs).toBeCloseTo(40, 2);
   });
+
+  it('goes by the clock of the server that it is connected to', async () => {
+    const w = new World();
+    await w.up();
+    w.acceptAll();
+    await w.clock.advance(20_000);
+    expect(w.client.latency.clockOffsetMs).toBeCloseTo(0, 2);
+    w.network.last.end();
+    w.server.aheadUs = 7_000_000;
+    await w.clock.advance(200);
+    expect(w.client.state).toBe('reconnecting');
+    expect(w.client.latency.clockOffsetMs).toBeCloseTo(0, 2);
+    await w.clock.advance(100);
+    expect(w.client.latency.clockOffsetMs).toBeCloseTo(7000, 2);
+  });
 });

@@ -10,7 +10,7 @@ import { expect, it } from 'vitest';
 import type { QuoteStore, TradeEvent, TradeStore } from '../src/index.js';
 import { Quality, Trading } from './gen/feed/v1/feed_pb.js';
 import { settle } from './support/clock.js';
-import { type Market } from './support/server.js';
+import { type Market } from './support/market.js';
 import { World } from './support/world.js';
 
 const symbols = ['a:X', 'a:Y', 'b:Z'];

@@ -16,50 +16,12 @@ import {
   ServerFrameSchema,
   type SetRate,
   type Subscribe,
-  Trading,
   type Unsubscribe,
   Visibility,
 } from '../gen/feed/v1/feed_pb.js';
 import type { FakeClock } from './clock.js';
+import { type LogEntry, Market, type QuoteState } from './market.js';
 import type { FakeSocket, Peer } from './network.js';
-
-export interface QuoteState {
-  bid: number;
-  bidSize: number;
-  ask: number;
-  askSize: number;
-  has: number;
-  transitMs: number;
-  ingestUs: number;
-  sequence: number;
-}
-
-export type LogEntry =
-  | {
-      type: 'trade';
-      epoch: number;
-      sequence: number;
-      price: number;
-      size: number;
-      id: number;
-      exchangeUs: number;
-      ingestUs: number;
-    }
-  | { type: 'gap'; epoch: number; from: number; to: number };
-
-export class Market {
-  quote: QuoteState | undefined;
-  log: LogEntry[] = [];
-  /** Trades so far in this epoch. */
-  trades = 0;
-  quality = Quality.OK;
-  trading = Trading.OPEN;
-
-  constructor(
-    readonly symbol: string,
-    readonly number: number,
-  ) {}
-}
 
 interface Asked {
   hello: Hello;
@@ -87,6 +49,8 @@ export class Server {
   readonly markets = new Map<string, Market>();
   epoch = 1;
   quality = Quality.OK;
+  /** How far this server's clock is ahead. */
+  aheadUs = 0;
   /** Every run numbers its handles anew. */
   run = 1;
   heartbeatMs = 5000;
@@ -129,7 +93,7 @@ export class Server {
   }
 
   get nowUs(): number {
-    return Math.round(this.clock.now() * 1000);
+    return Math.round(this.clock.now() * 1000) + this.aheadUs;
   }
 
   handle(market: Market, channel: 'quote' | 'trade' | 'status'): number {
