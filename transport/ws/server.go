@@ -211,7 +211,7 @@ func (s *Server) Each(fn func(Handler)) {
 // Drain lets nobody in any more; connections stay. It cannot be undone.
 func (s *Server) Drain() { s.gate.drain() }
 
-// closeStep is the time between two slices of CloseAll.
+// closeStep is the shortest time between two slices of CloseAll.
 const closeStep = 50 * time.Millisecond
 
 // CloseAll closes the connections of this moment in slices of equal size and random choice, spread over a
@@ -219,8 +219,8 @@ const closeStep = 50 * time.Millisecond
 func (s *Server) CloseAll(ctx context.Context, code uint16, reason string, over time.Duration) {
 	conns := s.all()
 	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
-	steps := max(1, int(over/closeStep))
-	tick := time.NewTicker(closeStep)
+	steps := max(1, min(len(conns), int(over/closeStep)))
+	tick := time.NewTicker(max(closeStep, over/time.Duration(steps)))
 	defer tick.Stop()
 	for i := range steps {
 		for _, c := range conns[i*len(conns)/steps : (i+1)*len(conns)/steps] {

@@ -177,8 +177,8 @@ func (c *Client) Read() Frame {
 	return f
 }
 
-// ReadClose reads up to the close frame and the end of the connection, and returns what the close frame says;
-// code 0: nothing.
+// ReadClose reads up to the close frame and the end of the connection, hangs up, and returns what the close
+// frame says; code 0: nothing.
 func (c *Client) ReadClose() (code uint16, reason string) {
 	c.tb.Helper()
 	for {
@@ -189,6 +189,7 @@ func (c *Client) ReadClose() (code uint16, reason string) {
 		if extra, err := c.Next(); err == nil {
 			c.tb.Fatalf("frame %#x behind the close frame", extra.First)
 		}
+		_ = c.conn.Close()
 		if len(f.Payload) < 2 {
 			return 0, ""
 		}

@@ -1,0 +1,98 @@
+package ws
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/transport/ws/wstest"
+)
+
+var _ fanout.Framing = (*framing)(nil)
+
+func TestFramesOfAllSizes(t *testing.T) {
+	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 70_000} {
+		f := &framing{first: frameBinary}
+		in := payload(n)[:0]
+		for len(in) < n {
+			in = append(in, payload(len(in))...)
+		}
+		in = in[:n]
+		b := f.AppendFrame([]byte("ahead"), in)
+		br := bufio.NewReader(bytes.NewReader(b[5:]))
+		got, err := wstest.Decode(br)
+		if err != nil || got.First != frameBinary || !bytes.Equal(got.Payload, in) || br.Buffered() != 0 || !bytes.HasPrefix(b, []byte("ahead")) {
+			t.Errorf("%d bytes: %v, %#x, %d bytes back", n, err, got.First, len(got.Payload))
+		}
+	}
+}
+
+func TestCompressionIsChosenPerFrame(t *testing.T) {
+	var stats deflateStats
+	f := &framing{encoding: fanout.JSON, first: frameText, threshold: 512, deflated: &stats}
+	for _, c := range []struct {
+		name   string
+		in     []byte
+		packed bool
+	}{
+		{"short", []byte(strings.Repeat("a", 511)), false},
+		{"long", []byte(strings.Repeat("a", 512)), true},
+		{"long and random", payload(1), false},
+	} {
+		got, err := wstest.Decode(bufio.NewReader(bytes.NewReader(f.AppendFrame(nil, c.in))))
+		if err != nil || !bytes.Equal(got.Payload, c.in) {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if packed := got.First == frameText|bitDeflated; packed != c.packed || packed != (got.Size < len(c.in)) {
+			t.Errorf("%s: first byte %#x with %d bytes", c.name, got.First, got.Size)
+		}
+	}
+	if stats.in.Load() != 512 || stats.out.Load() == 0 || stats.out.Load() > 20 {
+		t.Errorf("%d bytes deflated to %d", stats.in.Load(), stats.out.Load())
+	}
+}
+
+// Every frame stands for itself: no frame needs one before it to be read, and any run of them reads back.
+func TestFramesReadBack(t *testing.T) {
+	f := &framing{first: frameBinary, threshold: 64, deflated: new(deflateStats)}
+	rapid.Check(t, func(t *rapid.T) {
+		var stream []byte
+		var want [][]byte
+		for range rapid.IntRange(1, 5).Draw(t, "frames") {
+			word := rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "word")
+			in := bytes.Repeat(word, rapid.IntRange(0, 200).Draw(t, "times"))
+			want = append(want, in)
+			stream = f.AppendFrame(stream, in)
+		}
+		br := bufio.NewReader(bytes.NewReader(stream))
+		for i, in := range want {
+			got, err := wstest.Decode(br)
+			if err != nil || !bytes.Equal(got.Payload, in) || got.Size > len(in) {
+				t.Fatalf("frame %d: %v, %d bytes for %d", i, err, got.Size, len(in))
+			}
+		}
+		if _, err := br.ReadByte(); err != io.EOF {
+			t.Fatal("bytes behind the last frame")
+		}
+	})
+}
+
+func BenchmarkAppendFrame(b *testing.B) {
+	row := []byte(strings.Repeat(`{"symbol":"test:FAKE","bid":"100.25","ask":"100.30"},`, 40))
+	for name, threshold := range map[string]int{"plain": 0, "deflate": 512} {
+		b.Run(name, func(b *testing.B) {
+			f := &framing{first: frameText, threshold: threshold, deflated: new(deflateStats)}
+			var dst []byte
+			b.ReportAllocs()
+			b.SetBytes(int64(len(row)))
+			for b.Loop() {
+				dst = f.AppendFrame(dst[:0], row)
+			}
+		})
+	}
+}

@@ -1,0 +1,108 @@
+package ws
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/feedd/feedd/transport/ws/wstest"
+)
+
+func TestAFullServerSaysWhenToComeBack(t *testing.T) {
+	r := newRig(t, Options{MaxConns: 2})
+	first := wstest.Dial(t, r.addr, wstest.Request{})
+	wstest.Dial(t, r.addr, wstest.Request{})
+	full := wstest.Try(t, r.addr, wstest.Request{})
+	if full.Response.StatusCode != http.StatusServiceUnavailable || full.Response.Header.Get("Retry-After") == "" {
+		t.Fatalf("the third: %s %q", full.Response.Status, full.Body())
+	}
+	_ = first.Conn().Close()
+	eventually(t, func() bool { return r.Stats().Open == 1 })
+	same(t, wstest.Dial(t, r.addr, wstest.Request{}), "room again")
+}
+
+func TestTooManyFromOneAddress(t *testing.T) {
+	r := newRig(t, Options{MaxPerAddress: 1})
+	wstest.Dial(t, r.addr, wstest.Request{})
+	second := wstest.Try(t, r.addr, wstest.Request{})
+	if second.Response.StatusCode != http.StatusTooManyRequests || second.Response.Header.Get("Retry-After") == "" {
+		t.Fatalf("the second: %s %q", second.Response.Status, second.Body())
+	}
+}
+
+func TestGate(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	open := func(g *gate) *gate { g.visitors = make(map[netip.Addr]*visitor); return g }
+	enter := func(t *testing.T, g *gate, addr netip.Addr, now time.Time, want int) {
+		t.Helper()
+		got := http.StatusSwitchingProtocols
+		if refused := g.enter(addr, now); refused != nil {
+			got = refused.status
+		}
+		if got != want {
+			t.Fatalf("%v at %v: %d, want %d", addr, now.Sub(at), got, want)
+		}
+	}
+	t.Run("per address", func(t *testing.T) {
+		g := open(&gate{maxConns: 10, maxPerAddress: 2})
+		enter(t, g, one, at, 101)
+		enter(t, g, one, at, 101)
+		enter(t, g, one, at, 429)
+		enter(t, g, two, at, 101)
+		g.leave(one)
+		enter(t, g, one, at, 101)
+		if g.count() != 3 {
+			t.Fatalf("%d are open", g.count())
+		}
+	})
+	t.Run("rate", func(t *testing.T) {
+		g := open(&gate{maxConns: 10, rate: rate.Limit(2), burst: 2})
+		enter(t, g, one, at, 101)
+		enter(t, g, one, at, 101)
+		enter(t, g, one, at, 429)
+		enter(t, g, two, at, 101)
+		enter(t, g, one, at.Add(500*time.Millisecond), 101)
+		enter(t, g, one, at.Add(500*time.Millisecond), 429)
+	})
+	t.Run("what it remembers", func(t *testing.T) {
+		g := open(&gate{maxConns: 1 << 20, rate: 1, burst: 1})
+		for i := range maxVisitors {
+			addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+			enter(t, g, addr, at, 101)
+			g.leave(addr)
+		}
+		enter(t, g, one, at, 503) // bounded
+		g.sweep(at.Add(time.Millisecond))
+		enter(t, g, one, at, 503) // nobody's pace has recovered
+		g.sweep(at.Add(time.Second))
+		enter(t, g, one, at.Add(time.Second), 101)
+		if len(g.visitors) != 1 {
+			t.Fatalf("%d addresses are remembered", len(g.visitors))
+		}
+		g.sweep(at.Add(time.Hour))
+		if len(g.visitors) != 1 {
+			t.Fatal("an address with an open connection was forgotten")
+		}
+	})
+}
+
+func TestNeighbourhood(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:1234":              "192.0.2.1",
+		"[::ffff:192.0.2.1]:1234":     "192.0.2.1",
+		"[2001:db8:1:2:3:4:5:6]:1234": "2001:db8:1:2::",
+		"[2001:db8:1:2:ffff::1]:1":    "2001:db8:1:2::",
+		"[fe80::1%eth0]:1234":         "fe80::",
+		"@":                           "invalid IP",
+		"":                            "invalid IP",
+	} {
+		if got := fmt.Sprint(neighbourhood(remote)); got != want {
+			t.Errorf("%q is counted as %s, want %s", remote, got, want)
+		}
+	}
+}
