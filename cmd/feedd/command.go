@@ -30,6 +30,9 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"serve", "take ticks from NATS and serve dashboards and clients (the default)", serveCommand},
+		{"sim", "publish a simulated market to NATS", simCommand},
+		{"replay", "publish recorded market data to NATS with its original pacing", replayCommand},
 		{"watch", "show live prices in the terminal", watchCommand},
 		{"version", "print the version", versionCommand},
 	}

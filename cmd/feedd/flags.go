@@ -201,6 +201,28 @@ func writeFlags(w io.Writer, fs *flag.FlagSet) {
 	}
 }
 
+// choice defines a flag that takes one of a few words.
+func choice(fs *flag.FlagSet, name, value string, words []string, usage string) *string {
+	c := &choiceValue{value: value, words: words}
+	fs.Var(c, name, usage)
+	return &c.value
+}
+
+type choiceValue struct {
+	value string
+	words []string
+}
+
+func (c *choiceValue) String() string { return c.value }
+
+func (c *choiceValue) Set(word string) error {
+	if !slices.Contains(c.words, word) {
+		return fmt.Errorf("want one of %s", strings.Join(c.words, ", "))
+	}
+	c.value = word
+	return nil
+}
+
 // newFlagSet makes the flag set of a command with a usage text that teaches: how to call it, what it
 // does and examples; the flags, when there are any, follow by themselves.
 func newFlagSet(name, text string) *flag.FlagSet {

@@ -37,7 +37,7 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return err
 	}
 	if fs.NArg() == 0 {
-		return usagef("watch needs symbols, such as: feedd watch test:FAKE 'sim:*'")
+		return usagef("watch needs a SYMBOL or more, such as: feedd watch test:FAKE 'sim:*'")
 	}
 	if *rate < 0 || *rate > time.Hour {
 		return usagef("bad value %v for --rate: want a duration from 0 to 1h", *rate)
@@ -60,9 +60,15 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		URL: *url, Name: "feedd watch " + build.Version(), Symbols: fs.Args(), Channels: wished, Cadence: *rate,
 	}
 	if file, ok := stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return watchScreen(ctx, o, file)
+		err = watchScreen(ctx, o, file)
+	} else {
+		err = watchLines(ctx, o, stdout, stderr)
 	}
-	return watchLines(ctx, o, stdout, stderr)
+	var refused *client.Error
+	if errors.As(err, &refused) {
+		return usagef("%s", refused.Text)
+	}
+	return err
 }
 
 func parseChannels(list string) (names []string, err error) {

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/feedd/feedd/admin"
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/build"
+	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/throttle"
+	"github.com/feedd/feedd/transport/rest"
+	"github.com/feedd/feedd/transport/ws"
+	"github.com/feedd/feedd/web"
+)
+
+const (
+	clientFrame = 16 << 10 // bytes of the largest message from a client
+	serverFrame = 64 << 10 // bytes of the largest message to a client; twice what the engine fills
+	// closeOver is the time over which connections are closed at the end, so that clients do not all
+	// connect elsewhere in one moment.
+	closeOver = time.Second
+	// drainWithin bounds all of seeing clients off.
+	drainWithin = 5 * time.Second
+	// reconnectMin and reconnectMax are when clients are asked to come back.
+	reconnectMin, reconnectMax = 500 * time.Millisecond, 5 * time.Second
+)
+
+// startSockets makes what clients connect to; startPublic lets them.
+func (s *server) startSockets() error {
+	env := &session.Env{
+		Engine: engine{s.engine}, Directory: s.store, Policy: throttle.DefaultPolicy(),
+		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
+		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log,
+	}
+	if err := env.Validate(); err != nil {
+		return err
+	}
+	sockets, err := ws.New(ws.Options{
+		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler {
+			return session.New(env, conn{c}, f)
+		},
+		MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.sockets = sockets
+	s.started(func() error { sockets.Shutdown(context.Background()); return nil })
+	s.run("sessions", s.sweepSessions)
+	return nil
+}
+
+// startAdmin answers the operator from before the state has arrived until after the last client is gone.
+func (s *server) startAdmin() error {
+	registry := admin.NewRegistry(build.Version(), s.figures, &s.drops)
+	s.serveHTTP("admin", s.private, admin.Handler(s.probes(), registry))
+	return nil
+}
+
+func (s *server) startPublic() {
+	mux := http.NewServeMux()
+	mux.Handle("/v1/ws", s.sockets)
+	mux.Handle("/v1/instruments", rest.Instruments(s.store))
+	mux.Handle("/", web.Handler())
+	s.serveHTTP("http", s.public, mux)
+	s.started(s.drain)
+}
+
+// serveHTTP serves h on l until stop. What was upgraded to WebSocket is not the HTTP server's any more.
+func (s *server) serveHTTP(part string, l net.Listener, h http.Handler) {
+	hs := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	s.run(part, func(ctx context.Context) error {
+		// Requests are short; a profile that is being taken need not hold up the end.
+		defer context.AfterFunc(ctx, func() { _ = hs.Close() })()
+		if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+		}
+		return nil
+	})
+}
+
+// drain sees every client off: no new ones, a word on when to come back, and closes spread over a while.
+func (s *server) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
+	defer cancel()
+	s.draining.Store(true)
+	s.sockets.Drain()
+	if s.sockets.Stats().Open > 0 {
+		s.eachSession(func(x *session.Session) { x.GoAway("the server is stopping", reconnectMin, reconnectMax) })
+		s.sockets.CloseAll(ctx, uint16(session.CloseDraining), "the server is stopping", closeOver)
+	}
+	s.sockets.Shutdown(ctx)
+	return nil
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/feedd/feedd/admin"
+)
+
+// figures reads the parts for one scrape.
+func (s *server) figures() admin.Figures {
+	sockets, sent, in := s.sockets.Stats(), s.engine.Stats(), s.feed.Stats()
+	f := admin.Figures{
+		Connections: sockets.Open, Blocked: sockets.Blocked,
+		ConnectionsOpened: sockets.Opened, ConnectionsClosed: sockets.Closed,
+		FramesSent: sockets.FramesOut, BytesSent: sockets.BytesOut, CutLatenessMax: sent.LatestCut.Seconds(),
+		Ticks: map[string]uint64{}, Gaps: in.Gaps, Held: in.Held, Instruments: in.Instruments, Sources: in.Sources,
+		SourcesSuspect: in.SuspectSources, LastTick: float64(in.LastTick) / 1e6, NATSConnected: in.Connected,
+	}
+	for ch, n := range in.Ticks {
+		f.Ticks[ch.String()] = n
+	}
+	return f
+}
+
+var (
+	errBooting  = errors.New("the state at start-up has not arrived from NATS yet")
+	errDraining = errors.New("the server is stopping")
+)
+
+// probes leave out the connection to NATS on purpose: a node that has lost it still serves what it knows,
+// marked as suspect, and taking it out of service would leave its clients with nothing.
+func (s *server) probes() admin.Probes {
+	booted := admin.Check{Name: "booted", Run: func() error {
+		if !s.feed.Ready() {
+			return errBooting
+		}
+		return nil
+	}}
+	staying := admin.Check{Name: "not draining", Run: func() error {
+		if s.draining.Load() {
+			return errDraining
+		}
+		return nil
+	}}
+	return admin.Probes{Ready: []admin.Check{booted, staying}, Startup: []admin.Check{booted}}
+}

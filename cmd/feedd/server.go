@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/ingest"
+	"github.com/feedd/feedd/internal/build"
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/sim"
+	"github.com/feedd/feedd/snapshot"
+	"github.com/feedd/feedd/transport/ws"
+)
+
+const (
+	// heartbeat is the longest silence towards a client.
+	heartbeat = 5 * time.Second
+	// bootWithin is how long connections wait for the state at start-up. Clients that come back after a
+	// restart ask for their symbols at once and should find them; beyond this they are served all the
+	// same, so that the page can say what is wrong.
+	bootWithin = 5 * time.Second
+	// streamWithin bounds making the stream that records ticks.
+	streamWithin = 10 * time.Second
+)
+
+// server is feedd as it serves. start begins its parts in the order in which they feed each other; stop
+// ends what was started, the other way round.
+type server struct {
+	options  *serveOptions
+	stdout   io.Writer
+	drops    drop.Counters
+	failed   chan error // the first part that ended by itself
+	stops    []func() error
+	draining atomic.Bool
+
+	// Made by start, in this order.
+	public, private net.Listener
+	nats            *natsserver.Server // nil with a NATS from elsewhere
+	natsURL         string
+	store           *snapshot.Store
+	engine          *fanout.Engine
+	feed            *ingest.Feed
+	sockets         *ws.Server
+}
+
+func newServer(o *serveOptions, stdout io.Writer) *server {
+	return &server{options: o, stdout: stdout, failed: make(chan error, 1)}
+}
+
+// started notes how to end a part.
+func (s *server) started(stop func() error) { s.stops = append(s.stops, stop) }
+
+// stop ends every part that was started, the last one first, and returns what went wrong.
+func (s *server) stop() (err error) {
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.stops[i]())
+	}
+	s.stops = nil
+	return err
+}
+
+// fail has the server end because a part did. Only the first reason is kept: others follow from it.
+func (s *server) fail(part string, err error) {
+	select {
+	case s.failed <- fmt.Errorf("%s: %w", part, err):
+	default:
+	}
+}
+
+// start returns when the server takes connections, or with what kept it from that.
+func (s *server) start(ctx context.Context) error {
+	for _, step := range []func() error{
+		s.listen, s.startNATS, s.startEngine, s.startIngest, s.startSockets, s.startAdmin, s.startMarket,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	booted := s.awaitBoot(ctx)
+	if ctx.Err() != nil {
+		return nil // interrupted while booting: nothing is wrong
+	}
+	s.startPublic()
+	s.tellWhereToLook()
+	if booted {
+		fmt.Fprintln(s.stdout, "ready")
+		return nil
+	}
+	s.options.log.Warn("serving without the state at start-up: it has not arrived from NATS yet", "nats", redact(s.natsURL))
+	s.run("boot", func(ctx context.Context) error {
+		select {
+		case <-s.feed.Booted():
+			fmt.Fprintln(s.stdout, "ready")
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	return nil
+}
+
+// run has f run until stop, which waits for it. An error of f ends the server.
+func (s *server) run(part string, f func(ctx context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := f(ctx); err != nil {
+			s.fail(part, err)
+		}
+	})
+	s.started(func() error {
+		cancel()
+		wg.Wait()
+		return nil
+	})
+}
+
+// listen takes the ports before anything else, since a port in use is the likeliest reason to stop here.
+func (s *server) listen() (err error) {
+	if s.public, err = s.open("listen", s.options.listen); err != nil {
+		return err
+	}
+	s.private, err = s.open("admin-listen", s.options.adminListen)
+	return err
+}
+
+func (s *server) open(flag, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, usagef("cannot listen on %s: the port is in use by another process; choose another with --%s, or port 0 for a free one", address, flag)
+	case err != nil:
+		return nil, usagef("cannot listen on %s: %w; choose another with --%s", address, err, flag)
+	}
+	// The HTTP server closes it as well; the second time does nothing.
+	s.started(func() error { l.Close(); return nil })
+	return l, nil
+}
+
+func (s *server) startNATS() error {
+	s.natsURL = s.options.natsURL
+	if s.natsURL != "" {
+		return nil
+	}
+	ns, err := natsserver.Start(natsserver.Options{StoreDir: s.options.dataDir, Log: s.options.log})
+	if err != nil {
+		return usagef("%w; see --data-dir and --nats-url", err)
+	}
+	s.started(func() error { ns.Stop(); return nil })
+	s.nats, s.natsURL = ns, ns.URL()
+	return nil
+}
+
+// startIngest connects to NATS and feeds the store. The NATS inside gets the stream that records ticks; to
+// make one in somebody else's NATS is that one's decision.
+func (s *server) startIngest() error {
+	nc, err := ingest.Connect(s.natsURL, "feedd "+build.Version(), s.options.log)
+	if err != nil {
+		return err
+	}
+	s.started(func() error { nc.Close(); return nil })
+	if s.nats != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), streamWithin)
+		defer cancel()
+		if err := ingest.EnsureStream(ctx, nc, ingest.StreamOptions{}, s.options.log); err != nil {
+			return err
+		}
+	}
+	s.feed, err = ingest.Start(nc, s.store, ingest.Options{}, &s.drops, s.options.log)
+	if err != nil {
+		return err
+	}
+	s.started(s.feed.Stop)
+	return nil
+}
+
+func (s *server) startEngine() error {
+	s.store = snapshot.NewStore(snapshot.Options{})
+	s.engine = fanout.New(s.store, fanout.Options{Heartbeat: heartbeat, Counters: &s.drops})
+	s.engine.Start()
+	s.started(func() error { s.engine.Close(); return nil })
+	return nil
+}
+
+// startMarket publishes the simulated market to the same NATS that ingest reads from, over a connection of
+// its own, as any publisher would.
+func (s *server) startMarket() error {
+	if !s.options.simulate {
+		return nil
+	}
+	nc, err := ingest.Connect(s.natsURL, "feedd simulated market", s.options.log)
+	if err != nil {
+		return err
+	}
+	s.started(func() error { nc.Close(); return nil })
+	s.run("simulated market", func(ctx context.Context) error {
+		return sim.Run(ctx, nc, s.options.market, s.options.log)
+	})
+	return nil
+}
+
+func (s *server) awaitBoot(ctx context.Context) (booted bool) {
+	timeout := time.NewTimer(bootWithin)
+	defer timeout.Stop()
+	select {
+	case <-s.feed.Booted():
+		return true
+	case <-timeout.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// tellWhereToLook prints a line "name  place" for each place; programs that start feedd read them.
+func (s *server) tellWhereToLook() {
+	line := func(name, place string) { fmt.Fprintf(s.stdout, "%-9s  %s\n", name, place) }
+	public := reachable(s.public.Addr())
+	line("dashboard", "http://"+public+"/")
+	line("websocket", "ws://"+public+"/v1/ws")
+	line("admin", "http://"+reachable(s.private.Addr())+"/")
+	line("nats", redact(s.natsURL))
+	if s.nats != nil {
+		line("data", s.options.dataDir)
+	}
+}
+
+// redact hides the passwords in a list of URLs, which ends up on terminals and in logs.
+func redact(urls string) string {
+	list := strings.Split(urls, ",")
+	for i, text := range list {
+		if u, err := url.Parse(strings.TrimSpace(text)); err == nil {
+			list[i] = u.Redacted()
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+// reachable turns the address of a listener into one that can be opened: one that listens on every
+// interface is reached on this machine.
+func reachable(a net.Addr) string {
+	at, err := netip.ParseAddrPort(a.String())
+	if err == nil && at.Addr().IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", at.Port())
+	}
+	return a.String()
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/transport/ws"
+)
+
+// engine lets package session have the engine through its own interface: Attach returns that package's
+// Subscriber.
+type engine struct{ *fanout.Engine }
+
+func (e engine) Attach(c fanout.Conn, f fanout.Framing) session.Subscriber {
+	return e.Engine.Attach(c, f)
+}
+
+// conn gives a session its connection, with the session's own type of close code.
+type conn struct{ *ws.Conn }
+
+func (c conn) Close(code session.CloseCode, reason string) { c.Conn.Close(uint16(code), reason) }
+
+// eachSession calls f for every session of this moment.
+func (s *server) eachSession(f func(*session.Session)) {
+	s.sockets.Each(func(h ws.Handler) { f(h.(*session.Session)) })
+}
+
+// sweepSessions does once a second what is due in sessions, until ctx ends.
+func (s *server) sweepSessions(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			s.eachSession(func(x *session.Session) { x.Tick(now.UnixMicro()) })
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
