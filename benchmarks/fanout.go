@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -37,7 +38,7 @@ type fanoutRun struct {
 func fanout(ctx context.Context, r *run) (*report.Result, error) {
 	started := time.Now()
 	f := &fanoutRun{run: r, measured: report.Measured{Sessions: r.Sessions}}
-	for _, stage := range []func(context.Context) error{f.ingest, f.connect, f.rounds, f.final, f.takeProfile} {
+	for _, stage := range []func(context.Context) error{f.ingest, f.connect, f.rounds, f.final, f.collect, f.takeProfile} {
 		if err := stage(ctx); err != nil {
 			return nil, err
 		}
@@ -254,13 +255,27 @@ func (f *fanoutRun) final(ctx context.Context) error {
 	return nil
 }
 
+// collect has the server collect its garbage and measures its memory again: what is left is what sessions
+// hold on to, whatever they went through before.
+func (f *fanoutRun) collect(ctx context.Context) error {
+	// Twice, since what the first one finds unused is given back around the second.
+	for range 2 {
+		if _, err := f.get(ctx, "/debug/pprof/heap?gc=1"); err != nil {
+			return err
+		}
+		if err := f.wait(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	var err error
+	f.measured.ResidentCollected, err = proc.Resident(f.server.Pid())
+	return err
+}
+
 // takeProfile runs one more window, under the profiler, which is why it counts for nothing else.
 func (f *fanoutRun) takeProfile(ctx context.Context) error {
 	if f.profile == "" {
 		return nil
-	}
-	if f.admin == "" {
-		return fmt.Errorf("profile: feedd did not say where its admin listener is")
 	}
 	if err := f.source.Ask(ctx, feed.Resume, nil, nil); err != nil {
 		return err
@@ -270,22 +285,33 @@ func (f *fanoutRun) takeProfile(ctx context.Context) error {
 	}
 	seconds := int(f.Window.Seconds())
 	f.progress("profiling for %d s", seconds)
-	url := fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", strings.TrimSuffix(f.admin, "/"), seconds)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	profile, err := f.get(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds))
 	if err != nil {
-		return fmt.Errorf("profile: %w", err)
+		return err
+	}
+	return os.WriteFile(f.profile, profile, 0o644)
+}
+
+// get asks the server's admin listener.
+func (f *fanoutRun) get(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(f.admin, "/")+path, nil)
+	if err != nil {
+		return nil, err
 	}
 	request.Close = true // no idle connection is left behind
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("profile: %w", err)
+		return nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		return fmt.Errorf("profile: %s: %w", response.Status, err)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = errors.New(response.Status)
 	}
-	return os.WriteFile(f.profile, body, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", request.URL, err)
+	}
+	return body, nil
 }
 
 // blur tells what may have blurred the figures of the windows.

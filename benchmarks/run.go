@@ -151,8 +151,8 @@ func (r *run) heard(line string) (ready bool, err error) {
 	case "admin":
 		r.admin = rest
 	case "ready":
-		if r.websocket == "" {
-			return false, errors.New("feedd is ready and did not say where its WebSocket is")
+		if r.websocket == "" || r.admin == "" {
+			return false, errors.New("feedd is ready and did not say where its WebSocket and its admin listener are")
 		}
 		return true, nil
 	}

@@ -18,7 +18,7 @@ func measured() Measured {
 			{Kind: Floor, Seconds: 10, User: 0.1, System: 1.5, Frames: 100_000, Bytes: 25_000_000},
 			{Kind: Server, Seconds: 10, User: 1.1, System: 1.4, Frames: 100_000, Bytes: 25_000_000, Ticks: 80_000},
 		},
-		ProbeFrames: 100, ProbeRows: 2000, ResidentWithout: 30_000_000, ResidentWith: 40_000_000,
+		ProbeFrames: 100, ProbeRows: 2000, ResidentWithout: 30_000_000, ResidentWith: 40_000_000, ResidentCollected: 38_000_000,
 	}
 }
 
@@ -42,6 +42,7 @@ func TestFiguresFollowFromWindows(t *testing.T) {
 		"b/update": {f.BytesPerUpdate, 12.5},
 		"c/update": {f.CPUPerUpdate, 1},
 		"memory":   {f.ResidentPerSession, 10_000},
+		"rested":   {f.CollectedPerSession, 8000},
 		"drift":    {f.Drift, 0},
 	} {
 		if math.Abs(c.got-c.want) > 1e-9 {

@@ -99,7 +99,9 @@ type Fanout struct {
 	RowsPerFrame     float64 `json:"rows_per_frame"`
 	BytesPerUpdate   float64 `json:"bytes_per_update"` // frame bytes over rows
 
-	ResidentPerSession  float64 `json:"resident_bytes_per_session"`
+	ResidentPerSession float64 `json:"resident_bytes_per_session"`
+	// Once the server has collected its garbage.
+	CollectedPerSession float64 `json:"resident_bytes_per_session_collected"`
 	ResidentWithout     int64   `json:"resident_bytes_without_sessions"`
 	ResidentWith        int64   `json:"resident_bytes_with_sessions"`
 	JoinSeconds         float64 `json:"join_s"` // until every session had every row
@@ -119,6 +121,7 @@ type Measured struct {
 	// What probes saw in the server's windows.
 	ProbeFrames, ProbeRows        int64
 	ResidentWithout, ResidentWith int64
+	ResidentCollected             int64 // with sessions, garbage collected
 }
 
 // Figures computes the figures that follow from m; what does not follow is left to the caller.
@@ -139,6 +142,7 @@ func Figures(m Measured) *Fanout {
 		FrameBytes:             ratio(float64(server.Bytes), float64(server.Frames)),
 		RowsPerFrame:           ratio(float64(m.ProbeRows), float64(m.ProbeFrames)),
 		ResidentPerSession:     ratio(float64(m.ResidentWith-m.ResidentWithout), float64(m.Sessions)),
+		CollectedPerSession:    ratio(float64(m.ResidentCollected-m.ResidentWithout), float64(m.Sessions)),
 		ResidentWithout:        m.ResidentWithout,
 		ResidentWith:           m.ResidentWith,
 		Windows:                m.Windows,
