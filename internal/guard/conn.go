@@ -9,7 +9,7 @@ type Conn struct {
 	parser  Parser
 	early   []byte // read from the connection before the guard was there
 	now     func() int64
-	refused *Refusal
+	refused *RefusedError
 }
 
 // New puts a guard in front of nc. early are bytes that were read from it already; the guard keeps them.
@@ -19,9 +19,9 @@ func New(nc net.Conn, limits *Limits, deflate bool, early []byte, now func() int
 }
 
 // Refused returns why the client was refused, or nil. It may be called when Read has returned an error.
-func (c *Conn) Refused() *Refusal { return c.refused }
+func (c *Conn) Refused() *RefusedError { return c.refused }
 
-// Read reads bytes of allowed frames. At a frame that is not allowed it returns a *Refusal, first after
+// Read reads bytes of allowed frames. At a frame that is not allowed it returns a *RefusedError, first after
 // everything ahead of that frame was read.
 func (c *Conn) Read(b []byte) (int, error) {
 	if c.refused != nil {

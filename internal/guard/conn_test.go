@@ -29,7 +29,7 @@ func TestReadGivesWhatCameAheadOfTheRefusal(t *testing.T) {
 		} {
 			c := New(script{Reader: r}, &plain, false, in[:early], still)
 			got, err := io.ReadAll(c)
-			var refused *Refusal
+			var refused *RefusedError
 			if !errors.As(err, &refused) || refused != errOpcode || c.Refused() != refused {
 				t.Fatalf("%s, %d early: ended with %v", name, early, err)
 			}

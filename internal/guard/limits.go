@@ -25,11 +25,11 @@ type Rate struct {
 // TinyFragment is the payload in bytes below which a fragment counts towards Limits.Fragments.
 const TinyFragment = 256
 
-// DefaultLimits suit a protocol whose largest request has max bytes. A client that answers pings and sends
+// DefaultLimits suit a protocol whose largest request has maxMessage bytes. A client that answers pings and sends
 // its own every few seconds, or sends a large request in the smallest fragments that any library makes,
 // stays far below them.
-func DefaultLimits(max int64) Limits {
-	return Limits{MaxMessage: max, Controls: Rate{PerSecond: 10, Burst: 50}, Fragments: Rate{PerSecond: 100, Burst: 500}}
+func DefaultLimits(maxMessage int64) Limits {
+	return Limits{MaxMessage: maxMessage, Controls: Rate{PerSecond: 10, Burst: 50}, Fragments: Rate{PerSecond: 100, Burst: 500}}
 }
 
 // The close codes of refusals. The first two are those of RFC 6455, section 7.4.1.
@@ -39,19 +39,19 @@ const (
 	CodeFlood    uint16 = 4501 // more control frames or tiny fragments than Limits allow
 )
 
-// Refusal is why a frame was refused. It is the error that Conn.Read returns, and what the close frame says.
-type Refusal struct {
+// RefusedError is why a frame was refused. It is the error that Conn.Read returns, and what the close frame says.
+type RefusedError struct {
 	Code uint16
 	Text string      // at most 123 bytes, as the reason of a close frame
 	Drop drop.Reason // GuardedFrame, or RequestFlood for CodeFlood
 }
 
 // Error returns the text with the package's name in front.
-func (r *Refusal) Error() string { return "guard: " + r.Text }
+func (r *RefusedError) Error() string { return "guard: " + r.Text }
 
-func protocol(text string) *Refusal { return &Refusal{CodeProtocol, text, drop.GuardedFrame} }
+func protocol(text string) *RefusedError { return &RefusedError{CodeProtocol, text, drop.GuardedFrame} }
 
-func flood(text string) *Refusal { return &Refusal{CodeFlood, text, drop.RequestFlood} }
+func flood(text string) *RefusedError { return &RefusedError{CodeFlood, text, drop.RequestFlood} }
 
 // What is refused, in the words of the close frame.
 var (
@@ -70,6 +70,6 @@ var (
 	errTinyFlood     = flood("too many tiny fragments; send messages whole")
 )
 
-func tooBig(limit int64) *Refusal {
-	return &Refusal{CodeTooBig, fmt.Sprintf("message larger than %d bytes", limit), drop.GuardedFrame}
+func tooBig(limit int64) *RefusedError {
+	return &RefusedError{CodeTooBig, fmt.Sprintf("message larger than %d bytes", limit), drop.GuardedFrame}
 }

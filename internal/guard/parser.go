@@ -26,7 +26,7 @@ func NewParser(limits *Limits, deflate bool) Parser { return Parser{limits: limi
 // behind is refused for the reason returned, no more bytes must be passed on, and Feed must not be
 // called again. How the bytes are cut into calls makes no difference, but for bytes of the refused header
 // that an earlier call has let through.
-func (p *Parser) Feed(b []byte, now int64) (allowed int, refused *Refusal) {
+func (p *Parser) Feed(b []byte, now int64) (allowed int, refused *RefusedError) {
 	for i := 0; i < len(b); {
 		if p.rest > 0 {
 			n := min(p.rest, int64(len(b)-i))
@@ -59,7 +59,7 @@ func (p *Parser) Feed(b []byte, now int64) (allowed int, refused *Refusal) {
 }
 
 // checkFlags judges the first two bytes of a header, which hold everything but the size.
-func (p *Parser) checkFlags() *Refusal {
+func (p *Parser) checkFlags() *RefusedError {
 	const fin, rsv1, rsv23, opcode, masked, size = 0x80, 0x40, 0x30, 0x0f, 0x80, 0x7f
 	first, second := p.head[0], p.head[1]
 	op := first & opcode
@@ -118,7 +118,7 @@ func (p *Parser) size() (n int64, whole bool) {
 }
 
 // checkSize judges a whole header.
-func (p *Parser) checkSize(size, now int64) *Refusal {
+func (p *Parser) checkSize(size, now int64) *RefusedError {
 	switch {
 	case size < 0:
 		return errNegative

@@ -35,7 +35,7 @@ func TestWhatIsRefused(t *testing.T) {
 		name    string
 		deflate bool
 		in      []byte
-		want    *Refusal
+		want    *RefusedError
 		allowed int
 	}{
 		{name: "a message", in: hello},
@@ -95,7 +95,7 @@ func TestFloods(t *testing.T) {
 		frame []byte
 		burst int
 		every int64 // microseconds between two frames that may go on for ever
-		want  *Refusal
+		want  *RefusedError
 	}{
 		{"pings", client(0x89, nil), 5, 500_000, errControlFlood},
 		{"pongs", client(0x8a, []byte("x")), 5, 500_000, errControlFlood},
@@ -249,7 +249,7 @@ func plainly(in []byte, deflate bool) int {
 	return -1
 }
 
-func same(a, b *Refusal) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+func same(a, b *RefusedError) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
 func TestFollowingFramesAllocatesNothing(t *testing.T) {
 	in := frames(client(0x01, make([]byte, 300)), client(0x80, make([]byte, 300)), client(0x82, make([]byte, 1000)))

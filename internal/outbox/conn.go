@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -29,7 +28,7 @@ type Conn struct {
 	// without it, so that a worker passes a blocked connection at the price of one load.
 	blocked atomic.Bool
 
-	drains sync.WaitGroup // the drain goroutine, begun under mu while cause is nil
+	drains sync.WaitGroup // goroutines of the outbox; they begin under mu while ended is false
 
 	mu       sync.Mutex
 	kept     []byte // what the kernel has not taken yet begins at kept[head:]
@@ -38,6 +37,7 @@ type Conn struct {
 	draining bool
 	finished bool          // Finish was called
 	cause    error         // why no more is taken
+	ended    bool          // the socket is closed, or about to be
 	emptied  chan struct{} // there while somebody waits in Drained; closed when nothing is pending
 
 	// Arguments and results of try. They belong to the drain goroutine while draining, else to mu.
@@ -131,7 +131,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 func (c *Conn) Finish(last []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.finished || (c.cause != nil && !errors.Is(c.cause, ErrOverflow)) {
+	if c.finished || c.ended { // after an overflow the last frame may still get through
 		return false
 	}
 	c.finished = true
@@ -155,7 +155,10 @@ func (c *Conn) Close() error {
 	if c.opt == nil {
 		return c.Conn.Close()
 	}
-	c.end(net.ErrClosed)
+	c.mu.Lock()
+	c.fail(net.ErrClosed)
+	c.mu.Unlock()
+	sever(c.Conn)
 	c.drains.Wait()
 	return nil
 }
@@ -183,6 +186,8 @@ func (c *Conn) put(b []byte, whole bool) bool {
 	if c.raw != nil && len(b) > 0 {
 		var err error
 		if n, err = c.write(b, false); err != nil {
+			// Closing waits for the reader to let go of the socket, which is not for a worker to wait for.
+			c.drains.Go(func() { sever(c.Conn) })
 			c.fail(err)
 			return false
 		}
@@ -212,21 +217,15 @@ func (c *Conn) keep(b []byte) {
 	c.kept = append(c.kept, b...)
 }
 
-// fail ends the connection because its socket failed. mu is held.
+// fail notes that the connection ends for err, unless it ends already. mu is held; the caller severs the
+// connection once it is not.
 func (c *Conn) fail(err error) {
 	if c.cause == nil {
 		c.cause = err
 	}
+	c.ended = true
 	c.blocked.Store(true)
 	c.release()
-	sever(c.Conn)
-}
-
-// end is fail for callers that do not hold mu.
-func (c *Conn) end(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.fail(err)
 }
 
 // release forgets what is pending. mu is held.

@@ -36,6 +36,7 @@ func (c *Conn) drain() {
 			}
 		}
 		if !c.advance(n, err) {
+			sever(c.Conn)
 			return
 		}
 	}
@@ -73,23 +74,22 @@ func (c *Conn) push(chunk []byte) (int, error) {
 	return c.Conn.Write(chunk[:min(len(chunk), slice)])
 }
 
-// advance notes that n bytes are out, or why no more will be. It returns false when the draining is over.
+// advance notes that n bytes are out, or why no more will be. It returns false when the connection has ended.
 func (c *Conn) advance(n int, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.kept) == 0 { // ended meanwhile
-		c.draining = false
-		return false
-	}
-	c.head += n
-	if err == nil {
+	switch {
+	case c.ended:
+	case err == nil:
+		c.head += n
 		return true
-	}
-	if errors.Is(err, ErrWriteTimeout) && c.cause == nil {
-		c.opt.dropped(drop.WriteTimeout)
+	default:
+		if errors.Is(err, ErrWriteTimeout) && c.cause == nil {
+			c.opt.dropped(drop.WriteTimeout)
+		}
+		c.fail(err)
 	}
 	c.draining = false
-	c.fail(err)
 	return false
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/internal/outbox/tlstest"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -78,7 +79,7 @@ func TestASlowClientIsSkippedAndWoken(t *testing.T) {
 	}
 }
 
-func TestAClientThatTakesNothingIsGivenUp(t *testing.T) { // X8
+func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
 	r := newRig(t, Options{WriteTimeout: 20 * time.Millisecond})
 	wstest.Dial(t, r.addr, wstest.Request{})
 	h := <-r.came
@@ -185,7 +186,7 @@ func (f faulty) End() {
 }
 
 func TestWithTLS(t *testing.T) {
-	server, client := wstest.Certificate(t)
+	server, client := tlstest.Certificate(t)
 	for name, wrap := range map[string]func(net.Listener) net.Listener{
 		"outbox below": func(ln net.Listener) net.Listener { return tls.NewListener(outbox.Listener{Listener: ln}, server) },
 		"outbox above": func(ln net.Listener) net.Listener { return tls.NewListener(ln, server) },

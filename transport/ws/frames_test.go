@@ -47,7 +47,7 @@ func TestFramesFromClients(t *testing.T) {
 		{name: "a size that is only declared", in: []byte{frameText, 0xff, 0, 0, 0, 0, 1, 0, 0, 0}, code: 1009, guarded: 1},
 		{name: "too many bytes in fragments", in: join(enc(0x01, make([]byte, limit)), enc(0x80, []byte("x"))), code: 1009, guarded: 1},
 		{name: "binary on the text protocol", in: enc(frameBinary, []byte("x")), code: 1003, says: "takes text"},
-		// X1: the frame that would end the process.
+		// The frame that would end the process if it reached the library.
 		{name: "size with the top bit set", in: []byte{frameText, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, code: 1002, guarded: 1},
 		{name: "the same in a continuation", in: join(enc(0x01, nil), []byte{0x80, 0xff, 0xff, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4}), code: 1002, guarded: 1},
 		{name: "a size in more bytes than needed", in: []byte{frameText, 0xfe, 0, 1, 1, 2, 3, 4, 5}, code: 1002, guarded: 1},
@@ -62,15 +62,15 @@ func TestFramesFromClients(t *testing.T) {
 		// Reserved bits and opcodes.
 		{name: "RSV1 without compression", in: join(text("ok"), enc(0xc1, nil)), echo: []string{"ok"}, code: 1002, guarded: 1},
 		{name: "RSV2", in: enc(0xa1, nil), code: 1002, guarded: 1},
-		{name: "RSV2 with compression (X2)", offer: deflateOffer, in: enc(0xa1, nil), code: 1002, guarded: 1},
-		{name: "RSV3 with compression (X2)", offer: deflateOffer, in: enc(0x91, nil), code: 1002, guarded: 1},
-		{name: "RSV1 on a ping (X3)", offer: deflateOffer, in: enc(0xc9, nil), code: 1002, guarded: 1},
+		{name: "RSV2 with compression", offer: deflateOffer, in: enc(0xa1, nil), code: 1002, guarded: 1},
+		{name: "RSV3 with compression", offer: deflateOffer, in: enc(0x91, nil), code: 1002, guarded: 1},
+		{name: "RSV1 on a ping", offer: deflateOffer, in: enc(0xc9, nil), code: 1002, guarded: 1},
 		{name: "RSV1 on a close frame", offer: deflateOffer, in: enc(0xc8, nil), code: 1002, guarded: 1},
 		{name: "data opcode 3", in: enc(0x83, nil), code: 1002, guarded: 1},
 		{name: "data opcode 7", in: enc(0x87, nil), code: 1002, guarded: 1},
 		{name: "control opcode 11", in: enc(0x8b, nil), code: 1002, guarded: 1},
 		{name: "control opcode 15", in: enc(0x8f, nil), code: 1002, guarded: 1},
-		{name: "no mask (X9)", in: []byte{frameText, 1, 'x'}, code: 1002, says: "mask", guarded: 1},
+		{name: "no mask", in: []byte{frameText, 1, 'x'}, code: 1002, says: "mask", guarded: 1},
 
 		// Fragments.
 		{name: "fragments with a ping between", in: join(enc(0x01, []byte("frag")), enc(framePing, []byte("p")), enc(0x00, nil), enc(0x80, []byte("ment")), bye),
@@ -79,8 +79,8 @@ func TestFramesFromClients(t *testing.T) {
 		{name: "a fragmented ping", in: enc(0x09, []byte("x")), code: 1002, guarded: 1},
 		{name: "an orphan continuation", in: enc(0x80, []byte("x")), code: 1002, guarded: 1},
 		{name: "a message within fragments", in: join(enc(0x01, []byte("x")), text("y")), code: 1002, guarded: 1},
-		{name: "a flood of fragments of one byte (X9)", in: join(enc(0x01, []byte("x")), many(2000, enc(0x00, []byte("x")))), code: 4501},
-		{name: "a flood of pings (X9)", in: many(1000, enc(framePong, nil)), code: 4501, says: "control frames"},
+		{name: "a flood of fragments of one byte", in: join(enc(0x01, []byte("x")), many(2000, enc(0x00, []byte("x")))), code: 4501},
+		{name: "a flood of pings", in: many(1000, enc(framePong, nil)), code: 4501, says: "control frames"},
 
 		// Text.
 		{name: "text that is not UTF-8", in: enc(frameText, []byte("\xff")), code: 1007, says: "UTF-8"},
@@ -94,7 +94,7 @@ func TestFramesFromClients(t *testing.T) {
 			d := wstest.Deflate([]byte(strings.Repeat("packed ", 100)))
 			return join(enc(0x41, d[:3]), enc(0x80, d[3:]), bye)
 		}(), echo: []string{strings.Repeat("packed ", 100)}, code: 1000},
-		{name: "a bomb (X6)", offer: deflateOffer, in: deflated(0xc1, strings.Repeat("\x00", 8<<20)), code: 1009, says: "16384"},
+		{name: "a bomb", offer: deflateOffer, in: deflated(0xc1, strings.Repeat("\x00", 8<<20)), code: 1009, says: "16384"},
 		{name: "compressed bytes that are none", offer: deflateOffer, in: enc(0xc1, []byte{0xff, 0xff, 0xff, 0xff}), code: 1007, says: "decompressed"},
 
 		// The end.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -54,9 +53,6 @@ type rig struct {
 	*Server
 	addr  string
 	drops *drop.Counters
-
-	mu    sync.Mutex
-	echos []*echo
 	came  chan *echo // each handler as it begins
 }
 

@@ -44,6 +44,6 @@ func (events) OnPing(sock *gws.Conn, payload []byte) {
 func (events) OnPong(*gws.Conn, []byte) {} // hearing from the client is enough; see pulse
 
 func (events) OnMessage(sock *gws.Conn, m *gws.Message) {
-	defer m.Close()
+	defer func() { _ = m.Close() }() // gives its buffer back, and cannot fail
 	owner(sock).receive(m)
 }

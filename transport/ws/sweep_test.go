@@ -61,7 +61,7 @@ func TestFirstPingsAreSpread(t *testing.T) {
 
 func TestOnlySilentClientsAreGivenUp(t *testing.T) {
 	r := newRig(t, Options{PingInterval: 4 * time.Millisecond, PongWait: 200 * time.Millisecond})
-	// X7: a header, and then nothing, is silence too.
+	// A header, and then nothing, is silence too.
 	silent := wstest.Dial(t, r.addr, wstest.Request{Behind: []byte{frameText, 0xfe, 0x40, 0x00, 1, 2, 3, 4}})
 	alive := wstest.Dial(t, r.addr, wstest.Request{})
 	ended := make(chan struct{})

@@ -83,7 +83,7 @@ func Dial(tb testing.TB, addr string, r Request) *Client {
 // Try connects to addr and returns whatever the answer is. The connection is closed when the test ends.
 func Try(tb testing.TB, addr string, r Request) *Client {
 	tb.Helper()
-	conn, err := net.DialTimeout("tcp", addr, patience)
+	conn, err := new(net.Dialer).DialContext(tb.Context(), "tcp", addr)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -98,9 +98,12 @@ func Try(tb testing.TB, addr string, r Request) *Client {
 		tb.Fatal(err)
 	}
 	c := &Client{tb: tb, conn: conn, br: bufio.NewReader(conn)}
-	if c.Response, err = http.ReadResponse(c.br, nil); err != nil {
+	response, err := http.ReadResponse(c.br, nil)
+	if err != nil {
 		tb.Fatalf("no answer to the handshake: %v", err)
 	}
+	tb.Cleanup(func() { _ = response.Body.Close() })
+	c.Response = response
 	return c
 }
 
@@ -156,8 +159,10 @@ func (c *Client) Write(b []byte) {
 	}
 }
 
-// Text and Binary send a whole message.
-func (c *Client) Text(payload string)   { c.tb.Helper(); c.Write(Encode(0x81, []byte(payload))) }
+// Text sends a whole text message.
+func (c *Client) Text(payload string) { c.tb.Helper(); c.Write(Encode(0x81, []byte(payload))) }
+
+// Binary sends a whole binary message.
 func (c *Client) Binary(payload []byte) { c.tb.Helper(); c.Write(Encode(0x82, payload)) }
 
 // Frame is a frame from the server.

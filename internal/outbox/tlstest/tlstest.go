@@ -1,4 +1,5 @@
-package wstest
+// Package tlstest makes certificates for tests.
+package tlstest
 
 import (
 	"crypto/ecdsa"
