@@ -25,7 +25,7 @@ type world struct {
 }
 
 func newWorld(instruments, logEvents int, o Options) *world {
-	w := &world{store: snapshot.NewStore(snapshot.Options{LogEvents: logEvents}), counters: new(drop.Counters), now: 1_000_000, epoch: 1}
+	w := &world{store: snapshot.NewStore(snapshot.Options{LogEvents: logEvents, LogMax: logEvents}), counters: new(drop.Counters), now: 1_000_000, epoch: 1}
 	o.Workers, o.Counters = 1, w.counters
 	w.engine = New(w.store, o)
 	w.worker = w.engine.workers[0]

@@ -12,7 +12,7 @@ import (
 // readers, as differences to the row before.
 type log struct {
 	handle market.Handle
-	limit  int // entries the ring may grow to
+	bounds bounds
 
 	ring        []event         // length is a power of two
 	first, next uint64          // entries first ≤ i < next are held, at i modulo len(ring)
@@ -20,6 +20,16 @@ type log struct {
 	origin      market.Position // just ahead of the first event ever appended
 	epochEnd    market.Position // last event of the epoch before the current one
 }
+
+// bounds say how large a log may grow: to keep events whatever their age, and to most while the oldest came
+// less than window microseconds ago.
+type bounds struct {
+	keep, most int
+	window     int64
+}
+
+// ceil2 returns the smallest power of two that is not below n.
+func ceil2(n int) int { return 1 << bits.Len(uint(n-1)) }
 
 // event is a trade, or the mark of a gap.
 type event struct {
@@ -51,7 +61,7 @@ const (
 func (l *log) at(i uint64) *event { return &l.ring[i&uint64(len(l.ring)-1)] }
 
 func (l *log) append(t *market.Trade) {
-	e := l.push(t.Position, t.Position.Sequence)
+	e := l.push(t.Position, t.Position.Sequence, t.IngestTime)
 	e.trade = *t
 	from := len(l.chunk)
 	if l.next >= l.first+2 && follows(&l.at(l.next-2).trade, t) {
@@ -68,23 +78,29 @@ func follows(prev, t *market.Trade) bool {
 }
 
 func (l *log) appendGap(epoch market.Epoch, from, to market.Sequence) {
-	e := l.push(market.Position{Epoch: epoch, Sequence: to}, from)
-	e.trade = market.Trade{Position: market.Position{Epoch: epoch, Sequence: to}, RefersTo: from, Kind: kindGap}
+	var came int64 // a gap has no time of its own
+	if l.next > l.first {
+		came = l.at(l.next - 1).trade.IngestTime
+	}
+	e := l.push(market.Position{Epoch: epoch, Sequence: to}, from, came)
+	e.trade = market.Trade{
+		Position: market.Position{Epoch: epoch, Sequence: to}, RefersTo: from, Kind: kindGap, IngestTime: came,
+	}
 	r, _ := e.gap()
 	at := len(l.chunk)
 	l.chunk = wire.AppendGap(l.chunk, l.handle, r)
 	e.row = l.chunk[at:len(l.chunk):len(l.chunk)]
 }
 
-// push makes room for one event that ends at p and begins at start.
-func (l *log) push(p market.Position, start market.Sequence) *event {
+// push makes room for one event that ends at p, begins at start and came at now.
+func (l *log) push(p market.Position, start market.Sequence, now int64) *event {
 	if l.next == 0 {
 		l.origin = market.Position{Epoch: p.Epoch, Sequence: start - 1}
 	} else if last := l.at(l.next - 1).trade.Position; last.Epoch != p.Epoch {
 		l.epochEnd = last
 	}
 	if l.next-l.first == uint64(len(l.ring)) {
-		l.grow()
+		l.makeRoom(now)
 	}
 	if cap(l.chunk)-len(l.chunk) < maxRowSize {
 		l.chunk = make([]byte, 0, logChunkSize)
@@ -93,10 +109,11 @@ func (l *log) push(p market.Position, start market.Sequence) *event {
 	return l.at(l.next - 1)
 }
 
-// grow doubles a full ring, or drops its oldest event where it may not grow.
-func (l *log) grow() {
+// makeRoom doubles a full ring, or drops its oldest event where it may not grow.
+func (l *log) makeRoom(now int64) {
 	size := max(logFirstSize, 2*len(l.ring))
-	if len(l.ring) > 0 && size > 1<<bits.Len(uint(l.limit-1)) {
+	young := len(l.ring) > 0 && now-l.at(l.first).trade.IngestTime < l.bounds.window && size <= l.bounds.most
+	if len(l.ring) > 0 && size > l.bounds.keep && !young {
 		l.first++
 		return
 	}

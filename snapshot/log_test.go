@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -72,7 +73,8 @@ func elementLen(b []byte) int { return 2 + int(b[1]) }
 // named as lost; and each gap is named, or lies within what was lost.
 func TestEveryTradeIsDeliveredOrFlagged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := NewStore(Options{LogEvents: 1 << rapid.IntRange(0, 6).Draw(t, "size")})
+		size := 1 << rapid.IntRange(0, 6).Draw(t, "size")
+		s := NewStore(Options{LogEvents: size, LogMax: size})
 		s.Begin()
 		id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
 		s.Commit()
@@ -144,7 +146,7 @@ func beforeOldestEpochs(p market.Position, s *Store, id market.InstrumentID) boo
 }
 
 func TestNewReadersAndResumedOnes(t *testing.T) {
-	s := NewStore(Options{LogEvents: 16})
+	s := NewStore(Options{LogEvents: 16, LogMax: 16})
 	s.Begin()
 	id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
 	for i := range 40 {
@@ -175,5 +177,31 @@ func TestNewReadersAndResumedOnes(t *testing.T) {
 		if _, lost := r.Trades(nil, id, &cur, r.TradesEnd(id), 1<<20); lost != c.lost || cur.Index != 40 {
 			t.Errorf("%s: lost %d, want %d; ends at %d", name, lost, c.lost, cur.Index)
 		}
+	}
+}
+
+// A log keeps a number of events whatever their age, more while they are young, and never more than its bound.
+func TestLogKeepsWhatIsYoung(t *testing.T) {
+	s := NewStore(Options{LogEvents: 16, LogMax: 128, LogFor: time.Second})
+	s.Begin()
+	defer s.Commit()
+	id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
+	l, now, seq := &s.records[id].trades, int64(1), market.Sequence(0)
+	run := func(n int, gap int64) int {
+		for range n {
+			now += gap
+			seq++
+			s.Trade(id, &market.Trade{IngestTime: now, Position: market.Position{Epoch: 1, Sequence: seq}})
+		}
+		return int(l.next - l.first)
+	}
+	if n := run(1000, 1_000_000); n != 16 {
+		t.Errorf("one a second: %d are kept, want 16", n)
+	}
+	if n := run(1000, 20_000); n != 64 {
+		t.Errorf("50 a second: %d are kept, want the 50 of a second in a ring of 64", n)
+	}
+	if n := run(1000, 100); n != 128 {
+		t.Errorf("10,000 a second: %d are kept, want 128", n)
 	}
 }

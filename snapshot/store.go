@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/feedd/feedd/market"
 )
@@ -12,7 +13,11 @@ import (
 // Options bound what a Store may hold. Zero fields take the defaults.
 type Options struct {
 	Instruments int // how many instruments may be defined; default 100,000
-	LogEvents   int // how many events the log of an instrument keeps, rounded up to a power of two; default 1,024
+	// The log of an instrument keeps LogEvents events, and more if need be to keep those of the last LogFor,
+	// but never more than LogMax. Both numbers are rounded up to powers of two. The defaults are 1,024 events,
+	// 6 s (the slowest cadence must not lose what came between two of its cuts), and 65,536 events.
+	LogEvents, LogMax int
+	LogFor            time.Duration
 }
 
 // Store is the state of the market on this node. Its writing methods (those of ingest.Sink) belong to one
@@ -56,6 +61,12 @@ func NewStore(o Options) *Store {
 	}
 	if o.LogEvents <= 0 {
 		o.LogEvents = 1024
+	}
+	if o.LogMax <= 0 {
+		o.LogMax = 65_536
+	}
+	if o.LogFor <= 0 {
+		o.LogFor = 6 * time.Second
 	}
 	return &Store{
 		options: o,
@@ -149,7 +160,7 @@ func (s *Store) tradeLog(id market.InstrumentID) *log {
 	l := &s.records[id].trades
 	if l.handle == 0 {
 		l.handle = s.handle(MakeKey(id, market.ChannelTrade))
-		l.limit = s.options.LogEvents
+		l.bounds = bounds{keep: ceil2(s.options.LogEvents), most: ceil2(s.options.LogMax), window: s.options.LogFor.Microseconds()}
 	}
 	return l
 }
