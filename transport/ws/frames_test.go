@@ -100,7 +100,7 @@ func TestFramesFromClients(t *testing.T) {
 		// The end.
 		{name: "close without a code", in: enc(frameClose, nil), code: 0},
 		{name: "close with half a code", in: enc(frameClose, []byte{3}), code: 1002},
-		{name: "close with a reason", in: wstest.EncodeClose(1001, "leaving"), code: 1000}, // gws answers every code of the RFC with 1000
+		{name: "close with a reason", in: wstest.EncodeClose(1001, "leaving"), code: 1001},
 		{name: "close with the longest reason", in: wstest.EncodeClose(1000, strings.Repeat("x", 123)), code: 1000},
 		{name: "close with a reason too long", in: wstest.EncodeClose(1000, strings.Repeat("x", 124)), code: 1002, guarded: 1},
 		{name: "close with a reason that is not UTF-8", in: wstest.EncodeClose(1000, "\xff"), code: 1007},

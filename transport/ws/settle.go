@@ -24,7 +24,11 @@ const gwsInternal = 1011
 // judge finds the verdict once the reading is over.
 func (c *Conn) judge() verdict {
 	if closed := c.peerClosed(); closed != nil {
-		return verdict{count: countPeer(closed.Code, c.reply), code: c.reply}
+		code := c.reply
+		if code == CodeNormal {
+			code = closed.Code // an echo is what RFC 6455 expects; gws makes 1000 of every code below 1016
+		}
+		return verdict{count: countPeer(closed.Code, c.reply), code: code}
 	}
 	if refused := c.guard.Refused(); refused != nil {
 		c.srv.opt.Drops.Add(refused.Drop, 1)
