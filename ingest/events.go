@@ -207,10 +207,11 @@ func (c *core) overdueEvents(s *series) bool {
 			continue
 		}
 		c.lacks(s, true)
+		known := to
 		if n := len(s.held); n > 0 {
-			to = max(to, s.held[n-1].trade.Position.Sequence)
+			known = s.held[n-1].trade.Position.Sequence
 		}
-		c.askTrades(s, epoch, from, to)
+		c.askTrades(s, epoch, from, to, known)
 		return true
 	}
 }

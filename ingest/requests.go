@@ -11,7 +11,8 @@ type request struct {
 	subject string
 	epoch   market.Epoch
 	from    market.Sequence // first missing trade
-	to      market.Sequence // last one that is known of
+	to      market.Sequence // the last one of the same gap
+	known   market.Sequence // the last one that is known of: there may be more gaps up to here
 	since   int64           // ingest time of the last good trade; 0: none
 }
 
@@ -40,13 +41,13 @@ func (c *core) takeRequests() []request {
 	return r
 }
 
-func (c *core) askTrades(s *series, epoch market.Epoch, from, to market.Sequence) {
+func (c *core) askTrades(s *series, epoch market.Epoch, from, to, known market.Sequence) {
 	if s.fetch.asking || c.now < s.fetch.next {
 		return
 	}
 	s.fetch.asking = true
 	c.requests = append(c.requests, request{
-		inst: s.inst, symbol: s.inst.symbol, series: s, subject: s.subject, epoch: epoch, from: from, to: to, since: s.arrived,
+		inst: s.inst, symbol: s.inst.symbol, series: s, subject: s.subject, epoch: epoch, from: from, to: to, known: known, since: s.arrived,
 	})
 }
 

@@ -1,0 +1,258 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/subject"
+)
+
+// Options of a Feed. The zero value is what most want.
+type Options struct {
+	// Stream is the name of the JetStream stream that records the ticks. Empty: DefaultStream. Where there is none of
+	// that name, the one that records md.*.*.quote is used; where there is none at all, feedd starts without
+	// a past, and gaps are filled by publishers alone.
+	Stream string
+	// TradeHistory is how far back trades are read from the stream at the start. 0: five minutes. Below 0: not
+	// at all.
+	TradeHistory time.Duration
+	// MaxInstruments bounds the instruments known to this node. 0: 100,000.
+	MaxInstruments int
+	// Now is the clock. nil: time.Now.
+	Now func() time.Time
+}
+
+const (
+	// liveBacklog is how many messages may wait for the feed's goroutine, and how many it keeps back while the
+	// stream is read. Beyond it the NATS client drops, which the numbers then show.
+	liveBacklog = 65_536
+	// maxTogether bounds the messages that are applied in one batch of the sink under load.
+	maxTogether = 256
+	// bootWithin and rejoinWithin are how long live ticks wait for the stream to be read, at the start and after
+	// the connection was lost. A stream that takes longer is read on while live ticks go through.
+	bootWithin   = 15 * time.Second
+	rejoinWithin = time.Second
+)
+
+// Feed takes what arrives over NATS into a sink.
+type Feed struct {
+	nc       *nats.Conn
+	sink     Sink
+	o        Options
+	counters *drop.Counters
+	log      *slog.Logger
+
+	sub     *nats.Subscription
+	live    chan *nats.Msg
+	status  chan nats.Status
+	found   chan found    // from the goroutines that read the stream and ask publishers
+	booted  chan struct{} // closed when the state at the start was read
+	stopped chan struct{} // closed when run has returned
+
+	ctx    context.Context // ended by Stop
+	cancel context.CancelFunc
+	finder sync.WaitGroup // goroutines that send to found
+
+	// Of run alone.
+	core       *core
+	holding    bool // live ticks wait for the stream
+	goLive     <-chan time.Time
+	join       joining
+	joined     bool // the stream was read once, or there is none
+	reconnects uint64
+	lostAt     int64 // when the connection was last found to be gone
+	dropped    int
+	queue      []request
+	asking     int // requests under way
+
+	// mu guards what Stats shows.
+	mu    sync.Mutex
+	stats struct {
+		tally     tally
+		connected bool
+	}
+}
+
+// Start subscribes to all ticks and begins to feed sink, from one goroutine. It returns at once, whether
+// nc is connected or not; Booted tells when the state that the stream holds was read. Stop ends it. The
+// sink is used by nobody else than the Feed until then.
+func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *slog.Logger) (*Feed, error) {
+	if o.Stream == "" {
+		o.Stream = DefaultStream
+	}
+	if o.TradeHistory == 0 {
+		o.TradeHistory = 5 * time.Minute
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := defaultLimits()
+	switch {
+	case o.MaxInstruments < 0:
+		return nil, fmt.Errorf("ingest: limit of %d instruments: want 1 or more, or 0 for %d", o.MaxInstruments, l.instruments)
+	case o.MaxInstruments > 0:
+		l.instruments = o.MaxInstruments
+	}
+	f := &Feed{
+		nc: nc, sink: sink, o: o, counters: counters, log: log,
+		live:  make(chan *nats.Msg, liveBacklog),
+		found: make(chan found), booted: make(chan struct{}), stopped: make(chan struct{}),
+		core: newCore(sink, l, counters, log), holding: true,
+	}
+	f.core.connected = false
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	var err error
+	if f.sub, err = nc.ChanSubscribe(subject.All, f.live); err != nil {
+		f.cancel()
+		return nil, fmt.Errorf("ingest: subscribing to %s: %w", subject.All, err)
+	}
+	f.status = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	go f.run()
+	return f, nil
+}
+
+// Booted is closed when the state that the stream holds was read and live ticks flow.
+func (f *Feed) Booted() <-chan struct{} { return f.booted }
+
+// Ready reports whether the state at the start was read. It stays true: a node that lost NATS still holds
+// what it knew, and says of it that it is suspect.
+func (f *Feed) Ready() bool {
+	select {
+	case <-f.booted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Stats returns how the feed fares. It may be called from any goroutine.
+func (f *Feed) Stats() Stats {
+	var st Stats
+	f.mu.Lock()
+	t := f.stats.tally
+	st.Connected = f.stats.connected
+	f.mu.Unlock()
+	t.fill(&st)
+	st.Booted = f.Ready()
+	return st
+}
+
+// Stop ends the feed and returns when its goroutines have ended; the sink is not touched afterwards. The
+// connection stays open. Only the first call does anything.
+func (f *Feed) Stop() error {
+	if f.ctx.Err() != nil {
+		return nil
+	}
+	f.cancel()
+	<-f.stopped
+	f.finder.Wait()
+	f.nc.RemoveStatusListener(f.status)
+	if err := f.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		return fmt.Errorf("ingest: %w", err)
+	}
+	return nil
+}
+
+// run is the one goroutine that drives the core and the sink, from Start to Stop.
+func (f *Feed) run() {
+	defer close(f.stopped)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		live := f.live
+		if len(f.join.kept) >= liveBacklog {
+			live = nil // the channel takes as many again; beyond that NATS drops, and it is counted
+		}
+		select {
+		case <-f.ctx.Done():
+			return
+		case m := <-live:
+			if f.holding {
+				f.keep(m)
+			} else {
+				f.drain(m)
+			}
+		case r := <-f.found:
+			f.take(r)
+		case <-f.status:
+			f.observe()
+		case <-f.goLive:
+			f.log.Warn("the stream is slow to read: going live without the rest of it")
+			f.letLive()
+		case <-timer.C:
+			f.observe()
+			f.countDropped()
+			f.sink.Begin()
+			next := f.core.tick(f.now())
+			f.sink.Commit()
+			timer.Reset(next)
+		}
+		f.ask()
+		f.publishStats()
+	}
+}
+
+func (f *Feed) now() int64 { return f.o.Now().UnixMicro() }
+
+// drain applies m and what waits behind it, together, so that under load the costs of a batch are shared
+// while a lone tick is seen at once.
+func (f *Feed) drain(m *nats.Msg) {
+	f.sink.Begin()
+	defer f.sink.Commit()
+	for n := 1; ; n++ {
+		f.core.live(m.Subject, m.Data, f.now())
+		if n == maxTogether {
+			return
+		}
+		select {
+		case m = <-f.live:
+		default:
+			return
+		}
+	}
+}
+
+// observe finds out whether the connection came or went. Both may have happened since the last look.
+func (f *Feed) observe() {
+	connected, reconnects := f.nc.IsConnected(), f.nc.Stats().Reconnects
+	again := connected && (!f.core.connected || reconnects != f.reconnects)
+	if (!connected || again) && f.core.connected {
+		f.lostAt = f.now()
+		f.log.Warn("lost the NATS server: every source is suspect")
+		f.sink.Begin()
+		f.core.disconnected(f.lostAt)
+		f.sink.Commit()
+	}
+	if again {
+		f.reconnects = reconnects
+		f.sink.Begin()
+		f.core.reconnected(f.now())
+		f.sink.Commit()
+		f.startJoin()
+	}
+}
+
+// countDropped adds what the NATS client dropped since the last look because its channel was full.
+func (f *Feed) countDropped() {
+	dropped, err := f.sub.Dropped()
+	if err != nil || dropped == f.dropped {
+		return // the connection is closed: nothing arrives any more
+	}
+	f.counters.Add(drop.SlowIngest, uint64(dropped-f.dropped))
+	f.log.Warn("ingest is too slow: the NATS client dropped messages", "messages", dropped-f.dropped)
+	f.dropped = dropped
+}
+
+func (f *Feed) publishStats() {
+	f.mu.Lock()
+	f.stats.tally = f.core.tally
+	f.stats.connected = f.core.connected
+	f.mu.Unlock()
+}

@@ -1,0 +1,559 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/internal/subject"
+	"github.com/feedd/feedd/market"
+	marketdatav1 "github.com/feedd/feedd/proto/marketdata/v1"
+	"github.com/feedd/feedd/publish"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait of a test; none takes that long unless something is wrong.
+const patience = 30 * time.Second
+
+// shared is a recorder that a test looks into while a feed writes.
+type shared struct {
+	*recorder
+	mu      sync.Mutex
+	changed chan struct{} // capacity 1: something was committed
+}
+
+func newShared(t *testing.T) *shared {
+	return &shared{recorder: newRecorder(t.Errorf), changed: make(chan struct{}, 1)}
+}
+
+func (s *shared) Begin() { s.mu.Lock() }
+
+func (s *shared) Commit() {
+	s.lines = s.lines[:0]
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until the sink is as ok wants it.
+func (s *shared) await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		s.mu.Lock()
+		good := ok()
+		s.mu.Unlock()
+		if good {
+			return
+		}
+		select {
+		case <-s.changed:
+		case <-deadline:
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			t.Fatalf("%s: not within %v; gaps %v, sources %v, qualities %v", what, patience, s.gaps, s.sources, s.quality)
+		}
+	}
+}
+
+// tradesOf returns the numbers of the trades of sym, in the order in which they came.
+func (s *shared) tradesOf(sym market.Symbol) []market.Sequence {
+	var out []market.Sequence
+	if id, known := s.ids[sym]; known {
+		for _, tr := range s.trades[id] {
+			out = append(out, tr.Position.Sequence)
+		}
+	}
+	return out
+}
+
+func (s *shared) quoteOf(sym market.Symbol) market.Quote {
+	id, known := s.ids[sym]
+	if !known {
+		return market.Quote{}
+	}
+	return s.quotes[id]
+}
+
+// node is a NATS server and what a test runs on it.
+type node struct {
+	t        *testing.T
+	url      string
+	sink     *shared
+	counters drop.Counters
+	feed     *Feed
+}
+
+// newNode starts a server with JetStream and the stream.
+func newNode(t *testing.T) *node {
+	t.Helper()
+	s, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Port: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	n := &node{t: t, url: s.URL(), sink: newShared(t)}
+	if err := EnsureStream(t.Context(), n.connect(), StreamOptions{}, discard()); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (n *node) connect() *nats.Conn {
+	n.t.Helper()
+	nc, err := Connect(n.url, "test", discard())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
+	n.t.Cleanup(func() {
+		nc.Close()
+		<-closed
+	})
+	return nc
+}
+
+// start runs a feed and waits until it has booted.
+func (n *node) start() {
+	n.t.Helper()
+	n.startFeed()
+	select {
+	case <-n.feed.Booted():
+	case <-time.After(patience):
+		n.t.Fatal("the feed did not boot")
+	}
+}
+
+func (n *node) startFeed() {
+	n.t.Helper()
+	log := slog.New(slog.NewTextHandler(n.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	feed, err := Start(n.connect(), n.sink, Options{}, &n.counters, log)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.feed = feed
+	n.t.Cleanup(func() {
+		if err := feed.Stop(); err != nil {
+			n.t.Error(err)
+		}
+	})
+}
+
+func (n *node) publisher(o publish.Options) *publish.Publisher {
+	n.t.Helper()
+	o.Venue = "demo"
+	p, err := publish.New(n.connect(), o)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() {
+		if err := p.Close(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+			n.t.Error(err)
+		}
+	})
+	return p
+}
+
+func (n *node) define(p *publish.Publisher) *publish.Instrument {
+	n.t.Helper()
+	i, err := p.Define(market.Instrument{Symbol: btc, PriceScale: 2, SizeScale: 5})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return i
+}
+
+// tickTo publishes quotes and trades until n of each were published; their prices are their numbers.
+func tickTo(t *testing.T, i *publish.Instrument, n int) {
+	t.Helper()
+	for int(i.Trades()) < n {
+		v := int64(i.Trades()) + 1
+		if err := i.Quote(market.Quote{Bid: v, BidSize: 1, Has: market.HasBid}); err != nil {
+			t.Error(err)
+			return
+		}
+		if err := i.Trade(market.Trade{Price: v, Size: 1}); err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
+
+// awaitAll waits for the trades from 1 to n, each once and in order, and for quote n.
+func (n *node) awaitAll(count int) {
+	n.t.Helper()
+	n.sink.await(n.t, "all ticks", func() bool {
+		trades := n.sink.tradesOf(btc)
+		return len(trades) >= count && n.sink.quoteOf(btc).Bid >= int64(count)
+	})
+	n.sink.mu.Lock()
+	defer n.sink.mu.Unlock()
+	trades := n.sink.tradesOf(btc)
+	for k, seq := range trades {
+		if seq != market.Sequence(k+1) {
+			n.t.Fatalf("trade %d has number %d", k+1, seq)
+		}
+	}
+	if len(trades) != count || n.sink.quoteOf(btc).Bid != int64(count) || len(n.sink.gaps) != 0 {
+		n.t.Fatalf("%d trades, last quote %d, gaps %v; want %d, %d and none", len(trades), n.sink.quoteOf(btc).Bid, n.sink.gaps, count, count)
+	}
+}
+
+func TestBootJoinsStreamAndLiveTicks(t *testing.T) {
+	n := newNode(t)
+	i := n.define(n.publisher(publish.Options{}))
+	tickTo(t, i, 3000)
+	var publishing sync.WaitGroup
+	publishing.Go(func() { tickTo(t, i, 20_000) })
+	n.start()
+	publishing.Wait()
+	n.awaitAll(20_000)
+	if st := n.feed.Stats(); !st.Booted || !st.Connected || st.Instruments != 1 || st.Ticks[market.ChannelTrade] == 0 || st.LastTick == 0 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestNewcomersQuietInstrumentsComeFromTheStream(t *testing.T) {
+	n := newNode(t)
+	i := n.define(n.publisher(publish.Options{}))
+	if err := i.Trading(market.TradingHalted, "lunch", 0); err != nil {
+		t.Fatal(err)
+	}
+	tickTo(t, i, 5)
+	n.start()
+	n.awaitAll(5)
+}
+
+// side makes a stream that also stores what is published on side.>, as if it were md.>: so that a tick can be in the
+// stream and yet not arrive live.
+func (n *node) side() *nats.Conn {
+	n.t.Helper()
+	nc := n.connect()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	cfg := StreamOptions{}.config()
+	cfg.Subjects = append(cfg.Subjects, "side.>")
+	cfg.SubjectTransform = &jetstream.SubjectTransformConfig{Source: "side.>", Destination: "md.>"}
+	if _, err = js.UpdateStream(n.t.Context(), cfg); err != nil {
+		n.t.Fatal(err)
+	}
+	return nc
+}
+
+// send publishes a batch of number s in epoch 5 on root.demo.BTC.
+func send(t *testing.T, nc *nats.Conn, root string, s uint64, m *marketdatav1.TickBatch) {
+	t.Helper()
+	ch := "trade"
+	if len(m.Definitions) > 0 {
+		ch = "definition"
+	}
+	m.Epoch, m.Sequence = 5, s
+	p, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Publish(root+".demo.BTC."+ch, p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func oneTrade() *marketdatav1.TickBatch {
+	return &marketdatav1.TickBatch{Trades: []*marketdatav1.Trade{{Price: 1, Size: 1}}}
+}
+
+func definition() *marketdatav1.TickBatch {
+	return &marketdatav1.TickBatch{Definitions: []*marketdatav1.Definition{{PriceScale: 2}}}
+}
+
+func TestGapIsFilledFromTheStream(t *testing.T) {
+	n := newNode(t)
+	nc := n.side()
+	n.start()
+	send(t, nc, "md", 1, definition())
+	send(t, nc, "md", 1, oneTrade())
+	for s := uint64(2); s <= 600; s++ {
+		send(t, nc, "side", s, oneTrade())
+	}
+	send(t, nc, "md", 601, oneTrade())
+	n.sink.await(t, "trades", func() bool { return len(n.sink.tradesOf(btc)) == 601 })
+	n.sink.await(t, "the end of the suspicion", func() bool { return n.sink.quality[0] == market.QualityOK })
+	if got := drops(&n.counters); len(got) != 0 || len(n.sink.gaps) != 0 {
+		t.Errorf("drops %v, gaps %v", got, n.sink.gaps)
+	}
+	// What neither the stream nor anybody has is given up, and said so.
+	send(t, nc, "md", 605, oneTrade())
+	n.sink.await(t, "a gap", func() bool { return len(n.sink.gaps[0]) == 1 && len(n.sink.tradesOf(btc)) == 602 })
+	if n.sink.gaps[0][0] != "5:602-604" {
+		t.Errorf("gap %v", n.sink.gaps[0])
+	}
+}
+
+// plainServer is a NATS server without JetStream.
+func plainServer(t *testing.T) string {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("no server")
+	}
+	return s.ClientURL()
+}
+
+func TestWithoutJetStreamPublishersTellTheState(t *testing.T) {
+	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
+	i := n.define(n.publisher(publish.Options{TradeHistory: 100}))
+	tickTo(t, i, 50)
+	n.start()
+	tickTo(t, i, 60)
+	n.awaitAll(60)
+}
+
+func TestWithoutJetStreamPublishersFillGaps(t *testing.T) {
+	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
+	nc := n.connect()
+	trades := oneTrade()
+	trades.Trades = append(trades.Trades, trades.Trades[0], trades.Trades[0])
+	trades.Epoch, trades.Sequence = 5, 1
+	answer, err := proto.Marshal(&marketdatav1.Snapshot{Batches: []*marketdatav1.TickBatch{trades}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nc.Subscribe(subject.Snapshot(btc), func(m *nats.Msg) { _ = m.Respond(answer) }); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	send(t, nc, "md", 1, definition())
+	send(t, nc, "md", 1, oneTrade())
+	send(t, nc, "md", 3, oneTrade())
+	n.sink.await(t, "trades", func() bool { return len(n.sink.tradesOf(btc)) == 3 })
+}
+
+// A stream over md.> records snapshot requests and acknowledges them: its reply is not the answer.
+func TestAcknowledgementsAreNoAnswers(t *testing.T) {
+	s, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Port: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	n := &node{t: t, url: s.URL(), sink: newShared(t)}
+	i := n.define(n.publisher(publish.Options{})) // ahead of the stream, which so lacks the definition
+	tickTo(t, i, 3)
+	nc := n.connect()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OWN", Subjects: []string{subject.All}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := EnsureStream(t.Context(), nc, StreamOptions{}, discard()); err != nil {
+		t.Errorf("beside a stream that records the ticks already: %v", err)
+	}
+	n.start()
+	tickTo(t, i, 5)
+	n.awaitAll(5)
+}
+
+func TestPublisherRestart(t *testing.T) {
+	n := newNode(t)
+	n.start()
+	first := n.publisher(publish.Options{Epoch: 100})
+	tickTo(t, n.define(first), 10)
+	n.awaitAll(10)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n.sink.await(t, "suspicion", func() bool { return n.sink.sources["demo"] == market.QualitySuspect })
+	tickTo(t, n.define(n.publisher(publish.Options{Epoch: 200})), 5)
+	n.sink.await(t, "the new epoch", func() bool {
+		return n.sink.quoteOf(btc).Position == market.Position{Epoch: 200, Sequence: 5} && len(n.sink.tradesOf(btc)) == 15 &&
+			n.sink.sources["demo"] == market.QualityOK
+	})
+	if len(n.sink.gaps) != 0 {
+		t.Errorf("gaps %v", n.sink.gaps)
+	}
+}
+
+func TestTwoLinesOfOneFeed(t *testing.T) {
+	n := newNode(t)
+	n.start()
+	var publishing sync.WaitGroup
+	for _, line := range []string{"A", "B"} {
+		i := n.define(n.publisher(publish.Options{Line: line, Epoch: 7}))
+		publishing.Go(func() { tickTo(t, i, 2000) })
+	}
+	publishing.Wait()
+	n.awaitAll(2000)
+	n.sink.await(t, "the slower line's repeats", func() bool { return n.counters.Count(drop.Duplicate) >= 4000 })
+}
+
+func TestServerRestart(t *testing.T) {
+	dir := t.TempDir()
+	s, err := natsserver.Start(natsserver.Options{StoreDir: dir, Port: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, url: s.URL(), sink: newShared(t)}
+	if err := EnsureStream(t.Context(), n.connect(), StreamOptions{}, discard()); err != nil {
+		t.Fatal(err)
+	}
+	i := n.define(n.publisher(publish.Options{}))
+	n.start()
+	tickTo(t, i, 100)
+	n.awaitAll(100)
+	port := portOf(t, s.URL())
+	s.Stop()
+	n.sink.await(t, "suspicion", func() bool { return n.sink.sources["demo"] == market.QualitySuspect })
+	if !n.feed.Ready() {
+		t.Error("a node that lost NATS is not ready any more")
+	}
+	tickTo(t, i, 200) // waits in the publisher's client
+	s, err = natsserver.Start(natsserver.Options{StoreDir: dir, Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	if s.URL() != n.url {
+		t.Fatalf("the server came back at %s, not %s", s.URL(), n.url)
+	}
+	tickTo(t, i, 300)
+	n.awaitAll(300)
+	n.sink.await(t, "the end of the suspicion", func() bool { return n.sink.sources["demo"] == market.QualityOK })
+}
+
+func portOf(t *testing.T, url string) int {
+	t.Helper()
+	var port int
+	for _, c := range url[len("nats://127.0.0.1:"):] {
+		port = port*10 + int(c-'0')
+	}
+	return port
+}
+
+// What the live path loses while the connection is down is read from the stream when it is back.
+func TestRejoinReadsWhatWasMissed(t *testing.T) {
+	n := newNode(t)
+	i := n.define(n.publisher(publish.Options{}))
+	n.start()
+	tickTo(t, i, 100)
+	n.awaitAll(100)
+	nc := n.feed.nc
+	if err := nc.ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	tickTo(t, i, 5000)
+	n.awaitAll(5000)
+}
+
+func TestStartAheadOfTheServer(t *testing.T) {
+	dir := t.TempDir()
+	s, err := natsserver.Start(natsserver.Options{StoreDir: dir, Port: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, url: s.URL(), sink: newShared(t)}
+	s.Stop()
+	n.startFeed()
+	if n.feed.Ready() {
+		t.Error("ready without a server")
+	}
+	s, err = natsserver.Start(natsserver.Options{StoreDir: dir, Port: portOf(t, n.url)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	<-n.feed.Booted()
+	tickTo(t, n.define(n.publisher(publish.Options{})), 3)
+	n.awaitAll(3)
+}
+
+func TestMessagesDroppedByASlowIngestAreCounted(t *testing.T) {
+	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
+	n.start()
+	nc := n.connect()
+	n.sink.mu.Lock() // the feed's next batch waits
+	for range liveBacklog + 5000 {
+		if err := nc.Publish("md.demo.BTC.quote", []byte(`{"bid":"1"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Publish("md.demo.BTC.quote", []byte(`{"bid":"2"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	// The feed's own connection has read everything when it gets an answer behind it.
+	if err := n.feed.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	n.sink.mu.Unlock()
+	n.sink.await(t, "the count", func() bool { return n.counters.Count(drop.SlowIngest) > 0 })
+	if err := nc.Publish("md.demo.BTC.quote", []byte(`{"bid":"3"}`)); err != nil {
+		t.Fatal(err)
+	}
+	n.sink.await(t, "the latest quote", func() bool { return n.sink.quoteOf(btc).Bid == 3_00000000 })
+}
+
+func TestEnsureStreamLeavesOthersAlone(t *testing.T) {
+	n := newNode(t)
+	nc := n.connect()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var said []string
+	log := slog.New(&sayings{said: &said})
+	if err := EnsureStream(ctx, nc, StreamOptions{}, log); err != nil || len(said) != 0 {
+		t.Errorf("the same again: %v, %q", err, said)
+	}
+	if err := EnsureStream(ctx, nc, StreamOptions{MaxAge: time.Hour}, log); err != nil || len(said) != 1 {
+		t.Errorf("with another age: %v, %q", err, said)
+	}
+	plain := &node{t: t, url: plainServer(t)}
+	if err := EnsureStream(ctx, plain.connect(), StreamOptions{}, log); err == nil {
+		t.Error("a server without JetStream took a stream")
+	}
+}
+
+// sayings is a log that keeps its messages.
+type sayings struct{ said *[]string }
+
+func (s *sayings) Enabled(context.Context, slog.Level) bool { return true }
+func (s *sayings) Handle(_ context.Context, r slog.Record) error {
+	*s.said = append(*s.said, r.Message)
+	return nil
+}
+func (s *sayings) WithAttrs([]slog.Attr) slog.Handler { return s }
+func (s *sayings) WithGroup(string) slog.Handler      { return s }
+
+func TestBadOptions(t *testing.T) {
+	if _, err := Start(nil, nil, Options{MaxInstruments: -1}, nil, nil); err == nil {
+		t.Error("a negative limit passes")
+	}
+	if _, err := Connect("nats://127.0.0.1:port", "test", discard()); err == nil {
+		t.Error("a URL without a port passes")
+	}
+}
