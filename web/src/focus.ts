@@ -8,6 +8,9 @@ import type { Frame } from "./frame.ts";
 import type { Row } from "./row.ts";
 import { Tape } from "./tape.ts";
 
+/** A pixel of the chart is a fraction of a second: it need not be drawn in every frame. */
+const CHART_MS = 100;
+
 /** The panel of the focused symbol: its quote in large, its last minute, its trades. */
 export class FocusPanel {
   readonly tape = new Tape(byId("tape", HTMLTableSectionElement));
@@ -25,17 +28,22 @@ export class FocusPanel {
   #askSize = this.#size("focus-ask-size");
   #row: Row | undefined;
   #title = "";
+  #chartDrawnMs = -Infinity;
 
   constructor(
     private readonly feed: Client,
     private readonly frame: Frame,
     private readonly flashes: Flashes,
   ) {
-    frame.add(() => this.#drawTrades());
+    frame.add((nowMs) => {
+      this.tape.draw();
+      this.#drawChart(nowMs);
+    });
   }
 
   show(row: Row | undefined): void {
     this.#row = row;
+    this.#chartDrawnMs = -Infinity;
     this.#panel.hidden = row === undefined;
     this.#titled();
     if (row === undefined) return;
@@ -79,13 +87,10 @@ export class FocusPanel {
     this.frame.request();
   }
 
-  drawChart(): void {
-    const row = this.#row;
-    if (row !== undefined) this.#chart.draw(row.past, row.trades?.get(row.symbol) ?? [], this.feed.serverNow());
-  }
-
+  /** The look changed. */
   restyle(): void {
     this.#chart.restyle();
+    this.#chartDrawnMs = -Infinity;
   }
 
   #resetTape(row: Row): void {
@@ -93,9 +98,11 @@ export class FocusPanel {
     this.tape.reset(row.trades?.get(row.symbol) ?? [], row.failed ? "" : refused);
   }
 
-  #drawTrades(): void {
-    this.tape.draw();
-    this.drawChart();
+  #drawChart(nowMs: number): void {
+    const row = this.#row;
+    if (row === undefined || nowMs - this.#chartDrawnMs < CHART_MS) return;
+    this.#chartDrawnMs = nowMs;
+    this.#chart.draw(row.past, row.trades?.get(row.symbol) ?? [], this.feed.serverNow());
   }
 
   /** The browser's tab shows the price, so that it can be watched from another tab. */

@@ -55,7 +55,7 @@ export class Meters {
     const total = (name: string, text: string) => this.#totals.get(name)?.set(text);
     total("Frames", group(String(frames)));
     total("Rows", group(String(rows)));
-    total("Received", `${compact(bytes)}B`);
+    total("Received", `${compact(bytes)} B`);
     total("Bytes per row", rows > 0 ? (bytes / rows).toFixed(1) : "0");
     total("Ticks merged", group(String(conflated)));
     total("Merged share", `${rows + conflated > 0 ? Math.round((100 * conflated) / (rows + conflated)) : 0} %`);
