@@ -99,8 +99,11 @@ func (l *log) push(p market.Position, start market.Sequence, now int64) *event {
 	} else if last := l.at(l.next - 1).trade.Position; last.Epoch != p.Epoch {
 		l.epochEnd = last
 	}
+	for l.next-l.first >= uint64(l.bounds.keep) && now-l.at(l.first).trade.IngestTime >= l.bounds.window {
+		l.first++
+	}
 	if l.next-l.first == uint64(len(l.ring)) {
-		l.makeRoom(now)
+		l.makeRoom()
 	}
 	if cap(l.chunk)-len(l.chunk) < maxRowSize {
 		l.chunk = make([]byte, 0, logChunkSize)
@@ -110,10 +113,9 @@ func (l *log) push(p market.Position, start market.Sequence, now int64) *event {
 }
 
 // makeRoom doubles a full ring, or drops its oldest event where it may not grow.
-func (l *log) makeRoom(now int64) {
+func (l *log) makeRoom() {
 	size := max(logFirstSize, 2*len(l.ring))
-	young := len(l.ring) > 0 && now-l.at(l.first).trade.IngestTime < l.bounds.window && size <= l.bounds.most
-	if len(l.ring) > 0 && size > l.bounds.keep && !young {
+	if size > l.bounds.most && len(l.ring) > 0 {
 		l.first++
 		return
 	}

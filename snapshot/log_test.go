@@ -198,10 +198,13 @@ func TestLogKeepsWhatIsYoung(t *testing.T) {
 	if n := run(1000, 1_000_000); n != 16 {
 		t.Errorf("one a second: %d are kept, want 16", n)
 	}
-	if n := run(1000, 20_000); n != 64 {
-		t.Errorf("50 a second: %d are kept, want the 50 of a second in a ring of 64", n)
+	if n := run(1000, 20_000); n != 50 {
+		t.Errorf("50 a second: %d are kept, want 50", n)
 	}
 	if n := run(1000, 100); n != 128 {
 		t.Errorf("10,000 a second: %d are kept, want 128", n)
+	}
+	if n := run(2, 2_000_000); n != 16 {
+		t.Errorf("after a silence: %d are kept, want 16", n)
 	}
 }

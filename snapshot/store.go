@@ -13,9 +13,9 @@ import (
 // Options bound what a Store may hold. Zero fields take the defaults.
 type Options struct {
 	Instruments int // how many instruments may be defined; default 100,000
-	// The log of an instrument keeps LogEvents events, and more if need be to keep those of the last LogFor,
-	// but never more than LogMax. Both numbers are rounded up to powers of two. The defaults are 1,024 events,
-	// 6 s (the slowest cadence must not lose what came between two of its cuts), and 65,536 events.
+	// The log of an instrument keeps the last LogEvents events, and those of the last LogFor, but never more
+	// than LogMax, which is rounded up to a power of two. The defaults are 1,024 events, 6 s (the slowest
+	// cadence must not lose what came between two of its cuts), and 65,536 events.
 	LogEvents, LogMax int
 	LogFor            time.Duration
 }
@@ -160,7 +160,7 @@ func (s *Store) tradeLog(id market.InstrumentID) *log {
 	l := &s.records[id].trades
 	if l.handle == 0 {
 		l.handle = s.handle(MakeKey(id, market.ChannelTrade))
-		l.bounds = bounds{keep: ceil2(s.options.LogEvents), most: ceil2(s.options.LogMax), window: s.options.LogFor.Microseconds()}
+		l.bounds = bounds{keep: s.options.LogEvents, most: ceil2(s.options.LogMax), window: s.options.LogFor.Microseconds()}
 	}
 	return l
 }
