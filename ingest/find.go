@@ -18,7 +18,7 @@ const (
 	// maxAsking bounds the requests that are under way at a time.
 	maxAsking = 8
 	// answerWithin is how long a publisher may take to answer.
-	answerWithin = 2 * time.Second
+	answerWithin = time.Second
 	// fetchBack is how far back a gap is looked for where no earlier trade tells when it was.
 	fetchBack = 10 * time.Minute
 )
