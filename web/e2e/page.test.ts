@@ -310,6 +310,14 @@ describe("the connection", () => {
     }, hidden);
     await hide(true);
     expect(await visibility()).toBe("hidden");
+    // Nor does it keep frames from a page that it thinks is shown. The title is read all the same.
+    await page.evaluate(() => {
+      Object.assign(window, { frames: window.requestAnimationFrame });
+      window.requestAnimationFrame = () => 0;
+      window.fakeFeed.quote("sim:BTC-USD", { bid: 6183763, ask: 6183764 });
+    });
+    await page.waitForFunction(() => document.title === "61,837.63 BTC-USD · feedd", undefined, { polling: 50 });
+    await page.evaluate(() => Object.assign(window, { requestAnimationFrame: (window as unknown as { frames: unknown }).frames }));
     await hide(false);
     expect(await visibility()).toBe("shown");
     await page.keyboard.press("Space");

@@ -20,8 +20,13 @@ export class Frame {
     this.#asked = true;
     requestAnimationFrame((nowMs) => {
       this.#asked = false;
-      for (const part of this.#parts) part(nowMs);
+      this.flush(nowMs);
     });
+  }
+
+  /** Draws at once: for a hidden page, which gets no frames, and whose title is still read. */
+  flush(nowMs: number): void {
+    for (const part of this.#parts) part(nowMs);
   }
 
   /** Asks for a frame `ms` from now; a later call replaces an earlier one. */

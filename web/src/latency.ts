@@ -1,7 +1,7 @@
 import { SampleWindow } from "./window.ts";
 
 /** Hops of a tick's way, in order, and the ways that they add up to. */
-export const HOPS = ["transit", "hold", "wire", "paint", "feed", "whole"] as const;
+const HOPS = ["transit", "hold", "wire", "paint", "feed", "whole"] as const;
 export type Hop = (typeof HOPS)[number];
 
 /** When a row passed each point, all on the server's clock, in milliseconds since the Unix epoch. */

@@ -73,6 +73,16 @@ const settings = new Settings(prefs, {
   forgetList,
 });
 let paused = false;
+let slowDue = false;
+
+frame.add((nowMs) => {
+  if (!slowDue) return;
+  slowDue = false;
+  watchlist.drawAges();
+  connection.draw();
+  meters.draw(nowMs);
+  rate.drawGrant(watchlist.grant());
+});
 
 // Flashes go out in the same flush as everything else, after what set new ones.
 frame.add((nowMs) => {
@@ -180,11 +190,9 @@ showVisibility();
 feed.connect();
 
 setInterval(() => {
-  watchlist.drawAges();
-  connection.draw();
-  meters.draw(performance.now());
-  rate.drawGrant(watchlist.grant());
-  if (!document.hidden) frame.request();
+  slowDue = true;
+  if (document.hidden) frame.flush(performance.now());
+  else frame.request();
 }, SLOW_MS);
 
 window.feeddDashboard = {

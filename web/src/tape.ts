@@ -4,7 +4,7 @@ import { make, TextCell } from "./dom.ts";
 import { group, timeOfDay } from "./format.ts";
 
 /** Lines that the tape shows; the store keeps more. */
-export const TAPE_LINES = 80;
+const TAPE_LINES = 80;
 
 /** What one line says. */
 export interface TapeLine {

@@ -123,7 +123,7 @@ export class Watchlist {
     row.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** Draws all ages again in the next frame's flush. */
+  /** Draws all ages; they grow without any news. */
   drawAges(): void {
     const nowMs = this.feed.serverNow();
     for (const row of this.#rows.values()) row.showAge(nowMs);
@@ -206,7 +206,7 @@ export class Watchlist {
       const quote = row.quotes.get(row.symbol);
       if (quote !== undefined && quote !== row.quote) {
         row.showQuote(quote, this.flashes, nowMs);
-        if (offset !== undefined) this.#measure(quote, offset, serverNowMs, row.quotes.grant?.cadenceMs ?? this.#cadenceMs);
+        if (offset !== undefined && !document.hidden) this.#measure(quote, offset, serverNowMs, row.quotes.grant?.cadenceMs ?? this.#cadenceMs);
       }
       row.showStatus(this.feed.statusOf(row.symbol));
       row.showAge(serverNowMs);
