@@ -27,6 +27,7 @@ export interface Server {
 }
 
 export async function startServer(sim: "on" | "off"): Promise<Server> {
+  binary(); // says what is missing before anything is made
   const state = await mkdtemp(join(tmpdir(), "feedd-e2e-"));
   return start(state, sim, "127.0.0.1:0");
 }
