@@ -24,7 +24,7 @@ type Options struct {
 	// MaxQueued bounds the bytes that Write may queue beyond the rest of one frame. Default 64 KiB.
 	MaxQueued int
 	// WriteTimeout is how long a peer may take nothing while something waits for it; every byte that it
-	// takes renews it. Default 10 s.
+	// takes renews it. Default 20 s, as long as TCP_USER_TIMEOUT: a page that stands still for ten is not gone.
 	WriteTimeout time.Duration
 	// Drops counts ControlOverflow and WriteTimeout. nil: not counted.
 	Drops *drop.Counters
@@ -42,7 +42,7 @@ type Stats struct {
 
 const (
 	defaultMaxQueued    = 64 << 10
-	defaultWriteTimeout = 10 * time.Second
+	defaultWriteTimeout = 20 * time.Second
 )
 
 func (o *Options) maxQueued() int {

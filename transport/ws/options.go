@@ -45,10 +45,10 @@ type Options struct {
 	MaxMessage int
 	// MaxQueued bounds the answers that wait for a client, in bytes. Default 64 KiB.
 	MaxQueued int
-	// WriteTimeout is how long a client may take nothing of what waits for it. Default 10 s.
+	// WriteTimeout is how long a client may take nothing of what waits for it. Default 20 s.
 	WriteTimeout time.Duration
 	// PingInterval is the time between pings to a client, PongWait how long it may then stay silent.
-	// Defaults 25 s and 8 s.
+	// Defaults 25 s and 20 s: a page in a debugger, or on a machine that swaps, comes back.
 	PingInterval, PongWait time.Duration
 	// CloseWait is how long a closed connection waits for the client's close frame. Default 1 s.
 	CloseWait time.Duration
@@ -72,9 +72,9 @@ func (o *Options) complete() error {
 	}
 	o.MaxConns = cmp.Or(o.MaxConns, 19_000)
 	o.MaxMessage = cmp.Or(o.MaxMessage, 16<<10)
-	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 20*time.Second)
 	o.PingInterval = cmp.Or(o.PingInterval, 25*time.Second)
-	o.PongWait = cmp.Or(o.PongWait, 8*time.Second)
+	o.PongWait = cmp.Or(o.PongWait, 20*time.Second)
 	o.CloseWait = cmp.Or(o.CloseWait, time.Second)
 	o.DeflateThreshold = cmp.Or(o.DeflateThreshold, 512)
 	o.AcceptBurst = cmp.Or(o.AcceptBurst, max(1, int(o.AcceptRate)))
