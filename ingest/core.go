@@ -54,19 +54,25 @@ type core struct {
 	log      *slog.Logger
 	logged   [drop.Reasons]logged
 
-	now          int64
+	// The call at hand.
+	now     int64
+	subject string // or what else names the payload, for the log
+	batch   tick.Batch
+
+	// What is known. The slices hold the same in the order of the first mention.
 	connected    bool
 	routes       map[string]*series // by subject as publishers spell it
 	instruments  map[market.Symbol]*instrument
-	bySeen       []*instrument // in the order of their first mention
+	bySeen       []*instrument
 	sources      map[string]*source
 	sourceBySeen []*source
-	batch        tick.Batch
-	open         []*series // those with something missing
-	heldInAll    int
-	requests     []request
-	subjectOfBad string // of the payload at hand, for the log
-	tally        tally
+
+	// What is missing.
+	open      []*series // those that tick looks after
+	heldInAll int
+	requests  []request
+
+	tally tally
 }
 
 func newCore(sink Sink, l limits, counters *drop.Counters, log *slog.Logger) *core {
@@ -78,7 +84,7 @@ func newCore(sink Sink, l limits, counters *drop.Counters, log *slog.Logger) *co
 
 // live takes one message as it arrived.
 func (c *core) live(subj string, payload []byte, now int64) {
-	c.now, c.subjectOfBad = now, subj
+	c.now, c.subject = now, subj
 	if s := c.routes[subj]; s != nil {
 		c.read(s, payload, now, live)
 		return
@@ -100,7 +106,7 @@ func (c *core) live(subj string, payload []byte, now int64) {
 // stored takes one message of the stream, which got it at the time storedAt. Unnumbered trades are not
 // taken where overlap says that they may have arrived already.
 func (c *core) stored(subj string, payload []byte, storedAt, now int64, overlap bool) {
-	c.now, c.subjectOfBad = now, subj
+	c.now, c.subject = now, subj
 	s := c.routes[subj]
 	if s == nil {
 		parsed, err := subject.Parse(subj)

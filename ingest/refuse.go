@@ -27,7 +27,7 @@ func (c *core) refuse(r drop.Reason, n int, why string) {
 		return
 	}
 	c.log.Warn("tick refused", slog.String("reason", r.String()), slog.String("why", why),
-		slog.String("subject", c.subjectOfBad), slog.Int("ticks", n), slog.Uint64("since_last_line", l.silently))
+		slog.String("subject", c.subject), slog.Int("ticks", n), slog.Uint64("since_last_line", l.silently))
 	*l = logged{at: c.now, once: true}
 }
 

@@ -79,7 +79,7 @@ func (c *core) askSnapshot(inst *instrument) {
 
 // snapshot takes the answer to a request for an instrument's state.
 func (c *core) snapshot(inst *instrument, batches [][]byte, now int64) {
-	c.now, c.subjectOfBad = now, "snapshot of "+inst.symbol.String()
+	c.now, c.subject = now, "snapshot of "+inst.symbol.String()
 	// Without its definition nothing else can be read.
 	for _, definitions := range [2]bool{true, false} {
 		for _, payload := range batches {
