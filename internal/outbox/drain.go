@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
@@ -30,10 +31,11 @@ func (c *Conn) drain() {
 			return
 		}
 		n, err := c.push(chunk)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			if err = nil; n == 0 {
-				err = ErrWriteTimeout
-			}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && n > 0:
+			err = nil
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT): // ours, or the kernel's
+			err = ErrWriteTimeout
 		}
 		if !c.advance(n, err) {
 			sever(c.Conn)

@@ -2,12 +2,16 @@ package ws
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
@@ -67,6 +71,17 @@ func TestAClientThatVanishesIsCounted(t *testing.T) {
 		<-(<-r.came).ended
 	}
 	r.closed(t, CodeAbnormal, 3)
+}
+
+// The kernel's own timeout says the same as ours, and may come first.
+func TestATimeoutOfTheKernelIsNoProgress(t *testing.T) {
+	r := newRig(t, Options{})
+	nc := &script{err: &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}, shut: make(chan struct{})}
+	serveScript(t, r.Server, nc, &handshake{key: "dGhlIHNhbXBsZSBub25jZQ==", encoding: fanout.JSON})
+	r.closed(t, CodeNoProgress, 1)
+	if r.drops.Count(drop.WriteTimeout) != 1 {
+		t.Error("the timeout is not counted")
+	}
 }
 
 func TestReasonsFitACloseFrame(t *testing.T) {

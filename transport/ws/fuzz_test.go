@@ -36,17 +36,23 @@ func FuzzClient(f *testing.F) {
 		if deflate {
 			h.deflate = deflateName
 		}
-		c := srv.newConn(nc, h, nil, neighbourhood(""))
-		if refused := srv.gate.enter(c.addr, srv.born); refused != nil || !srv.add(c) {
-			t.Fatal("no room for one connection")
-		}
-		c.run(h)
-		srv.running.Done()
+		serveScript(t, srv, nc, h)
 		checkOutput(t, nc.written())
 		if drops.Count(drop.HandlerPanic) != 0 {
 			t.Fatal("the connection's goroutine panicked")
 		}
 	})
+}
+
+// serveScript runs a connection from its handshake to its end.
+func serveScript(t *testing.T, srv *Server, nc *script, h *handshake) {
+	t.Helper()
+	c := srv.newConn(nc, h, nil, neighbourhood(""))
+	if refused := srv.gate.enter(c.addr, srv.born); refused != nil || !srv.add(c) {
+		t.Fatal("no room for one connection")
+	}
+	c.run(h)
+	srv.running.Done()
 }
 
 // checkOutput reads the answer to a handshake and whole frames; the last one may be cut off.
@@ -79,6 +85,7 @@ func checkOutput(t *testing.T, out []byte) {
 type script struct {
 	net.Conn // what is not implemented is not called
 	in       []byte
+	err      error // what Read returns behind in; nil: the end
 
 	mu      sync.Mutex
 	out     []byte
@@ -97,6 +104,9 @@ func (s *script) Read(b []byte) (int, error) {
 	s.mu.Unlock()
 	if waiting {
 		<-s.shut
+	}
+	if s.err != nil {
+		return 0, s.err
 	}
 	return 0, io.EOF
 }

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/lxzan/gws"
 
+	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/outbox"
 )
 
@@ -37,6 +39,9 @@ func (c *Conn) judge() verdict {
 	var status interface{ Uint16() uint16 } // an error of gws that is a close code
 	switch {
 	case errors.Is(c.out.Cause(), outbox.ErrWriteTimeout):
+		return verdict{count: CodeNoProgress, mute: true}
+	case errors.Is(c.readErr, syscall.ETIMEDOUT): // the kernel was the first to notice, and told the reader
+		c.srv.opt.Drops.Add(drop.WriteTimeout, 1)
 		return verdict{count: CodeNoProgress, mute: true}
 	case errors.As(c.readErr, &status) && status.Uint16() == CodeTooBig:
 		return said(CodeTooBig, fmt.Sprintf("message larger than %d bytes", c.srv.opt.MaxMessage))
