@@ -157,19 +157,6 @@ func (w *watcher) update(u client.Update) {
 	w.events = append(w.events, u.Trades...)
 }
 
-func (w *watcher) reached() market.Sequence {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.events) == 0 {
-		return 0
-	}
-	e := w.events[len(w.events)-1]
-	if e.Kind != client.Traded {
-		return e.To
-	}
-	return e.Trade.Position.Sequence
-}
-
 // testReplay replays a file to clients at every cadence, of both subprotocols, and to one that sleeps through
 // most of it, for longer than the log of trades goes back: all end with the file's last quote and with its trades, each once and in order, or named
 // as lost.

@@ -5,11 +5,12 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/internal/natsserver"
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/publish"
-	"github.com/nats-io/nats.go"
 )
 
 // venue is a publisher of one instrument whose quotes and trades count up.

@@ -69,15 +69,6 @@ func (p *phase) enterLag(l *lane) {
 	p.lagging = append(p.lagging, l)
 }
 
-// find returns where in the lane's lists a handle stands.
-func (l *lane) find(h Handle) (int, bool) {
-	i, ok := l.phase.index[h]
-	if !ok {
-		return 0, false
-	}
-	return slices.BinarySearch(l.cohort.slots, i)
-}
-
 // edit changes which slots l holds: change gets both lists, parallel and in the order of slots, and returns
 // the new ones, having held what comes in. What goes is released by the caller, afterwards. The lane lags.
 func (l *lane) edit(change func(slots []uint32, marks []mark) ([]uint32, []mark)) {

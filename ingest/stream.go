@@ -106,7 +106,7 @@ func Connect(url, name string, log *slog.Logger) (*nats.Conn, error) {
 		}),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("nats: %s: %w", url, err)
+		return nil, fmt.Errorf("connecting to NATS: %w", err) // without the URL, which may hold a password
 	}
 	return nc, nil
 }

@@ -27,8 +27,8 @@ const (
 	CloseAnswersUnread    CloseCode = 4502
 )
 
-// CloseInfo is a row of the table.
-type CloseInfo struct {
+// CloseRow is a row of the table.
+type CloseRow struct {
 	Code      CloseCode
 	Name      string
 	Reconnect bool
@@ -38,7 +38,7 @@ type CloseInfo struct {
 	Meaning          string
 }
 
-var closeTable = [...]CloseInfo{
+var closeTable = [...]CloseRow{
 	{CloseNormal, "normal", false, 0, 0, "One side was done."},
 	{CloseGoingAway, "going away", true, 0, 0, "The server is stopping and did not get to say when to come back."},
 	{CloseProtocolError, "protocol error", true, 0, 0, "What came was not WebSocket as RFC 6455 has it. Look for a fault in the client, or in a proxy between."},
@@ -56,7 +56,7 @@ var closeTable = [...]CloseInfo{
 }
 
 // CloseCodes returns the table, in the order of the codes.
-func CloseCodes() []CloseInfo { return append([]CloseInfo(nil), closeTable[:]...) }
+func CloseCodes() []CloseRow { return append([]CloseRow(nil), closeTable[:]...) }
 
 // String returns the code's name in words; that of a code outside the table is its number.
 func (c CloseCode) String() string {

@@ -66,9 +66,8 @@ func Resolve(p *Policy, r Request) Grant {
 		return resolveStatus(g, r.Wish)
 	}
 	if r.Wish != NoWish {
-		exact := false
-		g.Cadence, exact = Round(time.Duration(r.Wish) * time.Millisecond)
-		g.Reason = ReasonRounded
+		cadence, exact := Round(time.Duration(r.Wish) * time.Millisecond)
+		g.Cadence, g.Reason = cadence, ReasonRounded
 		if exact {
 			g.Reason = ReasonAsWished
 		}

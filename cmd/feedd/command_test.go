@@ -67,7 +67,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{[]string{"watch", "BTC"}, `symbol "BTC": want venue:NAME`},
 		{[]string{"watch", "--channels", "quote,book", "test:FAKE"}, `bad channel "book" in --channels: want quote, trade or status`},
 		{[]string{"watch", "--url", "http://localhost", "test:FAKE"}, `bad value "http://localhost" for --url: want ws://`},
-		{[]string{"watch", "--rate", "-1s", "test:FAKE"}, "bad value -1s for --rate"},
+		{[]string{"watch", "--cadence", "-1s", "test:FAKE"}, "bad value -1s for --cadence"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			status, out, errs := run(t, t.Context(), c.args...)

@@ -66,7 +66,7 @@ func dialPublisher(url, name string, stderr io.Writer) (*nats.Conn, error) {
 			fmt.Fprintf(stderr, "\n%s: NATS is back at %s\n", name, nc.ConnectedUrlRedacted())
 		}))
 	if err != nil {
-		return nil, fmt.Errorf("NATS at %s: %w; \"feedd\" runs one inside and prints where, --nats-url names another", url, err)
+		return nil, fmt.Errorf("NATS at %s: %w; \"feedd\" runs one inside and prints where, --nats-url names another", redact(url), err)
 	}
 	return nc, nil
 }

@@ -23,15 +23,15 @@ Usage: feedd watch [flags] SYMBOL...
 Shows live prices: as a table in a terminal (q quits), as one line for each row elsewhere.
 
 Examples:
-  feedd watch test:FAKE 'sim:*'                          two wishes, one with a pattern
-  feedd watch --rate 0 --channels trade binance:BTCUSDT  every trade, at once
-  feedd watch 'sim:*USD' | grep -c trade                 lines for other programs
+  feedd watch test:FAKE 'sim:*'                             two wishes, one with a pattern
+  feedd watch --cadence 0 --channels trade binance:BTCUSDT  every trade, at once
+  feedd watch 'sim:*USD' | grep -c trade                    lines for other programs
 `
 
 func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlagSet("watch", watchUsage)
 	url := fs.String("url", "ws://127.0.0.1:8080/v1/ws", "`URL` of the server's WebSocket")
-	rate := fs.Duration("rate", 250*time.Millisecond, "time between two updates, 0 for at once; the server rounds it")
+	cadence := fs.Duration("cadence", 250*time.Millisecond, "time between two updates, 0 for at once; the server rounds it")
 	channels := fs.String("channels", "quote,trade", "`list` of channels, separated by commas: quote, trade, status")
 	if err := parseFlags(fs, args); err != nil {
 		return err
@@ -39,8 +39,8 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if fs.NArg() == 0 {
 		return usagef("watch needs a SYMBOL or more, such as: feedd watch test:FAKE 'sim:*'")
 	}
-	if *rate < 0 || *rate > time.Hour {
-		return usagef("bad value %v for --rate: want a duration from 0 to 1h", *rate)
+	if *cadence < 0 || *cadence > time.Hour {
+		return usagef("bad value %v for --cadence: want a duration from 0 to 1h", *cadence)
 	}
 	if !strings.HasPrefix(*url, "ws://") && !strings.HasPrefix(*url, "wss://") {
 		return usagef("bad value %q for --url: want ws://HOST:PORT/v1/ws", *url)
@@ -57,7 +57,7 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		}
 	}
 	o := watch.Options{
-		URL: *url, Name: "feedd watch " + build.Version(), Symbols: fs.Args(), Channels: wished, Cadence: *rate,
+		URL: *url, Name: "feedd watch " + build.Version(), Symbols: fs.Args(), Channels: wished, Cadence: *cadence,
 	}
 	if file, ok := stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		err = watchScreen(ctx, o, file)

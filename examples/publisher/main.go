@@ -31,8 +31,9 @@ func main() {
 		url = os.Args[1]
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, url, time.Second); err != nil {
+	err := run(ctx, url, time.Second)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "publisher:", err)
 		os.Exit(1)
 	}
