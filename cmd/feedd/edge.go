@@ -50,7 +50,12 @@ func (s *server) startSockets() error {
 		return err
 	}
 	s.sockets = sockets
-	s.started(func() error { sockets.Shutdown(context.Background()); return nil })
+	s.started(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
+		defer cancel()
+		sockets.Shutdown(ctx)
+		return nil
+	})
 	s.run("sessions", s.sweepSessions)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -31,6 +32,11 @@ The first interrupt drains: clients are told when to come back, and feedd ends w
 second one ends it at once.
 `
 
+// gcPercent takes the place of Go's 100 unless GOGC is set. What lives is thousands of silent connections and
+// their stacks, what becomes garbage only the messages from NATS: collecting four times as often costs next to
+// nothing, and saves a third of the memory.
+const gcPercent = 25
+
 // serveOptions is what the flags of serve say.
 type serveOptions struct {
 	listen, adminListen string
@@ -45,6 +51,9 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	o, err := parseServe(args, stderr)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	s := newServer(o, stdout)
 	if err := s.start(ctx); err != nil {
