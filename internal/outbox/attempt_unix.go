@@ -15,7 +15,7 @@ const directWrites = true
 // the socket is writable.
 func (c *Conn) attempt(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), c.chunk)
+		n, err := writeSocket(fd, c.chunk)
 		switch {
 		case n > 0:
 			c.taken = n
