@@ -127,6 +127,9 @@ func (p *phase) slotOf(h Handle) uint32 {
 	k := p.store.Key(h)
 	s := slot{view: newView(h, k), handle: h}
 	r := p.store.Acquire()
+	if p.follow != nil {
+		r.Follow(k)
+	}
 	s.view.freeze(r, nil)
 	r.Release()
 	var i uint32
@@ -156,7 +159,11 @@ func (p *phase) release(i uint32) {
 	}
 	delete(p.index, s.handle)
 	if p.follow != nil {
-		p.follow.remove(p.store.Key(s.handle))
+		k := p.store.Key(s.handle)
+		p.follow.remove(k)
+		r := p.store.Acquire()
+		r.Unfollow(k)
+		r.Release()
 	}
 	*s = slot{}
 	p.free = append(p.free, i)

@@ -3,8 +3,8 @@
 //
 // One goroutine writes, as ingest's sink: Begin, any number of changes, Commit. Readers see each batch
 // whole or not at all. A tick costs one copy into one record, however many subscribers there are; what
-// changed is found out when a reader looks, by comparing counts, or from the journal, a ring of the keys
-// that changed last.
+// changed is found out when a reader looks, by comparing counts. What a reader follows is in the journal too, a
+// ring of the keys that changed last, and a batch that adds to it wakes those who watch.
 //
 // Events are kept as encoded rows in a bounded ring for each instrument, with a cursor for each reader
 // that falls behind. A cursor that the ring has overtaken is told what it lost, never nothing.

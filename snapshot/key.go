@@ -28,7 +28,7 @@ func (k Key) Instrument() market.InstrumentID { return market.InstrumentID(k >> 
 // are 30 ms of the busiest feed that this node is built for.
 const journalSize = 1 << 16
 
-// journal is a ring of the keys that changed last.
+// journal is a ring of the followed keys that changed last.
 type journal struct {
 	keys []Key
 	next uint64 // how many were ever added

@@ -1,6 +1,8 @@
 package snapshot
 
 import (
+	"sync/atomic"
+
 	"github.com/feedd/feedd/internal/wire"
 	"github.com/feedd/feedd/market"
 )
@@ -75,10 +77,23 @@ func (r *Reader) TradeTexts(f *wire.TextFrame, id market.InstrumentID, c *Cursor
 	return rec.trades.read(c, to, &rows{text: f, instrument: &rec.instrument, limit: limit})
 }
 
+// Follow has changes of k in the journal from now on, until as many Unfollow.
+func (r *Reader) Follow(k Key) { atomic.AddInt32(r.followed(k), 1) }
+
+// Unfollow takes back one Follow.
+func (r *Reader) Unfollow(k Key) { atomic.AddInt32(r.followed(k), -1) }
+
+func (r *Reader) followed(k Key) *int32 {
+	if k.Channel() == keySource {
+		return &r.sources[k.Instrument()].followed
+	}
+	return &r.records[k.Instrument()].followed[k.Channel()]
+}
+
 // JournalEnd returns the position behind all changes so far.
 func (r *Reader) JournalEnd() uint64 { return r.journal.next }
 
-// Changes returns the keys that changed since position from, newest last and with repeats, in two pieces
+// Changes returns the followed keys that changed since position from, newest last and with repeats, in two pieces
 // of the ring, and the position behind them. It reports false where the journal no longer goes back that
 // far. The pieces are valid until Release.
 func (r *Reader) Changes(from uint64) (a, b []Key, next uint64, ok bool) {

@@ -34,6 +34,7 @@ type Store struct {
 	handles map[Key]market.Handle
 	keys    []Key // by handle; handle 0 is none
 	journal journal
+	stirred bool // something that is followed changed in this batch
 }
 
 // record is one instrument. The tick counts say how often a part changed since the node started; they are
@@ -46,12 +47,18 @@ type record struct {
 	status      market.Status
 	statusTicks uint64
 	trades      log
+
+	// followed counts, by channel, who wants to hear of changes at once. Readers change it with atomics while
+	// they hold the lock for reading; the writer reads it while it holds the lock for itself.
+	followed [1 << keyChannelBits]int32
 }
 
 type source struct {
 	name   string
 	status market.Status
 	ticks  uint64
+
+	followed int32 // as in record
 }
 
 // NewStore returns an empty store.
@@ -76,7 +83,8 @@ func NewStore(o Options) *Store {
 	}
 }
 
-// Watch has f called after every Commit, on the writer's goroutine. Call it before the first Begin.
+// Watch has f called after every Commit of a batch that changed something that is followed, on the writer's
+// goroutine. Call it before the first Begin.
 func (s *Store) Watch(f func()) { s.watchers = append(s.watchers, f) }
 
 // Begin opens a batch.
@@ -84,7 +92,12 @@ func (s *Store) Begin() { s.mu.Lock() }
 
 // Commit closes the batch: readers see all of it from now on.
 func (s *Store) Commit() {
+	stirred := s.stirred
+	s.stirred = false
 	s.mu.Unlock()
+	if !stirred {
+		return
+	}
 	for _, f := range s.watchers {
 		f()
 	}
@@ -141,19 +154,19 @@ func (s *Store) Quote(id market.InstrumentID, q *market.Quote) {
 	r := &s.records[id]
 	r.quote = *q
 	r.quoteTicks++
-	s.journal.add(MakeKey(id, market.ChannelQuote))
+	s.note(id, market.ChannelQuote)
 }
 
 // Trade appends to the instrument's log of trades.
 func (s *Store) Trade(id market.InstrumentID, t *market.Trade) {
 	s.tradeLog(id).append(t)
-	s.journal.add(MakeKey(id, market.ChannelTrade))
+	s.note(id, market.ChannelTrade)
 }
 
 // TradeGap appends to the log that the trades from … to never arrived.
 func (s *Store) TradeGap(id market.InstrumentID, epoch market.Epoch, from, to market.Sequence) {
 	s.tradeLog(id).appendGap(epoch, from, to)
-	s.journal.add(MakeKey(id, market.ChannelTrade))
+	s.note(id, market.ChannelTrade)
 }
 
 func (s *Store) tradeLog(id market.InstrumentID) *log {
@@ -187,7 +200,7 @@ func (s *Store) Quality(id market.InstrumentID, q market.Quality, reason string)
 
 func (s *Store) statusChanged(id market.InstrumentID) {
 	s.records[id].statusTicks++
-	s.journal.add(MakeKey(id, market.ChannelStatus))
+	s.note(id, market.ChannelStatus)
 }
 
 // Source sets the status of all instruments of a source at once.
@@ -200,7 +213,19 @@ func (s *Store) Source(name string, stream market.Stream, q market.Quality, reas
 	}
 	src.status = status
 	src.ticks++
-	s.journal.add(sourceKey(i))
+	if src.followed != 0 {
+		s.journal.add(sourceKey(i))
+		s.stirred = true
+	}
+}
+
+// note puts a change into the journal if anybody follows it. Most ticks are of interest only to readers who come
+// by on their beat: waking somebody for them would cost more than applying them.
+func (s *Store) note(id market.InstrumentID, ch market.Channel) {
+	if s.records[id].followed[ch] != 0 {
+		s.journal.add(MakeKey(id, ch))
+		s.stirred = true
+	}
 }
 
 func (s *Store) sourceIndex(name string) uint32 {

@@ -84,19 +84,34 @@ func TestHandlesAreDenseAndStable(t *testing.T) {
 	}
 }
 
-// The journal names every change since a position, or says that it cannot.
+// The journal names every change of what is followed since a position, or says that it cannot.
 func TestJournal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := NewStore(Options{})
-		define(s, "v:A", "v:B", "v:C")
+		define(s, "v:A", "v:B", "v:C", "v:D")
+		woken := 0
+		s.Watch(func() { woken++ })
+		r := s.Acquire()
+		for id := range market.InstrumentID(3) {
+			r.Follow(MakeKey(id, market.ChannelQuote))
+		}
+		r.Follow(MakeKey(3, market.ChannelQuote))
+		r.Unfollow(MakeKey(3, market.ChannelQuote))
+		r.Release()
 		var from uint64
 		for range rapid.IntRange(1, 20).Draw(t, "rounds") {
 			n := rapid.SampledFrom([]int{0, 1, 3, journalSize - 1, journalSize, journalSize + 1}).Draw(t, "n")
+			woken = 0
 			s.Begin()
 			for i := range n {
 				s.Quote(market.InstrumentID(i%3), &market.Quote{})
 			}
+			s.Quote(3, &market.Quote{}) // which nobody follows
+			s.Trade(0, &market.Trade{})
 			s.Commit()
+			if (woken == 1) != (n > 0) {
+				t.Fatalf("woken %d times by %d changes", woken, n)
+			}
 			r := s.Acquire()
 			a, b, next, ok := r.Changes(from)
 			r.Release()
