@@ -21,6 +21,7 @@ type Conn struct {
 	// Set by Start, constant afterwards.
 	opt     *Options        // nil until Start: everything passes through
 	raw     syscall.RawConn // nil: not a socket, every write goes through the drain goroutine
+	fd      uintptr         // of raw
 	drained func()
 	try     func(fd uintptr) bool // attempt as a value, so that a write allocates nothing
 
@@ -56,7 +57,7 @@ func New(nc net.Conn) *Conn { return &Conn{Conn: nc} }
 func (c *Conn) Start(opt *Options, drained func()) error {
 	c.opt, c.drained = opt, drained
 	if sc, ok := c.Conn.(syscall.Conn); ok && directWrites {
-		if raw, err := sc.SyscallConn(); err == nil {
+		if raw, err := sc.SyscallConn(); err == nil && raw.Control(func(fd uintptr) { c.fd = fd }) == nil {
 			c.raw, c.try = raw, c.attempt
 		}
 	}
@@ -270,10 +271,17 @@ func sever(nc net.Conn) {
 	_ = nc.Close() // there is nobody left to tell
 }
 
-// write makes one attempt, or with wait one that takes as long as the deadline allows.
+// write makes one attempt, or with wait one that takes as long as the deadline allows. A single attempt goes to the
+// descriptor itself, past the locks and deadlines of the poller, which it needs as little: mu is held, and the
+// socket is closed only after the connection was marked as ended under mu.
 func (c *Conn) write(b []byte, wait bool) (int, error) {
 	c.chunk, c.taken, c.err, c.wait = b, 0, nil, wait
-	err := c.raw.Write(c.try)
+	var err error
+	if wait {
+		err = c.raw.Write(c.try)
+	} else {
+		c.attempt(c.fd)
+	}
 	c.chunk = nil
 	if err == nil {
 		err = c.err
