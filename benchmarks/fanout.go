@@ -87,7 +87,7 @@ func (f *fanoutRun) connect(ctx context.Context) error {
 	f.progress("connecting %d sessions", f.Sessions)
 	cfg := load.Config{
 		Speak: load.Feed, Address: f.websocket, Sessions: f.Sessions, Probes: f.Probes, CadenceMS: uint32(f.Cadence / time.Millisecond),
-		Symbols: feed.Symbols(f.Instruments), Choice: f.choice(),
+		Symbols: feed.Symbols(f.Instruments), Choice: f.choice(), Gather: gather,
 	}
 	if err := f.clients.Ask(ctx, load.Connect, cfg, &f.joined); err != nil {
 		return err
@@ -98,6 +98,10 @@ func (f *fanoutRun) connect(ctx context.Context) error {
 	}
 	return f.serverWindow(ctx)
 }
+
+// gather is how long clients let frames collect, in microseconds. It adds as much to the lateness that probes
+// see, which at a cadence of 250 ms does not matter.
+const gather = 1000
 
 // serverWindow measures the server with its sessions.
 func (f *fanoutRun) serverWindow(ctx context.Context) error {
@@ -171,7 +175,7 @@ func (f *fanoutRun) openFloor(ctx context.Context) error {
 	if f.floorClients, err = f.role("load", f.othersOn); err != nil {
 		return err
 	}
-	return f.floorClients.Ask(ctx, load.Connect, load.Config{Address: address, Speak: load.Raw, Sessions: f.Sessions}, nil)
+	return f.floorClients.Ask(ctx, load.Connect, load.Config{Address: address, Speak: load.Raw, Sessions: f.Sessions, Gather: gather}, nil)
 }
 
 // floorWindow measures the floor at the pace of the server's last window. Ticks are paused meanwhile, so

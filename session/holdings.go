@@ -73,6 +73,12 @@ func (h *holdings) holds(id market.InstrumentID, ch market.Channel) bool {
 	return in != nil && in.channels&bit(ch) != 0
 }
 
+// expect makes room for n more subscriptions at once: grown one by one, the lists would end up half empty.
+func (h *holdings) expect(n int) {
+	h.subs = slices.Grow(h.subs, n)
+	h.instruments = slices.Grow(h.instruments, n)
+}
+
 // add takes in a subscription that is not held. Its instrument must be.
 func (h *holdings) add(s subscription) {
 	at, _ := h.at(s.handle)

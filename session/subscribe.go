@@ -58,6 +58,9 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 		}
 		r.resume[resumeKey{res.Symbol, res.Channel}] = market.Position{Epoch: market.Epoch(res.Epoch), Sequence: market.Sequence(res.Sequence)}
 	}
+	if len(s.held.subs) == 0 {
+		s.held.expect(min(len(m.Symbols)*len(r.channels), s.env.Policy.Subscriptions))
+	}
 	for _, text := range m.Symbols {
 		if strings.Contains(text, "*") {
 			r.pattern(text)

@@ -25,6 +25,10 @@ type Config struct {
 	// Symbols of all instruments, by number.
 	Symbols []string `json:"symbols"`
 	Choice  Choice   `json:"choice"`
+	// Gather, in microseconds, is how long the loop lets frames collect before it looks again; 0: not at all. Without it
+	// a server pays for waking this process with nearly every frame, the more so the slower it is. Clients on
+	// machines of their own, behind network cards that gather interrupts, cost a server nothing like that.
+	Gather int `json:"gather"`
 }
 
 func (c *Config) target() (netip.AddrPort, error) {
@@ -42,6 +46,8 @@ func (c *Config) validate() error {
 	switch {
 	case c.Sessions < 1:
 		return fmt.Errorf("sessions %d: want at least 1", c.Sessions)
+	case c.Gather < 0 || c.Gather > 10_000:
+		return fmt.Errorf("gather %d µs: want 0 to 10,000", c.Gather)
 	case c.Speak == Raw:
 		return nil
 	case c.Speak != Feed && c.Speak != NATS:

@@ -186,6 +186,9 @@ func (l *Loop) run() {
 			f()
 		default:
 		}
+		if l.cfg.Gather > 0 && l.joining == 0 {
+			time.Sleep(time.Duration(l.cfg.Gather) * time.Microsecond)
+		}
 	}
 }
 

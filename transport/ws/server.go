@@ -22,7 +22,7 @@ import (
 
 // readBuffer is what gws reads headers and small messages with; larger payloads bypass it. There is one for
 // each connection, so it is small.
-const readBuffer = 512
+const readBuffer = 256
 
 // Server is an http.Handler that serves WebSockets. Make it with New and end it with Shutdown. Its methods
 // may be called from any goroutine.
