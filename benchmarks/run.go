@@ -94,7 +94,7 @@ func (r *run) build(ctx context.Context) error {
 	}
 	r.progress("building feedd")
 	r.binary = filepath.Join(r.dir, "feedd")
-	cmd := exec.CommandContext(ctx, "go", "build", "-C", root, "-o", r.binary, "./cmd/feedd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-C", root, "-buildvcs=auto", "-o", r.binary, "./cmd/feedd")
 	cmd.Stdout, cmd.Stderr = r.stderr, r.stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build feedd: %w", err)

@@ -21,7 +21,7 @@ func TestBadInputIsNamed(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	broken := filepath.Join(t.TempDir(), "broken_spot_btcusdt")
-	if err := os.WriteFile(broken, []byte("1723161253937085768 {\"stream\":\n"), 0o600); err != nil {
+	if err := os.WriteFile(broken, []byte("1700000000123456789 {\"stream\":\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {

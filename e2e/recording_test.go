@@ -100,7 +100,7 @@ func writeRecording(t *testing.T, rows int) string {
 	}
 	z := gzip.NewWriter(f)
 	random := rand.New(rand.NewPCG(1, 2))
-	now, price, id := int64(1723161253937085768), int64(6183763), 3_700_000_000
+	now, price, id := int64(1700000000123456789), int64(6183763), 3_700_000_000
 	dec := func(v int64, scale uint8) string { return string(market.AppendDecimal(nil, v, scale)) }
 	for i := range rows {
 		if random.IntN(2) == 0 {

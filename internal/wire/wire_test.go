@@ -151,12 +151,12 @@ func TestStatusesRangesAndHeader(t *testing.T) {
 	s := market.Status{Stream: market.StreamOpen, Quality: market.QualitySuspect, Trading: market.TradingHalted, Reason: string(long)}
 	var b []byte
 	b = AppendStatus(b, 300, &s)
-	b = append(b, AppendHeader(nil, Header{CutTime: 1723161254087891, Conflated: 7, Partial: true})...)
+	b = append(b, AppendHeader(nil, Header{CutTime: 1700000000123456, Conflated: 7, Partial: true})...)
 	frame := feedv1.ServerFrame{}
 	if err := proto.Unmarshal(b, &frame); err != nil {
 		t.Fatal(err)
 	}
-	if frame.CutTimeUs != 1723161254087891 || frame.Conflated != 7 || !frame.Partial || frame.Statuses[0].Reason != s.Reason ||
+	if frame.CutTimeUs != 1700000000123456 || frame.Conflated != 7 || !frame.Partial || frame.Statuses[0].Reason != s.Reason ||
 		frame.Statuses[0].Trading != feedv1.Trading_TRADING_HALTED {
 		t.Fatalf("%v", &frame)
 	}
@@ -176,11 +176,11 @@ func TestStatusesRangesAndHeader(t *testing.T) {
 func TestTextFrame(t *testing.T) {
 	in := market.Instrument{Symbol: market.Symbol{Venue: "test", Name: `A"\B`}, PriceScale: 2, SizeScale: 3}
 	q := market.Quote{
-		Bid: -105, BidSize: 7, Ask: 6183764, AskSize: 1546, Has: 7, ExchangeTime: 1723161254087891, IngestTime: 1723161254090000,
+		Bid: -105, BidSize: 7, Ask: 6183764, AskSize: 1546, Has: 7, ExchangeTime: 1700000000123456, IngestTime: 1700000000125000,
 		Position: market.Position{Epoch: 1 << 60, Sequence: 12},
 	}
 	tr := market.Trade{
-		Price: 5, Size: 1, IngestTime: 1723161254090000, ID: 77, Aggressor: market.SideSell, Kind: market.TradeCorrection, RefersTo: 3,
+		Price: 5, Size: 1, IngestTime: 1700000000125000, ID: 77, Aggressor: market.SideSell, Kind: market.TradeCorrection, RefersTo: 3,
 		Position: market.Position{Epoch: 2, Sequence: 4},
 	}
 	s := market.Status{Stream: market.StreamClosedRetry, Quality: market.QualitySyncing, Trading: market.TradingPreOpen, Reason: "a\nb"}
@@ -206,12 +206,12 @@ func TestTextFrame(t *testing.T) {
 		QuoteTexts: []*feedv1.QuoteText{
 			{
 				Symbol: `test:A"\B`, Bid: "-1.05", BidSize: "0.007", Ask: "61837.64", AskSize: "1.546",
-				ExchangeTime: "2024-08-08T23:54:14.087891Z", IngestTime: "2024-08-08T23:54:14.090000Z", Sequence: 12, Epoch: 1 << 60,
+				ExchangeTime: "2023-11-14T22:13:20.123456Z", IngestTime: "2023-11-14T22:13:20.125000Z", Sequence: 12, Epoch: 1 << 60,
 			},
 			{Symbol: `test:A"\B`, Sequence: 1},
 		},
 		TradeTexts: []*feedv1.TradeText{{
-			Symbol: `test:A"\B`, Price: "0.05", Size: "0.001", Aggressor: "sell", IngestTime: "2024-08-08T23:54:14.090000Z",
+			Symbol: `test:A"\B`, Price: "0.05", Size: "0.001", Aggressor: "sell", IngestTime: "2023-11-14T22:13:20.125000Z",
 			Id: 77, Sequence: 4, Epoch: 2, Kind: "correction", RefersTo: 3,
 		}},
 		Statuses: []*feedv1.Status{{Handle: 8, Stream: 3, Quality: 3, Trading: 4, Reason: "a\nb"}},
