@@ -60,7 +60,6 @@ func (w *worker) subscribe(s *Subscriber, items []Item, c throttle.Cadence) {
 	l := w.laneOf(s, c)
 	p := l.phase
 	l.edit(func(slots []uint32, marks []mark) ([]uint32, []mark) {
-		r := make([]mark, 1)
 		for _, it := range items {
 			i := p.slotOf(it.Handle)
 			at, held := slices.BinarySearch(slots, i)
@@ -69,10 +68,9 @@ func (w *worker) subscribe(s *Subscriber, items []Item, c throttle.Cadence) {
 			}
 			m, ok := moved[it.Handle]
 			if !ok {
-				reader := p.store.Acquire()
-				p.slots[i].view.join(&r[0], &it, reader)
-				reader.Release()
-				m = r[0]
+				r := p.store.Acquire()
+				p.slots[i].view.join(&m, &it, r)
+				r.Release()
 			}
 			p.hold(i)
 			slots, marks = slices.Insert(slots, at, i), slices.Insert(marks, at, m)
