@@ -31,6 +31,8 @@ const (
 	// restart ask for their symbols at once and should find them; beyond this they are served all the
 	// same, so that the page can say what is wrong.
 	bootWithin = 5 * time.Second
+	// marketLook is how often the start looks whether the simulated market has arrived.
+	marketLook = 5 * time.Millisecond
 	// streamWithin bounds making the stream that records ticks.
 	streamWithin = 10 * time.Second
 )
@@ -82,7 +84,7 @@ func (s *server) fail(part string, err error) {
 // start returns when the server takes connections, or with what kept it from that.
 func (s *server) start(ctx context.Context) error {
 	for _, step := range []func() error{
-		s.listen, s.startNATS, s.startEngine, s.startIngest, s.startSockets, s.startAdmin, s.startMarket,
+		s.listen, s.startNATS, s.startEngine, s.startIngest, s.startSockets, s.startAdmin,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -91,6 +93,9 @@ func (s *server) start(ctx context.Context) error {
 	booted := s.awaitBoot(ctx)
 	if ctx.Err() != nil {
 		return nil // interrupted while booting: nothing is wrong
+	}
+	if err := s.startMarket(ctx); err != nil {
+		return err
 	}
 	s.startPublic()
 	s.tellWhereToLook()
@@ -194,8 +199,9 @@ func (s *server) startEngine() error {
 }
 
 // startMarket publishes the simulated market to the same NATS that ingest reads from, over a connection of
-// its own, as any publisher would.
-func (s *server) startMarket() error {
+// its own, as any publisher would. It begins once the past is read, so that no tick is met ahead of its
+// definition, and returns when its instruments are known, so that the first client finds them.
+func (s *server) startMarket(ctx context.Context) error {
 	if !s.options.simulate {
 		return nil
 	}
@@ -207,6 +213,18 @@ func (s *server) startMarket() error {
 	s.run("simulated market", func(ctx context.Context) error {
 		return sim.Run(ctx, nc, s.options.market, s.options.log)
 	})
+	look := time.NewTicker(marketLook)
+	defer look.Stop()
+	timeout := time.After(bootWithin)
+	for s.store.Counts().Instruments < s.options.market.Instruments {
+		select {
+		case <-look.C:
+		case <-timeout: // NATS is away: serve without
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	return nil
 }
 
