@@ -27,7 +27,7 @@ const (
 
 	// Fan-out.
 	Conflated  // ticks merged into a later row of the same instrument
-	MissedCuts // cuts that a lane skipped because its connection was not ready
+	MissedCuts // frames that a lane had to leave because its connection was not ready; it lags from then on
 	LostEvents // events overwritten in the log before a lane read them
 
 	// Sessions and connections.
