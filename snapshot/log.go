@@ -14,11 +14,11 @@ type log struct {
 	handle market.Handle
 	bounds bounds
 
-	ring        []event         // length is a power of two
-	first, next uint64          // entries first ≤ i < next are held, at i modulo len(ring)
-	chunk       []byte          // where rows are appended; a full one is left to those who hold its rows
-	origin      market.Position // just ahead of the first event ever appended
-	epochEnd    market.Position // last event of the epoch before the current one
+	ring        []event           // length is a power of two
+	first, next uint64            // entries first ≤ i < next are held, at i modulo len(ring)
+	chunk       []byte            // where rows are appended; a full one is left to those who hold its rows
+	origin      market.Position   // just ahead of the first event ever appended
+	ended       []market.Position // last events of the epochs that were dropped whole, latest last; at most maxEnded
 }
 
 // bounds say how large a log may grow: to keep events whatever their age, and to most while the oldest came
@@ -56,6 +56,7 @@ const (
 	logFirstSize = 16
 	logChunkSize = 2048
 	maxRowSize   = 128 // larger than any row of a trade or gap
+	maxEnded     = 8   // restarts of a publisher that a reader can sleep through and still be told each range
 )
 
 func (l *log) at(i uint64) *event { return &l.ring[i&uint64(len(l.ring)-1)] }
@@ -96,14 +97,12 @@ func (l *log) appendGap(epoch market.Epoch, from, to market.Sequence) {
 func (l *log) push(p market.Position, start market.Sequence, now int64) *event {
 	if l.next == 0 {
 		l.origin = market.Position{Epoch: p.Epoch, Sequence: start - 1}
-	} else if last := l.at(l.next - 1).trade.Position; last.Epoch != p.Epoch {
-		l.epochEnd = last
 	}
 	for l.next-l.first >= uint64(l.bounds.keep) && now-l.at(l.first).trade.IngestTime >= l.bounds.window {
-		l.first++
+		l.drop(p.Epoch)
 	}
 	if l.next-l.first == uint64(len(l.ring)) {
-		l.makeRoom()
+		l.makeRoom(p.Epoch)
 	}
 	if cap(l.chunk)-len(l.chunk) < maxRowSize {
 		l.chunk = make([]byte, 0, logChunkSize)
@@ -112,11 +111,27 @@ func (l *log) push(p market.Position, start market.Sequence, now int64) *event {
 	return l.at(l.next - 1)
 }
 
-// makeRoom doubles a full ring, or drops its oldest event where it may not grow.
-func (l *log) makeRoom() {
+// drop lets go of the oldest event, ahead of one of epoch next.
+func (l *log) drop(next market.Epoch) {
+	oldest := l.at(l.first).trade.Position
+	l.first++
+	if l.first < l.next {
+		next = l.at(l.first).trade.Position.Epoch
+	}
+	if next == oldest.Epoch {
+		return
+	}
+	if len(l.ended) == maxEnded {
+		l.ended = l.ended[:copy(l.ended, l.ended[1:])]
+	}
+	l.ended = append(l.ended, oldest)
+}
+
+// makeRoom doubles a full ring, or drops its oldest event, ahead of one of epoch next, where it may not grow.
+func (l *log) makeRoom(next market.Epoch) {
 	size := max(logFirstSize, 2*len(l.ring))
 	if size > l.bounds.most && len(l.ring) > 0 {
-		l.first++
+		l.drop(next)
 		return
 	}
 	ring := make([]event, size)
@@ -175,27 +190,28 @@ func (l *log) seek(p market.Position) Cursor {
 	return c
 }
 
-// lost returns the ranges between c and the oldest event that is held: one in each of at most two epochs.
-func (l *log) lost(c *Cursor) (ranges [2]wire.Range, n int) {
+// lost calls name with each range between c and the oldest event that is held, oldest first: one of c's epoch,
+// one of each that came and went since. Of a reader that more than maxEnded epochs have passed, the oldest stay
+// unnamed.
+func (l *log) lost(c *Cursor, name func(wire.Range)) {
 	last := c.Last
 	if last == (market.Position{}) {
 		last = l.origin
 	}
 	oldest := l.at(l.first)
-	epoch, start := oldest.trade.Position.Epoch, oldest.start()
-	from := market.Sequence(1)
-	switch {
-	case last.Epoch == epoch:
-		from = last.Sequence + 1
-	case l.epochEnd.Epoch == last.Epoch && last.Sequence < l.epochEnd.Sequence:
-		ranges[n] = wire.Range{Epoch: last.Epoch, From: last.Sequence + 1, To: l.epochEnd.Sequence}
-		n++
+	until := func(end market.Position) {
+		r := wire.Range{Epoch: end.Epoch, From: 1, To: end.Sequence}
+		if end.Epoch == last.Epoch {
+			r.From = last.Sequence + 1
+		}
+		if last.Before(end) && r.From <= r.To {
+			name(r)
+		}
 	}
-	if from < start {
-		ranges[n] = wire.Range{Epoch: epoch, From: from, To: start - 1}
-		n++
+	for _, end := range l.ended {
+		until(end)
 	}
-	return ranges, n
+	until(market.Position{Epoch: oldest.trade.Position.Epoch, Sequence: oldest.start() - 1})
 }
 
 // rows is where a reader's rows go: to dst as fragments or, where text is set, to text. It is one concrete
@@ -239,11 +255,10 @@ func (o *rows) event(h market.Handle, e *event, whole bool) {
 // read brings c forward to index to or until out is full, and returns how many events were lost on the way.
 func (l *log) read(c *Cursor, to uint64, out *rows) (lost uint64) {
 	if c.Index < l.first || c.Past {
-		ranges, n := l.lost(c)
-		for _, r := range ranges[:n] {
+		l.lost(c, func(r wire.Range) {
 			lost += r.Len()
 			out.lost(l.handle, r)
-		}
+		})
 		oldest := l.at(l.first)
 		*c = Cursor{Index: l.first, Last: market.Position{Epoch: oldest.trade.Position.Epoch, Sequence: oldest.start() - 1}, Fresh: true}
 	}

@@ -138,11 +138,10 @@ func TestEveryTradeIsDeliveredOrFlagged(t *testing.T) {
 	})
 }
 
-// beforeOldestEpochs reports whether p is of an epoch that began and ended wholly behind a reader's back:
-// ahead of the last two, no range is named for it.
+// beforeOldestEpochs reports whether p is of an epoch that a log no longer remembers the end of.
 func beforeOldestEpochs(p market.Position, s *Store, id market.InstrumentID) bool {
-	l := &s.records[id].trades
-	return p.Epoch < l.epochEnd.Epoch || (p.Epoch < l.at(l.first).trade.Position.Epoch && p.Epoch != l.epochEnd.Epoch)
+	ended := s.records[id].trades.ended
+	return len(ended) == maxEnded && p.Epoch < ended[0].Epoch
 }
 
 func TestNewReadersAndResumedOnes(t *testing.T) {
