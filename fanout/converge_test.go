@@ -81,7 +81,7 @@ func TestReadersConverge(t *testing.T) {
 		for _, c := range clients {
 			check(t, c.reader)
 			for h := range c.subs {
-				k := w.store.Key(h)
+				k := w.store.Topic(h).Key
 				id := int(k.Instrument())
 				if k.Channel() == market.ChannelQuote {
 					if q := c.quotes[h]; w.quotes[id] > 0 && (q == nil || q.Bid != w.quotes[id]) {

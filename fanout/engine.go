@@ -77,9 +77,9 @@ func (e *Engine) Close() {
 	e.stopped.Wait()
 }
 
-// Handle finds or allocates the handle of an instrument's channel.
-func (e *Engine) Handle(id market.InstrumentID, ch market.Channel) Handle {
-	return e.store.Handle(id, ch)
+// Handle finds or allocates the handle of a view of an instrument's channel; 0 where the store has no room for more.
+func (e *Engine) Handle(id market.InstrumentID, ch market.Channel, v market.View) Handle {
+	return e.store.Handle(id, ch, v)
 }
 
 // SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument has.

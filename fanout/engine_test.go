@@ -71,7 +71,7 @@ func (w *world) pass(ms int) {
 }
 
 func (w *world) handle(id int, ch market.Channel) Handle {
-	return w.engine.Handle(market.InstrumentID(id), ch)
+	return w.engine.Handle(market.InstrumentID(id), ch, market.View{})
 }
 
 func (w *world) attach(r *reader) *Subscriber {

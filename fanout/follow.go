@@ -4,20 +4,35 @@ import "github.com/feedd/feedd/snapshot"
 
 // follow is how an immediate phase learns what changed without looking at every slot.
 type follow struct {
-	byKey   []uint32 // slot plus one, by key; 0: not watched here
+	byKey   []uint32 // by key: one of its slots, plus one; 0: not watched here
+	next    []uint32 // by slot: another one of the same key, plus one; several views of a book, say
 	journal uint64   // position up to which changes are known
 	touched []*cohort
 	changed []uint32
 }
 
 func (f *follow) add(k snapshot.Key, slot uint32) {
-	for int(k) >= len(f.byKey) {
-		f.byKey = append(f.byKey, make([]uint32, max(64, int(k)+1-len(f.byKey)))...)
-	}
+	f.byKey = reach(f.byKey, int(k))
+	f.next = reach(f.next, int(slot))
+	f.next[slot] = f.byKey[k]
 	f.byKey[k] = slot + 1
 }
 
-func (f *follow) remove(k snapshot.Key) { f.byKey[k] = 0 }
+// reach returns list, long enough to be indexed by i.
+func reach(list []uint32, i int) []uint32 {
+	if i < len(list) {
+		return list
+	}
+	return append(list, make([]uint32, max(64, i+1-len(list)))...)
+}
+
+func (f *follow) remove(k snapshot.Key, slot uint32) {
+	at := &f.byKey[k]
+	for *at != slot+1 {
+		at = &f.next[*at-1]
+	}
+	*at = f.next[slot]
+}
 
 // chase makes a cut of what the journal says has changed, and sends it to the lanes that it concerns.
 func (p *phase) chase(wall int64) {
@@ -55,12 +70,13 @@ func (p *phase) chase(wall int64) {
 func (p *phase) chaseKeys(keys []snapshot.Key, r *snapshot.Reader) {
 	f := p.follow
 	for _, k := range keys {
-		if int(k) >= len(f.byKey) || f.byKey[k] == 0 {
+		if int(k) >= len(f.byKey) {
 			continue
 		}
-		i := f.byKey[k] - 1
-		if p.changed[i] != p.cut && p.freeze(i, r) {
-			f.changed = append(f.changed, i)
+		for n := f.byKey[k]; n != 0; n = f.next[n-1] {
+			if i := n - 1; p.changed[i] != p.cut && p.freeze(i, r) {
+				f.changed = append(f.changed, i)
+			}
 		}
 	}
 }

@@ -124,11 +124,11 @@ func (p *phase) slotOf(h Handle) uint32 {
 	if i, ok := p.index[h]; ok {
 		return i
 	}
-	k := p.store.Key(h)
-	s := slot{view: newView(h, k), handle: h}
+	t := p.store.Topic(h)
+	s := slot{view: newView(h, t), handle: h}
 	r := p.store.Acquire()
 	if p.follow != nil {
-		r.Follow(k)
+		r.Follow(t.Key)
 	}
 	s.view.freeze(r, nil)
 	r.Release()
@@ -144,7 +144,7 @@ func (p *phase) slotOf(h Handle) uint32 {
 	}
 	p.index[h] = i
 	if p.follow != nil {
-		p.follow.add(k, i)
+		p.follow.add(t.Key, i)
 	}
 	return i
 }
@@ -159,8 +159,8 @@ func (p *phase) release(i uint32) {
 	}
 	delete(p.index, s.handle)
 	if p.follow != nil {
-		k := p.store.Key(s.handle)
-		p.follow.remove(k)
+		k := p.store.Topic(s.handle).Key
+		p.follow.remove(k, i)
 		r := p.store.Acquire()
 		r.Unfollow(k)
 		r.Release()

@@ -34,7 +34,7 @@ func TestWorkersBeat(t *testing.T) {
 		id, _ := store.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "A"}})
 		store.Commit()
 		e.Start()
-		h := e.Handle(id, market.ChannelQuote)
+		h := e.Handle(id, market.ChannelQuote, market.View{})
 		readers := make([]*sink, 6)
 		subs := make([]*Subscriber, 6)
 		for i := range readers {
@@ -101,7 +101,7 @@ func TestConcurrentUse(t *testing.T) {
 				s := e.Attach(new(sink), bare(Encoding(c%2)))
 				for i := range 5 {
 					ch := []market.Channel{market.ChannelQuote, market.ChannelTrade, market.ChannelStatus}[(c+i)%3]
-					h := e.Handle(market.InstrumentID((c*round+i)%instruments), ch)
+					h := e.Handle(market.InstrumentID((c*round+i)%instruments), ch, market.View{})
 					s.Subscribe([]Item{{Handle: h, History: 3}}, throttle.Cadence((c+i+round)%4))
 					s.Wake()
 					if i == 3 {

@@ -103,17 +103,27 @@ func (b *builder) finish(partial bool) []byte {
 	return b.payload
 }
 
-// newView makes the view of a handle. k must be of a channel that is subscribable.
-func newView(h Handle, k snapshot.Key) view {
-	switch k.Channel() {
+// newView makes the view of a handle. t must be of a channel that is subscribable.
+func newView(h Handle, t snapshot.Topic) view {
+	id := t.Key.Instrument()
+	switch t.Key.Channel() {
 	case market.ChannelQuote:
-		return &quoteView{handle: h, id: k.Instrument()}
+		return &quoteView{handle: h, id: id}
 	case market.ChannelTrade:
-		return &tradeView{handle: h, id: k.Instrument()}
+		if t.View.Summary {
+			return newSummaryView(h, id)
+		}
+		return &tradeView{handle: h, id: id}
 	case market.ChannelStatus:
-		return &statusView{handle: h, id: k.Instrument()}
+		return &statusView{handle: h, id: id}
+	case market.ChannelBook:
+		return newBookView(h, id, t.View)
+	case market.ChannelBar:
+		return newBarView(h, id, t.View)
+	case market.ChannelStats:
+		return newStatsView(h, id)
 	default:
-		return &sourceView{key: k}
+		return &sourceView{key: t.Key}
 	}
 }
 

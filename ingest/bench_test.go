@@ -22,6 +22,9 @@ func (*nothing) Define(market.Instrument) (market.InstrumentID, error)          
 func (n *nothing) Quote(market.InstrumentID, *market.Quote)                                   { n.quotes++ }
 func (*nothing) Trade(market.InstrumentID, *market.Trade)                                     {}
 func (*nothing) TradeGap(market.InstrumentID, market.Epoch, market.Sequence, market.Sequence) {}
+func (*nothing) Book(market.InstrumentID, *market.BookEvent) bool                             { return false }
+func (*nothing) Statistics(market.InstrumentID, *market.Statistics)                           {}
+func (*nothing) Advance(int64)                                                                {}
 func (*nothing) Trading(market.InstrumentID, market.Trading, string)                          {}
 func (*nothing) Quality(market.InstrumentID, market.Quality, string)                          {}
 func (*nothing) Source(string, market.Stream, market.Quality, string)                         {}

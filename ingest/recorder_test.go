@@ -114,6 +114,12 @@ func (r *recorder) TradeGap(id market.InstrumentID, epoch market.Epoch, from, to
 	r.say("tradegap %s %d:%d-%d", r.name(id), epoch, from, to)
 }
 
+func (r *recorder) Book(market.InstrumentID, *market.BookEvent) bool { return false }
+
+func (r *recorder) Statistics(market.InstrumentID, *market.Statistics) {}
+
+func (r *recorder) Advance(int64) {}
+
 func (r *recorder) Trading(id market.InstrumentID, st market.Trading, reason string) {
 	r.say("trading %s %d %q", r.name(id), st, reason)
 }

@@ -20,6 +20,15 @@ type Sink interface {
 	// TradeGap takes the numbers of trades that never arrived, or not in a usable form, and could not be
 	// fetched.
 	TradeGap(id market.InstrumentID, epoch market.Epoch, from, to market.Sequence)
+	// Book takes the next step of a book; e is valid during the call. The first step of an epoch is an image, and none
+	// is missing between two changes: an image mends whatever was. It reports whether the best bid is at or
+	// above the best ask afterwards.
+	Book(id market.InstrumentID, e *market.BookEvent) (crossed bool)
+	// Statistics takes the whole of what the venue states; st is valid during the call.
+	Statistics(id market.InstrumentID, st *market.Statistics)
+	// Advance says that it is now, in microseconds since the Unix epoch, about ten times a second: bars end though
+	// nothing is traded.
+	Advance(now int64)
 	Trading(id market.InstrumentID, st market.Trading, reason string)
 	// Quality says whether what is known of an instrument may be believed: ok, suspect or syncing.
 	Quality(id market.InstrumentID, q market.Quality, reason string)

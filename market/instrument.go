@@ -70,8 +70,39 @@ type Instrument struct {
 	Base, Quote         string
 	// Source is the feed that carries the instrument: the venue's name, or "venue/feed" where the
 	// venue has several. Liveness is told by source.
-	Source   string
-	Delisted bool
+	Source string
+	Asset  AssetClass
+	// A trading day starts SessionStart seconds after 00:00 in TimeZone (an IANA name; empty: UTC).
+	SessionStart int32
+	TimeZone     string
+	Delisted     bool
+}
+
+// AssetClass is the kind of thing that an instrument is. The numbers are those of marketdata.v1.AssetClass.
+type AssetClass uint8
+
+// Asset classes.
+const (
+	AssetUnknown AssetClass = iota
+	AssetSpot
+	AssetPerpetual
+	AssetFuture
+	AssetOption
+	AssetEquity
+	AssetFX
+	AssetIndex
+	AssetBond
+	assetEnd
+)
+
+var assetNames = [assetEnd]string{"", "spot", "perpetual", "future", "option", "equity", "fx", "index", "bond"}
+
+// String returns the class as one lower-case word, "" for an unknown one.
+func (a AssetClass) String() string {
+	if a < assetEnd {
+		return assetNames[a]
+	}
+	return ""
 }
 
 // MaxScale is the largest number of decimals: 10^12 still leaves six digits before the point in the

@@ -96,7 +96,7 @@ type Trade struct {
 	Kind         TradeKind
 }
 
-// Handle is the number that rows carry on the wire: one for each pair of instrument and channel, and one
-// for each source's status, the same for every session of a node. Handles start at 1 and are never used
-// again while the node runs.
+// Handle is the number that rows carry on the wire: one for each instrument, channel and View, and one for
+// each source's status, the same for every session of a node. Handles start at 1 and are never used again
+// while the node runs.
 type Handle uint32

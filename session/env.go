@@ -16,7 +16,7 @@ import (
 // Engine sends rows to connections. Its methods may be called from any goroutine.
 type Engine interface {
 	// Handle finds or allocates the handle of an instrument's channel.
-	Handle(id market.InstrumentID, ch market.Channel) fanout.Handle
+	Handle(id market.InstrumentID, ch market.Channel, v market.View) fanout.Handle
 	// SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument
 	// has.
 	SourceHandle(source string) fanout.Handle

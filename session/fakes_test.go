@@ -72,7 +72,7 @@ func handleOf(id market.InstrumentID, ch market.Channel) fanout.Handle {
 	return fanout.Handle(id)*10 + fanout.Handle(ch)
 }
 
-func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel) fanout.Handle {
+func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel, _ market.View) fanout.Handle {
 	return handleOf(id, ch)
 }
 

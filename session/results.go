@@ -42,7 +42,7 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 	key := resumeKey{symbol, w.name}
 	after := r.resume[key]
 	delete(r.resume, key)
-	res := result{symbol: symbol, channel: w.name, id: id, handle: r.env.Engine.Handle(id, w.channel)}
+	res := result{symbol: symbol, channel: w.name, id: id, handle: r.env.Engine.Handle(id, w.channel, market.View{})}
 	if !r.held.holds(id, w.channel) {
 		res.fresh = r.holdInstrument(id)
 		r.held.add(subscription{handle: res.handle, id: id, channel: w.channel, cadence: throttle.Cadences})
@@ -60,7 +60,7 @@ func (r *request) holdInstrument(id market.InstrumentID) bool {
 	}
 	in := heldInstrument{
 		id:     id,
-		status: r.env.Engine.Handle(id, market.ChannelStatus),
+		status: r.env.Engine.Handle(id, market.ChannelStatus, market.View{}),
 		source: r.env.Engine.SourceHandle(r.env.Directory.Instrument(id).Source),
 	}
 	if r.held.addInstrument(in) {

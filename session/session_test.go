@@ -50,7 +50,7 @@ func (c *lockedConn) Close(code session.CloseCode, reason string) {
 // quietEngine takes everything; its methods may be called from any goroutine.
 type quietEngine struct{}
 
-func (quietEngine) Handle(id market.InstrumentID, ch market.Channel) fanout.Handle {
+func (quietEngine) Handle(id market.InstrumentID, ch market.Channel, _ market.View) fanout.Handle {
 	return handleOf(id, ch)
 }
 func (quietEngine) SourceHandle(string) fanout.Handle                       { return 1 }

@@ -1,55 +1,61 @@
 package snapshot
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/feedd/feedd/market"
 )
 
-// Handle finds or allocates the handle of an instrument's channel.
-func (s *Store) Handle(id market.InstrumentID, ch market.Channel) market.Handle {
-	return s.findHandle(MakeKey(id, ch))
+// Handle finds or allocates the handle of a view of an instrument's channel; 0 where the store's limit of handles is
+// reached.
+func (s *Store) Handle(id market.InstrumentID, ch market.Channel, v market.View) market.Handle {
+	return s.findHandle(Topic{MakeKey(id, ch), v})
 }
 
-// SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument has.
+// SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument has, or where
+// the store's limit of handles is reached.
 func (s *Store) SourceHandle(name string) market.Handle {
 	s.mu.RLock()
 	for i := range s.sources {
 		if s.sources[i].name == name {
 			s.mu.RUnlock()
-			return s.findHandle(sourceKey(uint32(i)))
+			return s.findHandle(Topic{Key: sourceKey(uint32(i))})
 		}
 	}
 	s.mu.RUnlock()
 	return 0
 }
 
-// Key returns what a handle stands for; it must be one that this store gave out.
-func (s *Store) Key(h market.Handle) Key {
+// Topic returns what a handle stands for; it must be one that this store gave out.
+func (s *Store) Topic(h market.Handle) Topic {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.keys[h]
+	return s.topics[h]
 }
 
-func (s *Store) findHandle(k Key) market.Handle {
+func (s *Store) findHandle(t Topic) market.Handle {
 	s.mu.RLock()
-	h := s.handles[k]
+	h := s.handles[t]
 	s.mu.RUnlock()
 	if h != 0 {
 		return h
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.handle(k)
+	if len(s.topics) > s.options.Handles {
+		return s.handles[t]
+	}
+	return s.handle(t)
 }
 
-// handle does the same inside a batch.
-func (s *Store) handle(k Key) market.Handle {
-	h := s.handles[k]
+// handle does the same inside a batch, without a limit.
+func (s *Store) handle(t Topic) market.Handle {
+	h := s.handles[t]
 	if h == 0 {
-		h = market.Handle(len(s.keys))
-		s.handles[k] = h
-		s.keys = append(s.keys, k)
+		h = market.Handle(len(s.topics))
+		s.handles[t] = h
+		s.topics = append(s.topics, t)
 	}
 	return h
 }
@@ -119,6 +125,52 @@ func matches(pattern, text string) bool {
 		}
 		text, rest = text[i+len(part):], more
 	}
+}
+
+// WatchDirectory has f called after every Commit of a batch that defined an instrument or changed what is known of one,
+// on the writer's goroutine. Call it before the first Begin.
+func (s *Store) WatchDirectory(f func()) { s.definitions = append(s.definitions, f) }
+
+// definitionLogSize bounds how far a session may fall behind the directory before it must look at all of it.
+const definitionLogSize = 4096
+
+// definitionLog is a ring of the instruments that were defined or changed last.
+type definitionLog struct {
+	ids  []market.InstrumentID
+	next uint64 // how many were ever added
+}
+
+func (s *Store) noteDefinition(id market.InstrumentID) {
+	l := &s.changes
+	if len(l.ids) < definitionLogSize {
+		l.ids = append(l.ids, id)
+	} else {
+		l.ids[l.next%definitionLogSize] = id
+	}
+	l.next++
+	s.defined = true
+}
+
+// Revision counts the definitions and the changes of definitions so far.
+func (s *Store) Revision() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.changes.next
+}
+
+// DefinedSince returns the instruments that were defined or changed since a revision, in order and perhaps with
+// repeats, and the revision that this is up to. Where too many were, it is all instruments.
+func (s *Store) DefinedSince(revision uint64) (ids []market.InstrumentID, now uint64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	l := &s.changes
+	if l.next-revision > uint64(len(l.ids)) {
+		return slices.Clone(s.sorted), l.next
+	}
+	for i := revision; i < l.next; i++ {
+		ids = append(ids, l.ids[i%definitionLogSize])
+	}
+	return ids, l.next
 }
 
 // Counts is how much a store holds.

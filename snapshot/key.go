@@ -24,6 +24,12 @@ func (k Key) Channel() market.Channel { return market.Channel(k & (1<<keyChannel
 // Instrument returns the instrument, or a source's index for a key without channel.
 func (k Key) Instrument() market.InstrumentID { return market.InstrumentID(k >> keyChannelBits) }
 
+// Topic is what a handle stands for: a key, and the form in which it is wanted.
+type Topic struct {
+	Key  Key
+	View market.View
+}
+
 // journalSize bounds how far a reader may fall behind before it must look at everything: 65,536 changes
 // are 30 ms of the busiest feed that this node is built for.
 const journalSize = 1 << 16

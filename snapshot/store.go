@@ -7,34 +7,40 @@ import (
 	"sync"
 	"time"
 
+	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
 )
 
 // Options bound what a Store may hold. Zero fields take the defaults.
 type Options struct {
 	Instruments int // how many instruments may be defined; default 100,000
+	Handles     int // how many different views clients may ask for; default 2,000,000
 	// The log of an instrument keeps the last LogEvents events, and those of the last LogFor, but never more
 	// than LogMax, which is rounded up to a power of two. The defaults are 1,024 events, 6 s (the slowest
 	// cadence must not lose what came between two of its cuts), and 65,536 events.
 	LogEvents, LogMax int
 	LogFor            time.Duration
+	Counters          *drop.Counters
 }
 
 // Store is the state of the market on this node. Its writing methods (those of ingest.Sink) belong to one
 // goroutine, its other methods to any.
 type Store struct {
-	options  Options
-	watchers []func() // set before the first Begin
+	options     Options
+	watchers    []func() // set before the first Begin
+	definitions []func() // the same
 
 	mu      sync.RWMutex // held from Begin to Commit
 	records []record     // by InstrumentID
 	sources []source     // by index
 	byName  map[market.Symbol]market.InstrumentID
 	sorted  []market.InstrumentID // by symbol
-	handles map[Key]market.Handle
-	keys    []Key // by handle; handle 0 is none
+	handles map[Topic]market.Handle
+	topics  []Topic // by handle; handle 0 is none
 	journal journal
 	stirred bool // something that is followed changed in this batch
+	defined bool // an instrument came or changed in this batch
+	changes definitionLog
 }
 
 // record is one instrument. The tick counts say how often a part changed since the node started; they are
@@ -47,6 +53,8 @@ type record struct {
 	status      market.Status
 	statusTicks uint64
 	trades      log
+	book        bookRecord
+	bars        barRecord
 
 	// followed counts, by channel, who wants to hear of changes at once. Readers change it with atomics while
 	// they hold the lock for reading; the writer reads it while it holds the lock for itself.
@@ -66,6 +74,9 @@ func NewStore(o Options) *Store {
 	if o.Instruments <= 0 {
 		o.Instruments = 100_000
 	}
+	if o.Handles <= 0 {
+		o.Handles = 2_000_000
+	}
 	if o.LogEvents <= 0 {
 		o.LogEvents = 1024
 	}
@@ -75,11 +86,14 @@ func NewStore(o Options) *Store {
 	if o.LogFor <= 0 {
 		o.LogFor = 6 * time.Second
 	}
+	if o.Counters == nil {
+		o.Counters = new(drop.Counters)
+	}
 	return &Store{
 		options: o,
 		byName:  make(map[market.Symbol]market.InstrumentID),
-		handles: make(map[Key]market.Handle),
-		keys:    make([]Key, 1),
+		handles: make(map[Topic]market.Handle),
+		topics:  make([]Topic, 1),
 	}
 }
 
@@ -92,14 +106,18 @@ func (s *Store) Begin() { s.mu.Lock() }
 
 // Commit closes the batch: readers see all of it from now on.
 func (s *Store) Commit() {
-	stirred := s.stirred
-	s.stirred = false
+	stirred, defined := s.stirred, s.defined
+	s.stirred, s.defined = false, false
 	s.mu.Unlock()
-	if !stirred {
-		return
+	if stirred {
+		for _, f := range s.watchers {
+			f()
+		}
 	}
-	for _, f := range s.watchers {
-		f()
+	if defined {
+		for _, f := range s.definitions {
+			f()
+		}
 	}
 }
 
@@ -116,6 +134,9 @@ func (s *Store) Define(in market.Instrument) (market.InstrumentID, error) {
 		stream := market.StreamOpen
 		if in.Delisted {
 			stream = market.StreamClosed
+		}
+		if r.instrument != in {
+			s.noteDefinition(id)
 		}
 		r.instrument = in
 		if r.status.Stream != stream {
@@ -135,6 +156,7 @@ func (s *Store) Define(in market.Instrument) (market.InstrumentID, error) {
 		statusTicks: 1,
 	})
 	s.byName[in.Symbol] = id
+	s.noteDefinition(id)
 	at, _ := slices.BinarySearchFunc(s.sorted, in.Symbol, func(id market.InstrumentID, sym market.Symbol) int {
 		return compareSymbols(s.records[id].instrument.Symbol, sym)
 	})
@@ -160,6 +182,7 @@ func (s *Store) Quote(id market.InstrumentID, q *market.Quote) {
 // Trade appends to the instrument's log of trades.
 func (s *Store) Trade(id market.InstrumentID, t *market.Trade) {
 	s.tradeLog(id).append(t)
+	s.traded(id, t)
 	s.note(id, market.ChannelTrade)
 }
 
@@ -172,7 +195,7 @@ func (s *Store) TradeGap(id market.InstrumentID, epoch market.Epoch, from, to ma
 func (s *Store) tradeLog(id market.InstrumentID) *log {
 	l := &s.records[id].trades
 	if l.handle == 0 {
-		l.handle = s.handle(MakeKey(id, market.ChannelTrade))
+		l.handle = s.handle(Topic{Key: MakeKey(id, market.ChannelTrade)})
 		l.bounds = bounds{keep: s.options.LogEvents, most: ceil2(s.options.LogMax), window: s.options.LogFor.Microseconds()}
 	}
 	return l

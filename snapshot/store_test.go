@@ -71,15 +71,15 @@ func TestDefineKeepsScalesAndBoundsInstruments(t *testing.T) {
 func TestHandlesAreDenseAndStable(t *testing.T) {
 	s := NewStore(Options{})
 	define(s, "v:A", "v:B")
-	q, tr := s.Handle(1, market.ChannelQuote), s.Handle(1, market.ChannelTrade)
+	q, tr := s.Handle(1, market.ChannelQuote, market.View{}), s.Handle(1, market.ChannelTrade, market.View{})
 	src := s.SourceHandle("v")
-	if q != 1 || tr != 2 || src != 3 || s.Handle(1, market.ChannelQuote) != q || s.SourceHandle("nobody") != 0 {
+	if q != 1 || tr != 2 || src != 3 || s.Handle(1, market.ChannelQuote, market.View{}) != q || s.SourceHandle("nobody") != 0 {
 		t.Fatal(q, tr, src)
 	}
-	if k := s.Key(tr); k.Instrument() != 1 || k.Channel() != market.ChannelTrade {
+	if k := s.Topic(tr).Key; k.Instrument() != 1 || k.Channel() != market.ChannelTrade {
 		t.Fatal(k)
 	}
-	if k := s.Key(src); k.Channel() != market.ChannelNone {
+	if k := s.Topic(src).Key; k.Channel() != market.ChannelNone {
 		t.Fatal(k)
 	}
 }

@@ -24,6 +24,14 @@ const (
 	TooManyInstruments               // a definition beyond the node's limit
 	SlowIngest                       // messages that the NATS client dropped because ingest fell behind
 	MissedTicks                      // numbers that never arrived and could not be fetched from the stream
+	CrossedBook                      // book events after which the best bid was at or above the best ask
+	BookResync                       // times that a book was rebuilt from an image, since changes of it were missing
+
+	// State.
+	TrimmedLevels // levels of a book beyond MaxLevels a side, the furthest from the market
+	LateTrade     // trades too old for any bar that is held: they count in no bar and no statistics
+	BadCheckpoint // checkpoints that were damaged, too old or of another version, and so not read
+	UnsavedState  // checkpoints that could not be written
 
 	// Fan-out.
 	Conflated  // ticks merged into a later row of the same instrument
@@ -49,7 +57,8 @@ var names = [Reasons]string{
 	BadSubject: "bad_subject", UnknownChannel: "unknown_channel", MalformedProtobuf: "malformed_protobuf",
 	MalformedJSON: "malformed_json", WrongKind: "wrong_kind", BadValue: "bad_value", Undefined: "undefined",
 	ScaleLoss: "scale_loss", Duplicate: "duplicate", StaleEpoch: "stale_epoch", TooManyInstruments: "too_many_instruments",
-	SlowIngest: "slow_ingest", MissedTicks: "missed_ticks",
+	SlowIngest: "slow_ingest", MissedTicks: "missed_ticks", CrossedBook: "crossed_book", BookResync: "book_resync",
+	TrimmedLevels: "trimmed_levels", LateTrade: "late_trade", BadCheckpoint: "bad_checkpoint", UnsavedState: "unsaved_state",
 	Conflated: "conflated", MissedCuts: "missed_cuts", LostEvents: "lost_events",
 	RefusedRequest: "refused_request", RefusedSymbol: "refused_symbol", RefusedHandshake: "refused_handshake",
 	GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",

@@ -695,7 +695,8 @@ func (x *Hello) GetClient() string {
 
 type Subscribe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Instruments "venue:SYMBOL", or patterns with * ("binance:*USDT").
+	// Instruments "venue:SYMBOL", patterns with * ("binance:*USDT"), or named lists ("@majors"). What comes to fit
+	// a pattern or a list later joins by itself.
 	Symbols []string `protobuf:"bytes,1,rep,name=symbols,proto3" json:"symbols,omitempty"`
 	// "quote", "trade", "status", "book", "bar", "stats"; none means "quote".
 	Channels []string `protobuf:"bytes,2,rep,name=channels,proto3" json:"channels,omitempty"`
@@ -706,12 +707,15 @@ type Subscribe struct {
 	History *uint32 `protobuf:"varint,4,opt,name=history,proto3,oneof" json:"history,omitempty"`
 	// Levels a side of a book: 1, 5, 10, 20, 50, 100, or 0 for all.
 	Depth uint32 `protobuf:"varint,5,opt,name=depth,proto3" json:"depth,omitempty"`
-	// Width of a price group of a book, in scaled price units; 0: levels as they are.
+	// Width of a price group of a book, in scaled price units: 1, 2 or 5 times a power of ten. Needs a depth.
+	// 0: levels as they are.
 	PriceGroup int64 `protobuf:"varint,6,opt,name=price_group,json=priceGroup,proto3" json:"price_group,omitempty"`
-	// Length of a bar in seconds.
+	// Length of a bar in seconds: 1, 60, 300, 900, 3600 or 86400. 0: 60.
 	BarSeconds uint32 `protobuf:"varint,7,opt,name=bar_seconds,json=barSeconds,proto3" json:"bar_seconds,omitempty"`
 	// Last position of each Event channel that the client holds from before.
-	Resume        []*Resume `protobuf:"bytes,8,rep,name=resume,proto3" json:"resume,omitempty"`
+	Resume []*Resume `protobuf:"bytes,8,rep,name=resume,proto3" json:"resume,omitempty"`
+	// Trades as one row a cut that sums them up, for those who show no tape.
+	TradeSummary  bool `protobuf:"varint,9,opt,name=trade_summary,json=tradeSummary,proto3" json:"trade_summary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -802,6 +806,13 @@ func (x *Subscribe) GetResume() []*Resume {
 	return nil
 }
 
+func (x *Subscribe) GetTradeSummary() bool {
+	if x != nil {
+		return x.TradeSummary
+	}
+	return false
+}
+
 type Resume struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Symbol        string                 `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
@@ -872,8 +883,10 @@ func (x *Resume) GetSequence() uint64 {
 
 type Unsubscribe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// None means all.
-	Handles       []uint32 `protobuf:"varint,1,rep,packed,name=handles,proto3" json:"handles,omitempty"`
+	// None, and no patterns: all of both.
+	Handles []uint32 `protobuf:"varint,1,rep,packed,name=handles,proto3" json:"handles,omitempty"`
+	// Patterns and lists that nothing more is to join, as they were subscribed. What has joined stays.
+	Patterns      []string `protobuf:"bytes,2,rep,name=patterns,proto3" json:"patterns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -911,6 +924,13 @@ func (*Unsubscribe) Descriptor() ([]byte, []int) {
 func (x *Unsubscribe) GetHandles() []uint32 {
 	if x != nil {
 		return x.Handles
+	}
+	return nil
+}
+
+func (x *Unsubscribe) GetPatterns() []string {
+	if x != nil {
+		return x.Patterns
 	}
 	return nil
 }
@@ -1085,7 +1105,8 @@ type ServerFrame struct {
 	Losses         []*Lost         `protobuf:"bytes,10,rep,name=losses,proto3" json:"losses,omitempty"`
 	Gaps           []*Gap          `protobuf:"bytes,11,rep,name=gaps,proto3" json:"gaps,omitempty"`
 	// More frames of the same cut follow.
-	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	Partial        bool            `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	TradeSummaries []*TradeSummary `protobuf:"bytes,13,rep,name=trade_summaries,json=tradeSummaries,proto3" json:"trade_summaries,omitempty"`
 	// Answers and notices. reply_to repeats the id of the ClientFrame that is answered.
 	ReplyTo       uint32         `protobuf:"varint,16,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	Welcome       *Welcome       `protobuf:"bytes,17,opt,name=welcome,proto3" json:"welcome,omitempty"`
@@ -1100,10 +1121,14 @@ type ServerFrame struct {
 	Instruments   []*Instrument  `protobuf:"bytes,26,rep,name=instruments,proto3" json:"instruments,omitempty"`
 	// Rows as people read them: whole, with symbols and decimal text. Sent instead of the fields above
 	// on the JSON subprotocol.
-	QuoteTexts    []*QuoteText `protobuf:"bytes,40,rep,name=quote_texts,json=quoteTexts,proto3" json:"quote_texts,omitempty"`
-	TradeTexts    []*TradeText `protobuf:"bytes,41,rep,name=trade_texts,json=tradeTexts,proto3" json:"trade_texts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	QuoteTexts        []*QuoteText        `protobuf:"bytes,40,rep,name=quote_texts,json=quoteTexts,proto3" json:"quote_texts,omitempty"`
+	TradeTexts        []*TradeText        `protobuf:"bytes,41,rep,name=trade_texts,json=tradeTexts,proto3" json:"trade_texts,omitempty"`
+	BookTexts         []*BookText         `protobuf:"bytes,42,rep,name=book_texts,json=bookTexts,proto3" json:"book_texts,omitempty"`
+	BarTexts          []*BarText          `protobuf:"bytes,43,rep,name=bar_texts,json=barTexts,proto3" json:"bar_texts,omitempty"`
+	StatsTexts        []*StatsText        `protobuf:"bytes,44,rep,name=stats_texts,json=statsTexts,proto3" json:"stats_texts,omitempty"`
+	TradeSummaryTexts []*TradeSummaryText `protobuf:"bytes,45,rep,name=trade_summary_texts,json=tradeSummaryTexts,proto3" json:"trade_summary_texts,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *ServerFrame) Reset() {
@@ -1220,6 +1245,13 @@ func (x *ServerFrame) GetPartial() bool {
 	return false
 }
 
+func (x *ServerFrame) GetTradeSummaries() []*TradeSummary {
+	if x != nil {
+		return x.TradeSummaries
+	}
+	return nil
+}
+
 func (x *ServerFrame) GetReplyTo() uint32 {
 	if x != nil {
 		return x.ReplyTo
@@ -1307,6 +1339,34 @@ func (x *ServerFrame) GetQuoteTexts() []*QuoteText {
 func (x *ServerFrame) GetTradeTexts() []*TradeText {
 	if x != nil {
 		return x.TradeTexts
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetBookTexts() []*BookText {
+	if x != nil {
+		return x.BookTexts
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetBarTexts() []*BarText {
+	if x != nil {
+		return x.BarTexts
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetStatsTexts() []*StatsText {
+	if x != nil {
+		return x.StatsTexts
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetTradeSummaryTexts() []*TradeSummaryText {
+	if x != nil {
+		return x.TradeSummaryTexts
 	}
 	return nil
 }
@@ -1565,18 +1625,21 @@ func (x *Trade) GetEpoch() uint64 {
 	return 0
 }
 
-// Levels are pairs of price and size, prices as differences to the pair before within the list. In a
-// row with a sequence they are the whole view; in one without they replace the levels that they name,
-// and a size of 0 removes one.
+// Levels are pairs of price and size, best first, each price as the difference to the one before within its list
+// (the first one from zero), sizes as they are. In a row with a sequence they are the whole view, or a part of it; in
+// one without they replace the levels that they name, and a size of 0 removes one. A view that was given in
+// parts is whole with the first row that is not partial.
 type Book struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Handle    uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Bids      []int64                `protobuf:"zigzag64,2,rep,packed,name=bids,proto3" json:"bids,omitempty"`
-	Asks      []int64                `protobuf:"zigzag64,3,rep,packed,name=asks,proto3" json:"asks,omitempty"`
-	AgeMs     uint32                 `protobuf:"varint,4,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
-	TransitMs int32                  `protobuf:"zigzag32,5,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
-	// More parts of this full view follow.
-	Partial  bool   `protobuf:"varint,6,opt,name=partial,proto3" json:"partial,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Bids   []int64                `protobuf:"zigzag64,2,rep,packed,name=bids,proto3" json:"bids,omitempty"`
+	Asks   []int64                `protobuf:"zigzag64,3,rep,packed,name=asks,proto3" json:"asks,omitempty"`
+	// As in Quote.
+	AgeMs     uint32 `protobuf:"varint,4,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	TransitMs int32  `protobuf:"zigzag32,5,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
+	// More parts of this full view follow; each carries the sequence.
+	Partial bool `protobuf:"varint,6,opt,name=partial,proto3" json:"partial,omitempty"`
+	// Full rows only: epoch and number of the newest book event in it.
 	Sequence uint64 `protobuf:"varint,7,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	Epoch    uint64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// CRC-32 of the view as PROTOCOL.md lays it out; now and then, as a self-test.
@@ -1678,7 +1741,130 @@ func (x *Book) GetChecksum() uint32 {
 	return 0
 }
 
-// Prices other than open are differences to open. A row with a sequence is full.
+// Sums up the trades since the row before of the same handle, so that the volumes and counts of all rows add up to
+// those of the tape. Always whole.
+type TradeSummary struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Last   int64                  `protobuf:"zigzag64,2,opt,name=last,proto3" json:"last,omitempty"`
+	// Differences to last.
+	High   int64  `protobuf:"zigzag64,3,opt,name=high,proto3" json:"high,omitempty"`
+	Low    int64  `protobuf:"zigzag64,4,opt,name=low,proto3" json:"low,omitempty"`
+	Volume int64  `protobuf:"zigzag64,5,opt,name=volume,proto3" json:"volume,omitempty"`
+	Trades uint64 `protobuf:"varint,6,opt,name=trades,proto3" json:"trades,omitempty"`
+	// As in Quote, of the last trade.
+	AgeMs     uint32 `protobuf:"varint,7,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	TransitMs int32  `protobuf:"zigzag32,8,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
+	// Number of the last trade.
+	Sequence      uint64 `protobuf:"varint,9,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Epoch         uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TradeSummary) Reset() {
+	*x = TradeSummary{}
+	mi := &file_feed_v1_feed_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TradeSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TradeSummary) ProtoMessage() {}
+
+func (x *TradeSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TradeSummary.ProtoReflect.Descriptor instead.
+func (*TradeSummary) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *TradeSummary) GetHandle() uint32 {
+	if x != nil {
+		return x.Handle
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetHigh() int64 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetLow() int64 {
+	if x != nil {
+		return x.Low
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetVolume() int64 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetTrades() uint64 {
+	if x != nil {
+		return x.Trades
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetAgeMs() uint32 {
+	if x != nil {
+		return x.AgeMs
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetTransitMs() int32 {
+	if x != nil {
+		return x.TransitMs
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+// A row with a start is full: it begins a bar, or states one anew, and replaces what was known of the bar with that
+// start. There, high, low, close and vwap are differences to open. A row without a start changes the
+// handle's newest bar: every number in it is added.
 type Bar struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Handle uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
@@ -1690,18 +1876,20 @@ type Bar struct {
 	Trades int64                  `protobuf:"zigzag64,7,opt,name=trades,proto3" json:"trades,omitempty"`
 	// Price times size, summed and divided by volume.
 	Vwap int64 `protobuf:"zigzag64,8,opt,name=vwap,proto3" json:"vwap,omitempty"`
-	// Start of the bar in seconds since the Unix epoch, as the difference to the bar before.
-	StartS        int64  `protobuf:"zigzag64,9,opt,name=start_s,json=startS,proto3" json:"start_s,omitempty"`
-	Closed        bool   `protobuf:"varint,10,opt,name=closed,proto3" json:"closed,omitempty"`
-	Sequence      uint64 `protobuf:"varint,11,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Epoch         uint64 `protobuf:"varint,12,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Seconds since the Unix epoch.
+	StartS int64 `protobuf:"varint,9,opt,name=start_s,json=startS,proto3" json:"start_s,omitempty"`
+	// The bar's time is over. It may come again all the same, full and closed, when a trade comes late or is mended.
+	Closed bool `protobuf:"varint,10,opt,name=closed,proto3" json:"closed,omitempty"`
+	// As in Quote, of the newest trade.
+	AgeMs         uint32 `protobuf:"varint,11,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	TransitMs     int32  `protobuf:"zigzag32,12,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Bar) Reset() {
 	*x = Bar{}
-	mi := &file_feed_v1_feed_proto_msgTypes[12]
+	mi := &file_feed_v1_feed_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1713,7 +1901,7 @@ func (x *Bar) String() string {
 func (*Bar) ProtoMessage() {}
 
 func (x *Bar) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[12]
+	mi := &file_feed_v1_feed_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1726,7 +1914,7 @@ func (x *Bar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bar.ProtoReflect.Descriptor instead.
 func (*Bar) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{12}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Bar) GetHandle() uint32 {
@@ -1799,49 +1987,63 @@ func (x *Bar) GetClosed() bool {
 	return false
 }
 
-func (x *Bar) GetSequence() uint64 {
+func (x *Bar) GetAgeMs() uint32 {
 	if x != nil {
-		return x.Sequence
+		return x.AgeMs
 	}
 	return 0
 }
 
-func (x *Bar) GetEpoch() uint64 {
+func (x *Bar) GetTransitMs() int32 {
 	if x != nil {
-		return x.Epoch
+		return x.TransitMs
 	}
 	return 0
 }
 
-// Statistics over the rolling day and the session. A row with a sequence is full, others are
-// differences.
+// Statistics over the rolling 24 hours (to the minute) and the trading session. In a full row every field is meant from
+// zero; in any other, numbers are added to the row before, and has and the texts replace it where they are present.
 type Stats struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Handle uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Open   int64                  `protobuf:"zigzag64,2,opt,name=open,proto3" json:"open,omitempty"`
-	High   int64                  `protobuf:"zigzag64,3,opt,name=high,proto3" json:"high,omitempty"`
-	Low    int64                  `protobuf:"zigzag64,4,opt,name=low,proto3" json:"low,omitempty"`
-	Last   int64                  `protobuf:"zigzag64,5,opt,name=last,proto3" json:"last,omitempty"`
+	Last   int64                  `protobuf:"zigzag64,2,opt,name=last,proto3" json:"last,omitempty"`
+	Open   int64                  `protobuf:"zigzag64,3,opt,name=open,proto3" json:"open,omitempty"`
+	High   int64                  `protobuf:"zigzag64,4,opt,name=high,proto3" json:"high,omitempty"`
+	Low    int64                  `protobuf:"zigzag64,5,opt,name=low,proto3" json:"low,omitempty"`
 	Volume int64                  `protobuf:"zigzag64,6,opt,name=volume,proto3" json:"volume,omitempty"`
-	// Price times size; decimal text, since it outgrows 64 bits.
-	Turnover      string `protobuf:"bytes,7,opt,name=turnover,proto3" json:"turnover,omitempty"`
-	Vwap          int64  `protobuf:"zigzag64,8,opt,name=vwap,proto3" json:"vwap,omitempty"`
-	Trades        int64  `protobuf:"zigzag64,9,opt,name=trades,proto3" json:"trades,omitempty"`
-	PreviousClose int64  `protobuf:"zigzag64,10,opt,name=previous_close,json=previousClose,proto3" json:"previous_close,omitempty"`
-	Mark          int64  `protobuf:"zigzag64,11,opt,name=mark,proto3" json:"mark,omitempty"`
-	Index         int64  `protobuf:"zigzag64,12,opt,name=index,proto3" json:"index,omitempty"`
-	OpenInterest  int64  `protobuf:"zigzag64,13,opt,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
-	FundingRateE8 int64  `protobuf:"zigzag64,14,opt,name=funding_rate_e8,json=fundingRateE8,proto3" json:"funding_rate_e8,omitempty"`
-	AgeMs         uint32 `protobuf:"varint,15,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
-	Sequence      uint64 `protobuf:"varint,16,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Epoch         uint64 `protobuf:"varint,17,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Trades int64                  `protobuf:"zigzag64,7,opt,name=trades,proto3" json:"trades,omitempty"`
+	Vwap   int64                  `protobuf:"zigzag64,8,opt,name=vwap,proto3" json:"vwap,omitempty"`
+	// As in Quote, of the newest trade or statement.
+	AgeMs         uint32 `protobuf:"varint,9,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	TransitMs     int32  `protobuf:"zigzag32,10,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
+	SessionOpen   int64  `protobuf:"zigzag64,11,opt,name=session_open,json=sessionOpen,proto3" json:"session_open,omitempty"`
+	SessionHigh   int64  `protobuf:"zigzag64,12,opt,name=session_high,json=sessionHigh,proto3" json:"session_high,omitempty"`
+	SessionLow    int64  `protobuf:"zigzag64,13,opt,name=session_low,json=sessionLow,proto3" json:"session_low,omitempty"`
+	SessionVolume int64  `protobuf:"zigzag64,14,opt,name=session_volume,json=sessionVolume,proto3" json:"session_volume,omitempty"`
+	SessionTrades int64  `protobuf:"zigzag64,15,opt,name=session_trades,json=sessionTrades,proto3" json:"session_trades,omitempty"`
+	Full          bool   `protobuf:"varint,16,opt,name=full,proto3" json:"full,omitempty"`
+	SessionVwap   int64  `protobuf:"zigzag64,17,opt,name=session_vwap,json=sessionVwap,proto3" json:"session_vwap,omitempty"`
+	// When the session began, in seconds since the Unix epoch.
+	SessionStartS int64 `protobuf:"zigzag64,18,opt,name=session_start_s,json=sessionStartS,proto3" json:"session_start_s,omitempty"`
+	// Price times size in decimal text, since it outgrows 64 bits.
+	Turnover        string `protobuf:"bytes,19,opt,name=turnover,proto3" json:"turnover,omitempty"`
+	SessionTurnover string `protobuf:"bytes,20,opt,name=session_turnover,json=sessionTurnover,proto3" json:"session_turnover,omitempty"`
+	// What the venue states. Which of these exist: bit 0 previous_close, 1 settlement, 2 mark, 3 index,
+	// 4 open_interest, 5 funding_rate_e8. Never a difference.
+	Has           *uint32 `protobuf:"varint,21,opt,name=has,proto3,oneof" json:"has,omitempty"`
+	PreviousClose int64   `protobuf:"zigzag64,22,opt,name=previous_close,json=previousClose,proto3" json:"previous_close,omitempty"`
+	Settlement    int64   `protobuf:"zigzag64,23,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	Mark          int64   `protobuf:"zigzag64,24,opt,name=mark,proto3" json:"mark,omitempty"`
+	Index         int64   `protobuf:"zigzag64,25,opt,name=index,proto3" json:"index,omitempty"`
+	OpenInterest  int64   `protobuf:"zigzag64,26,opt,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
+	FundingRateE8 int64   `protobuf:"zigzag64,27,opt,name=funding_rate_e8,json=fundingRateE8,proto3" json:"funding_rate_e8,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_feed_v1_feed_proto_msgTypes[13]
+	mi := &file_feed_v1_feed_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1853,7 +2055,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[13]
+	mi := &file_feed_v1_feed_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1866,12 +2068,19 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{13}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Stats) GetHandle() uint32 {
 	if x != nil {
 		return x.Handle
+	}
+	return 0
+}
+
+func (x *Stats) GetLast() int64 {
+	if x != nil {
+		return x.Last
 	}
 	return 0
 }
@@ -1897,30 +2106,9 @@ func (x *Stats) GetLow() int64 {
 	return 0
 }
 
-func (x *Stats) GetLast() int64 {
-	if x != nil {
-		return x.Last
-	}
-	return 0
-}
-
 func (x *Stats) GetVolume() int64 {
 	if x != nil {
 		return x.Volume
-	}
-	return 0
-}
-
-func (x *Stats) GetTurnover() string {
-	if x != nil {
-		return x.Turnover
-	}
-	return ""
-}
-
-func (x *Stats) GetVwap() int64 {
-	if x != nil {
-		return x.Vwap
 	}
 	return 0
 }
@@ -1932,9 +2120,114 @@ func (x *Stats) GetTrades() int64 {
 	return 0
 }
 
+func (x *Stats) GetVwap() int64 {
+	if x != nil {
+		return x.Vwap
+	}
+	return 0
+}
+
+func (x *Stats) GetAgeMs() uint32 {
+	if x != nil {
+		return x.AgeMs
+	}
+	return 0
+}
+
+func (x *Stats) GetTransitMs() int32 {
+	if x != nil {
+		return x.TransitMs
+	}
+	return 0
+}
+
+func (x *Stats) GetSessionOpen() int64 {
+	if x != nil {
+		return x.SessionOpen
+	}
+	return 0
+}
+
+func (x *Stats) GetSessionHigh() int64 {
+	if x != nil {
+		return x.SessionHigh
+	}
+	return 0
+}
+
+func (x *Stats) GetSessionLow() int64 {
+	if x != nil {
+		return x.SessionLow
+	}
+	return 0
+}
+
+func (x *Stats) GetSessionVolume() int64 {
+	if x != nil {
+		return x.SessionVolume
+	}
+	return 0
+}
+
+func (x *Stats) GetSessionTrades() int64 {
+	if x != nil {
+		return x.SessionTrades
+	}
+	return 0
+}
+
+func (x *Stats) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+func (x *Stats) GetSessionVwap() int64 {
+	if x != nil {
+		return x.SessionVwap
+	}
+	return 0
+}
+
+func (x *Stats) GetSessionStartS() int64 {
+	if x != nil {
+		return x.SessionStartS
+	}
+	return 0
+}
+
+func (x *Stats) GetTurnover() string {
+	if x != nil {
+		return x.Turnover
+	}
+	return ""
+}
+
+func (x *Stats) GetSessionTurnover() string {
+	if x != nil {
+		return x.SessionTurnover
+	}
+	return ""
+}
+
+func (x *Stats) GetHas() uint32 {
+	if x != nil && x.Has != nil {
+		return *x.Has
+	}
+	return 0
+}
+
 func (x *Stats) GetPreviousClose() int64 {
 	if x != nil {
 		return x.PreviousClose
+	}
+	return 0
+}
+
+func (x *Stats) GetSettlement() int64 {
+	if x != nil {
+		return x.Settlement
 	}
 	return 0
 }
@@ -1967,27 +2260,6 @@ func (x *Stats) GetFundingRateE8() int64 {
 	return 0
 }
 
-func (x *Stats) GetAgeMs() uint32 {
-	if x != nil {
-		return x.AgeMs
-	}
-	return 0
-}
-
-func (x *Stats) GetSequence() uint64 {
-	if x != nil {
-		return x.Sequence
-	}
-	return 0
-}
-
-func (x *Stats) GetEpoch() uint64 {
-	if x != nil {
-		return x.Epoch
-	}
-	return 0
-}
-
 // Always whole. Comes for every instrument of which any channel is subscribed, at once when it
 // changes.
 type Status struct {
@@ -2003,7 +2275,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_feed_v1_feed_proto_msgTypes[14]
+	mi := &file_feed_v1_feed_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2287,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[14]
+	mi := &file_feed_v1_feed_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2300,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{14}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Status) GetHandle() uint32 {
@@ -2079,7 +2351,7 @@ type SourceStatus struct {
 
 func (x *SourceStatus) Reset() {
 	*x = SourceStatus{}
-	mi := &file_feed_v1_feed_proto_msgTypes[15]
+	mi := &file_feed_v1_feed_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2363,7 @@ func (x *SourceStatus) String() string {
 func (*SourceStatus) ProtoMessage() {}
 
 func (x *SourceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[15]
+	mi := &file_feed_v1_feed_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2376,7 @@ func (x *SourceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceStatus.ProtoReflect.Descriptor instead.
 func (*SourceStatus) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{15}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SourceStatus) GetSource() string {
@@ -2148,7 +2420,7 @@ type Lost struct {
 
 func (x *Lost) Reset() {
 	*x = Lost{}
-	mi := &file_feed_v1_feed_proto_msgTypes[16]
+	mi := &file_feed_v1_feed_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2432,7 @@ func (x *Lost) String() string {
 func (*Lost) ProtoMessage() {}
 
 func (x *Lost) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[16]
+	mi := &file_feed_v1_feed_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2445,7 @@ func (x *Lost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lost.ProtoReflect.Descriptor instead.
 func (*Lost) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{16}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Lost) GetHandle() uint32 {
@@ -2204,20 +2476,22 @@ func (x *Lost) GetEpoch() uint64 {
 	return 0
 }
 
-// Events that never reached feedd.
+// Events that are not in this server's log: they never reached it, or are older than it.
 type Gap struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	From          uint64                 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
-	To            uint64                 `protobuf:"varint,3,opt,name=to,proto3" json:"to,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	From   uint64                 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	To     uint64                 `protobuf:"varint,3,opt,name=to,proto3" json:"to,omitempty"`
+	Epoch  uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// They were fetched from the stream, and follow.
+	Recovered     bool `protobuf:"varint,5,opt,name=recovered,proto3" json:"recovered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_feed_v1_feed_proto_msgTypes[17]
+	mi := &file_feed_v1_feed_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2229,7 +2503,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[17]
+	mi := &file_feed_v1_feed_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2242,7 +2516,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{17}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Gap) GetHandle() uint32 {
@@ -2273,6 +2547,13 @@ func (x *Gap) GetEpoch() uint64 {
 	return 0
 }
 
+func (x *Gap) GetRecovered() bool {
+	if x != nil {
+		return x.Recovered
+	}
+	return false
+}
+
 type Welcome struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Session      string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -2290,7 +2571,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_feed_v1_feed_proto_msgTypes[18]
+	mi := &file_feed_v1_feed_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2583,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[18]
+	mi := &file_feed_v1_feed_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2596,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{18}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Welcome) GetSession() string {
@@ -2375,7 +2656,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_feed_v1_feed_proto_msgTypes[19]
+	mi := &file_feed_v1_feed_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2387,7 +2668,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[19]
+	mi := &file_feed_v1_feed_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2400,7 +2681,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{19}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Limits) GetClientFrameBytes() uint32 {
@@ -2438,6 +2719,7 @@ func (x *Limits) GetRequestsPerSecond() uint32 {
 	return 0
 }
 
+// Comes as the answer to a Subscribe, and without reply_to when an instrument has joined a pattern or a list.
 type Subscribed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of every instrument that results name and that this session was not told of before.
@@ -2452,7 +2734,7 @@ type Subscribed struct {
 
 func (x *Subscribed) Reset() {
 	*x = Subscribed{}
-	mi := &file_feed_v1_feed_proto_msgTypes[20]
+	mi := &file_feed_v1_feed_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2464,7 +2746,7 @@ func (x *Subscribed) String() string {
 func (*Subscribed) ProtoMessage() {}
 
 func (x *Subscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[20]
+	mi := &file_feed_v1_feed_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2477,7 +2759,7 @@ func (x *Subscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribed.ProtoReflect.Descriptor instead.
 func (*Subscribed) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{20}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Subscribed) GetInstruments() []*Instrument {
@@ -2514,14 +2796,20 @@ type Instrument struct {
 	// Which SourceStatus speaks for it.
 	Source string `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`
 	// The handle of its Status rows.
-	StatusHandle  uint32 `protobuf:"varint,10,opt,name=status_handle,json=statusHandle,proto3" json:"status_handle,omitempty"`
+	StatusHandle uint32 `protobuf:"varint,10,opt,name=status_handle,json=statusHandle,proto3" json:"status_handle,omitempty"`
+	// "spot", "perpetual", "future", "option", "equity", "fx", "index", "bond" or empty.
+	AssetClass string `protobuf:"bytes,11,opt,name=asset_class,json=assetClass,proto3" json:"asset_class,omitempty"`
+	// A trading day starts so many seconds after 00:00 in time_zone (an IANA name; empty: UTC).
+	SessionStartS int32  `protobuf:"varint,12,opt,name=session_start_s,json=sessionStartS,proto3" json:"session_start_s,omitempty"`
+	TimeZone      string `protobuf:"bytes,13,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	Delisted      bool   `protobuf:"varint,14,opt,name=delisted,proto3" json:"delisted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Instrument) Reset() {
 	*x = Instrument{}
-	mi := &file_feed_v1_feed_proto_msgTypes[21]
+	mi := &file_feed_v1_feed_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2821,7 @@ func (x *Instrument) String() string {
 func (*Instrument) ProtoMessage() {}
 
 func (x *Instrument) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[21]
+	mi := &file_feed_v1_feed_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2834,7 @@ func (x *Instrument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instrument.ProtoReflect.Descriptor instead.
 func (*Instrument) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{21}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Instrument) GetSymbol() string {
@@ -2619,21 +2907,56 @@ func (x *Instrument) GetStatusHandle() uint32 {
 	return 0
 }
 
+func (x *Instrument) GetAssetClass() string {
+	if x != nil {
+		return x.AssetClass
+	}
+	return ""
+}
+
+func (x *Instrument) GetSessionStartS() int32 {
+	if x != nil {
+		return x.SessionStartS
+	}
+	return 0
+}
+
+func (x *Instrument) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *Instrument) GetDelisted() bool {
+	if x != nil {
+		return x.Delisted
+	}
+	return false
+}
+
 type SubscribeResult struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Symbol  string                 `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	Channel string                 `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
 	// What rows of this pair carry. 0: refused, and code says why.
-	Handle        uint32    `protobuf:"varint,3,opt,name=handle,proto3" json:"handle,omitempty"`
-	Code          ErrorCode `protobuf:"varint,4,opt,name=code,proto3,enum=feed.v1.ErrorCode" json:"code,omitempty"`
-	Text          string    `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	Handle uint32    `protobuf:"varint,3,opt,name=handle,proto3" json:"handle,omitempty"`
+	Code   ErrorCode `protobuf:"varint,4,opt,name=code,proto3,enum=feed.v1.ErrorCode" json:"code,omitempty"`
+	Text   string    `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// The form of the rows, as in Subscribe.
+	Depth        uint32 `protobuf:"varint,6,opt,name=depth,proto3" json:"depth,omitempty"`
+	PriceGroup   int64  `protobuf:"varint,7,opt,name=price_group,json=priceGroup,proto3" json:"price_group,omitempty"`
+	BarSeconds   uint32 `protobuf:"varint,8,opt,name=bar_seconds,json=barSeconds,proto3" json:"bar_seconds,omitempty"`
+	TradeSummary bool   `protobuf:"varint,9,opt,name=trade_summary,json=tradeSummary,proto3" json:"trade_summary,omitempty"`
+	// The pattern or list that brought it; empty: the symbol was named.
+	By            string `protobuf:"bytes,10,opt,name=by,proto3" json:"by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubscribeResult) Reset() {
 	*x = SubscribeResult{}
-	mi := &file_feed_v1_feed_proto_msgTypes[22]
+	mi := &file_feed_v1_feed_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2968,7 @@ func (x *SubscribeResult) String() string {
 func (*SubscribeResult) ProtoMessage() {}
 
 func (x *SubscribeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[22]
+	mi := &file_feed_v1_feed_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2981,7 @@ func (x *SubscribeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResult.ProtoReflect.Descriptor instead.
 func (*SubscribeResult) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{22}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SubscribeResult) GetSymbol() string {
@@ -2696,6 +3019,41 @@ func (x *SubscribeResult) GetText() string {
 	return ""
 }
 
+func (x *SubscribeResult) GetDepth() uint32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
+}
+
+func (x *SubscribeResult) GetPriceGroup() int64 {
+	if x != nil {
+		return x.PriceGroup
+	}
+	return 0
+}
+
+func (x *SubscribeResult) GetBarSeconds() uint32 {
+	if x != nil {
+		return x.BarSeconds
+	}
+	return 0
+}
+
+func (x *SubscribeResult) GetTradeSummary() bool {
+	if x != nil {
+		return x.TradeSummary
+	}
+	return false
+}
+
+func (x *SubscribeResult) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
 type Unsubscribed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Handles       []uint32               `protobuf:"varint,1,rep,packed,name=handles,proto3" json:"handles,omitempty"`
@@ -2705,7 +3063,7 @@ type Unsubscribed struct {
 
 func (x *Unsubscribed) Reset() {
 	*x = Unsubscribed{}
-	mi := &file_feed_v1_feed_proto_msgTypes[23]
+	mi := &file_feed_v1_feed_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +3075,7 @@ func (x *Unsubscribed) String() string {
 func (*Unsubscribed) ProtoMessage() {}
 
 func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[23]
+	mi := &file_feed_v1_feed_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +3088,7 @@ func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribed.ProtoReflect.Descriptor instead.
 func (*Unsubscribed) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{23}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Unsubscribed) GetHandles() []uint32 {
@@ -2758,7 +3116,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_feed_v1_feed_proto_msgTypes[24]
+	mi := &file_feed_v1_feed_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2770,7 +3128,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[24]
+	mi := &file_feed_v1_feed_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2783,7 +3141,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{24}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Grant) GetHandles() []uint32 {
@@ -2838,7 +3196,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_feed_v1_feed_proto_msgTypes[25]
+	mi := &file_feed_v1_feed_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +3208,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[25]
+	mi := &file_feed_v1_feed_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +3221,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{25}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Pong) GetClientTimeUs() int64 {
@@ -2890,7 +3248,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_feed_v1_feed_proto_msgTypes[26]
+	mi := &file_feed_v1_feed_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2902,7 +3260,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[26]
+	mi := &file_feed_v1_feed_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2915,7 +3273,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{26}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Heartbeat) GetServerTimeUs() int64 {
@@ -2937,7 +3295,7 @@ type GoAway struct {
 
 func (x *GoAway) Reset() {
 	*x = GoAway{}
-	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	mi := &file_feed_v1_feed_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2949,7 +3307,7 @@ func (x *GoAway) String() string {
 func (*GoAway) ProtoMessage() {}
 
 func (x *GoAway) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	mi := &file_feed_v1_feed_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2962,7 +3320,7 @@ func (x *GoAway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoAway.ProtoReflect.Descriptor instead.
 func (*GoAway) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{27}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GoAway) GetReason() string {
@@ -2997,7 +3355,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_feed_v1_feed_proto_msgTypes[28]
+	mi := &file_feed_v1_feed_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3367,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[28]
+	mi := &file_feed_v1_feed_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3380,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{28}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Error) GetCode() ErrorCode {
@@ -3048,7 +3406,7 @@ type TokenExpiring struct {
 
 func (x *TokenExpiring) Reset() {
 	*x = TokenExpiring{}
-	mi := &file_feed_v1_feed_proto_msgTypes[29]
+	mi := &file_feed_v1_feed_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3060,7 +3418,7 @@ func (x *TokenExpiring) String() string {
 func (*TokenExpiring) ProtoMessage() {}
 
 func (x *TokenExpiring) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[29]
+	mi := &file_feed_v1_feed_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3073,7 +3431,7 @@ func (x *TokenExpiring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExpiring.ProtoReflect.Descriptor instead.
 func (*TokenExpiring) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{29}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TokenExpiring) GetExpiresUs() int64 {
@@ -3101,7 +3459,7 @@ type QuoteText struct {
 
 func (x *QuoteText) Reset() {
 	*x = QuoteText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[30]
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3471,7 @@ func (x *QuoteText) String() string {
 func (*QuoteText) ProtoMessage() {}
 
 func (x *QuoteText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[30]
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3484,7 @@ func (x *QuoteText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteText.ProtoReflect.Descriptor instead.
 func (*QuoteText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{30}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *QuoteText) GetSymbol() string {
@@ -3213,7 +3571,7 @@ type TradeText struct {
 
 func (x *TradeText) Reset() {
 	*x = TradeText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3583,7 @@ func (x *TradeText) String() string {
 func (*TradeText) ProtoMessage() {}
 
 func (x *TradeText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3238,7 +3596,7 @@ func (x *TradeText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeText.ProtoReflect.Descriptor instead.
 func (*TradeText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TradeText) GetSymbol() string {
@@ -3318,6 +3676,685 @@ func (x *TradeText) GetRefersTo() uint64 {
 	return 0
 }
 
+type BookText struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Symbol string                 `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	// The whole view; otherwise levels that changed, where a size of "0" means that the level is gone.
+	Snapshot bool `protobuf:"varint,2,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	// More parts of this view follow.
+	Partial bool `protobuf:"varint,3,opt,name=partial,proto3" json:"partial,omitempty"`
+	// Best first.
+	Bids          []*LevelText `protobuf:"bytes,4,rep,name=bids,proto3" json:"bids,omitempty"`
+	Asks          []*LevelText `protobuf:"bytes,5,rep,name=asks,proto3" json:"asks,omitempty"`
+	ExchangeTime  string       `protobuf:"bytes,6,opt,name=exchange_time,json=exchangeTime,proto3" json:"exchange_time,omitempty"`
+	IngestTime    string       `protobuf:"bytes,7,opt,name=ingest_time,json=ingestTime,proto3" json:"ingest_time,omitempty"`
+	Sequence      uint64       `protobuf:"varint,8,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Epoch         uint64       `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Depth         uint32       `protobuf:"varint,10,opt,name=depth,proto3" json:"depth,omitempty"`
+	PriceGroup    string       `protobuf:"bytes,11,opt,name=price_group,json=priceGroup,proto3" json:"price_group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BookText) Reset() {
+	*x = BookText{}
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BookText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BookText) ProtoMessage() {}
+
+func (x *BookText) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BookText.ProtoReflect.Descriptor instead.
+func (*BookText) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *BookText) GetSymbol() string {
+	if x != nil {
+		return x.Symbol
+	}
+	return ""
+}
+
+func (x *BookText) GetSnapshot() bool {
+	if x != nil {
+		return x.Snapshot
+	}
+	return false
+}
+
+func (x *BookText) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *BookText) GetBids() []*LevelText {
+	if x != nil {
+		return x.Bids
+	}
+	return nil
+}
+
+func (x *BookText) GetAsks() []*LevelText {
+	if x != nil {
+		return x.Asks
+	}
+	return nil
+}
+
+func (x *BookText) GetExchangeTime() string {
+	if x != nil {
+		return x.ExchangeTime
+	}
+	return ""
+}
+
+func (x *BookText) GetIngestTime() string {
+	if x != nil {
+		return x.IngestTime
+	}
+	return ""
+}
+
+func (x *BookText) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *BookText) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *BookText) GetDepth() uint32 {
+	if x != nil {
+		return x.Depth
+	}
+	return 0
+}
+
+func (x *BookText) GetPriceGroup() string {
+	if x != nil {
+		return x.PriceGroup
+	}
+	return ""
+}
+
+type LevelText struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Price         string                 `protobuf:"bytes,1,opt,name=price,proto3" json:"price,omitempty"`
+	Size          string                 `protobuf:"bytes,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LevelText) Reset() {
+	*x = LevelText{}
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LevelText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LevelText) ProtoMessage() {}
+
+func (x *LevelText) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LevelText.ProtoReflect.Descriptor instead.
+func (*LevelText) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *LevelText) GetPrice() string {
+	if x != nil {
+		return x.Price
+	}
+	return ""
+}
+
+func (x *LevelText) GetSize() string {
+	if x != nil {
+		return x.Size
+	}
+	return ""
+}
+
+type TradeSummaryText struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Symbol        string                 `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	Trades        uint64                 `protobuf:"varint,2,opt,name=trades,proto3" json:"trades,omitempty"`
+	Volume        string                 `protobuf:"bytes,3,opt,name=volume,proto3" json:"volume,omitempty"`
+	High          string                 `protobuf:"bytes,4,opt,name=high,proto3" json:"high,omitempty"`
+	Low           string                 `protobuf:"bytes,5,opt,name=low,proto3" json:"low,omitempty"`
+	Last          string                 `protobuf:"bytes,6,opt,name=last,proto3" json:"last,omitempty"`
+	ExchangeTime  string                 `protobuf:"bytes,7,opt,name=exchange_time,json=exchangeTime,proto3" json:"exchange_time,omitempty"`
+	IngestTime    string                 `protobuf:"bytes,8,opt,name=ingest_time,json=ingestTime,proto3" json:"ingest_time,omitempty"`
+	Sequence      uint64                 `protobuf:"varint,9,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TradeSummaryText) Reset() {
+	*x = TradeSummaryText{}
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TradeSummaryText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TradeSummaryText) ProtoMessage() {}
+
+func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TradeSummaryText.ProtoReflect.Descriptor instead.
+func (*TradeSummaryText) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *TradeSummaryText) GetSymbol() string {
+	if x != nil {
+		return x.Symbol
+	}
+	return ""
+}
+
+func (x *TradeSummaryText) GetTrades() uint64 {
+	if x != nil {
+		return x.Trades
+	}
+	return 0
+}
+
+func (x *TradeSummaryText) GetVolume() string {
+	if x != nil {
+		return x.Volume
+	}
+	return ""
+}
+
+func (x *TradeSummaryText) GetHigh() string {
+	if x != nil {
+		return x.High
+	}
+	return ""
+}
+
+func (x *TradeSummaryText) GetLow() string {
+	if x != nil {
+		return x.Low
+	}
+	return ""
+}
+
+func (x *TradeSummaryText) GetLast() string {
+	if x != nil {
+		return x.Last
+	}
+	return ""
+}
+
+func (x *TradeSummaryText) GetExchangeTime() string {
+	if x != nil {
+		return x.ExchangeTime
+	}
+	return ""
+}
+
+func (x *TradeSummaryText) GetIngestTime() string {
+	if x != nil {
+		return x.IngestTime
+	}
+	return ""
+}
+
+func (x *TradeSummaryText) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *TradeSummaryText) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type BarText struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Symbol     string                 `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	BarSeconds uint32                 `protobuf:"varint,2,opt,name=bar_seconds,json=barSeconds,proto3" json:"bar_seconds,omitempty"`
+	// RFC 3339, UTC.
+	Start         string `protobuf:"bytes,3,opt,name=start,proto3" json:"start,omitempty"`
+	Open          string `protobuf:"bytes,4,opt,name=open,proto3" json:"open,omitempty"`
+	High          string `protobuf:"bytes,5,opt,name=high,proto3" json:"high,omitempty"`
+	Low           string `protobuf:"bytes,6,opt,name=low,proto3" json:"low,omitempty"`
+	Close         string `protobuf:"bytes,7,opt,name=close,proto3" json:"close,omitempty"`
+	Volume        string `protobuf:"bytes,8,opt,name=volume,proto3" json:"volume,omitempty"`
+	Trades        uint64 `protobuf:"varint,9,opt,name=trades,proto3" json:"trades,omitempty"`
+	Vwap          string `protobuf:"bytes,10,opt,name=vwap,proto3" json:"vwap,omitempty"`
+	Closed        bool   `protobuf:"varint,11,opt,name=closed,proto3" json:"closed,omitempty"`
+	ExchangeTime  string `protobuf:"bytes,12,opt,name=exchange_time,json=exchangeTime,proto3" json:"exchange_time,omitempty"`
+	IngestTime    string `protobuf:"bytes,13,opt,name=ingest_time,json=ingestTime,proto3" json:"ingest_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BarText) Reset() {
+	*x = BarText{}
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BarText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BarText) ProtoMessage() {}
+
+func (x *BarText) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BarText.ProtoReflect.Descriptor instead.
+func (*BarText) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *BarText) GetSymbol() string {
+	if x != nil {
+		return x.Symbol
+	}
+	return ""
+}
+
+func (x *BarText) GetBarSeconds() uint32 {
+	if x != nil {
+		return x.BarSeconds
+	}
+	return 0
+}
+
+func (x *BarText) GetStart() string {
+	if x != nil {
+		return x.Start
+	}
+	return ""
+}
+
+func (x *BarText) GetOpen() string {
+	if x != nil {
+		return x.Open
+	}
+	return ""
+}
+
+func (x *BarText) GetHigh() string {
+	if x != nil {
+		return x.High
+	}
+	return ""
+}
+
+func (x *BarText) GetLow() string {
+	if x != nil {
+		return x.Low
+	}
+	return ""
+}
+
+func (x *BarText) GetClose() string {
+	if x != nil {
+		return x.Close
+	}
+	return ""
+}
+
+func (x *BarText) GetVolume() string {
+	if x != nil {
+		return x.Volume
+	}
+	return ""
+}
+
+func (x *BarText) GetTrades() uint64 {
+	if x != nil {
+		return x.Trades
+	}
+	return 0
+}
+
+func (x *BarText) GetVwap() string {
+	if x != nil {
+		return x.Vwap
+	}
+	return ""
+}
+
+func (x *BarText) GetClosed() bool {
+	if x != nil {
+		return x.Closed
+	}
+	return false
+}
+
+func (x *BarText) GetExchangeTime() string {
+	if x != nil {
+		return x.ExchangeTime
+	}
+	return ""
+}
+
+func (x *BarText) GetIngestTime() string {
+	if x != nil {
+		return x.IngestTime
+	}
+	return ""
+}
+
+type StatsText struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Symbol  string                 `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	Last    string                 `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"`
+	Day     *WindowText            `protobuf:"bytes,3,opt,name=day,proto3" json:"day,omitempty"` // the rolling 24 hours
+	Session *WindowText            `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	// RFC 3339, UTC.
+	SessionStart  string `protobuf:"bytes,5,opt,name=session_start,json=sessionStart,proto3" json:"session_start,omitempty"`
+	PreviousClose string `protobuf:"bytes,6,opt,name=previous_close,json=previousClose,proto3" json:"previous_close,omitempty"`
+	Settlement    string `protobuf:"bytes,7,opt,name=settlement,proto3" json:"settlement,omitempty"`
+	Mark          string `protobuf:"bytes,8,opt,name=mark,proto3" json:"mark,omitempty"`
+	Index         string `protobuf:"bytes,9,opt,name=index,proto3" json:"index,omitempty"`
+	OpenInterest  string `protobuf:"bytes,10,opt,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
+	FundingRate   string `protobuf:"bytes,11,opt,name=funding_rate,json=fundingRate,proto3" json:"funding_rate,omitempty"`
+	ExchangeTime  string `protobuf:"bytes,12,opt,name=exchange_time,json=exchangeTime,proto3" json:"exchange_time,omitempty"`
+	IngestTime    string `protobuf:"bytes,13,opt,name=ingest_time,json=ingestTime,proto3" json:"ingest_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatsText) Reset() {
+	*x = StatsText{}
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatsText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatsText) ProtoMessage() {}
+
+func (x *StatsText) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatsText.ProtoReflect.Descriptor instead.
+func (*StatsText) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *StatsText) GetSymbol() string {
+	if x != nil {
+		return x.Symbol
+	}
+	return ""
+}
+
+func (x *StatsText) GetLast() string {
+	if x != nil {
+		return x.Last
+	}
+	return ""
+}
+
+func (x *StatsText) GetDay() *WindowText {
+	if x != nil {
+		return x.Day
+	}
+	return nil
+}
+
+func (x *StatsText) GetSession() *WindowText {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *StatsText) GetSessionStart() string {
+	if x != nil {
+		return x.SessionStart
+	}
+	return ""
+}
+
+func (x *StatsText) GetPreviousClose() string {
+	if x != nil {
+		return x.PreviousClose
+	}
+	return ""
+}
+
+func (x *StatsText) GetSettlement() string {
+	if x != nil {
+		return x.Settlement
+	}
+	return ""
+}
+
+func (x *StatsText) GetMark() string {
+	if x != nil {
+		return x.Mark
+	}
+	return ""
+}
+
+func (x *StatsText) GetIndex() string {
+	if x != nil {
+		return x.Index
+	}
+	return ""
+}
+
+func (x *StatsText) GetOpenInterest() string {
+	if x != nil {
+		return x.OpenInterest
+	}
+	return ""
+}
+
+func (x *StatsText) GetFundingRate() string {
+	if x != nil {
+		return x.FundingRate
+	}
+	return ""
+}
+
+func (x *StatsText) GetExchangeTime() string {
+	if x != nil {
+		return x.ExchangeTime
+	}
+	return ""
+}
+
+func (x *StatsText) GetIngestTime() string {
+	if x != nil {
+		return x.IngestTime
+	}
+	return ""
+}
+
+// Absent where nothing was traded.
+type WindowText struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Open  string                 `protobuf:"bytes,1,opt,name=open,proto3" json:"open,omitempty"`
+	High  string                 `protobuf:"bytes,2,opt,name=high,proto3" json:"high,omitempty"`
+	Low   string                 `protobuf:"bytes,3,opt,name=low,proto3" json:"low,omitempty"`
+	// Last less open.
+	Change        string `protobuf:"bytes,4,opt,name=change,proto3" json:"change,omitempty"`
+	Volume        string `protobuf:"bytes,5,opt,name=volume,proto3" json:"volume,omitempty"`
+	Turnover      string `protobuf:"bytes,6,opt,name=turnover,proto3" json:"turnover,omitempty"`
+	Vwap          string `protobuf:"bytes,7,opt,name=vwap,proto3" json:"vwap,omitempty"`
+	Trades        uint64 `protobuf:"varint,8,opt,name=trades,proto3" json:"trades,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WindowText) Reset() {
+	*x = WindowText{}
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WindowText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WindowText) ProtoMessage() {}
+
+func (x *WindowText) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WindowText.ProtoReflect.Descriptor instead.
+func (*WindowText) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *WindowText) GetOpen() string {
+	if x != nil {
+		return x.Open
+	}
+	return ""
+}
+
+func (x *WindowText) GetHigh() string {
+	if x != nil {
+		return x.High
+	}
+	return ""
+}
+
+func (x *WindowText) GetLow() string {
+	if x != nil {
+		return x.Low
+	}
+	return ""
+}
+
+func (x *WindowText) GetChange() string {
+	if x != nil {
+		return x.Change
+	}
+	return ""
+}
+
+func (x *WindowText) GetVolume() string {
+	if x != nil {
+		return x.Volume
+	}
+	return ""
+}
+
+func (x *WindowText) GetTurnover() string {
+	if x != nil {
+		return x.Turnover
+	}
+	return ""
+}
+
+func (x *WindowText) GetVwap() string {
+	if x != nil {
+		return x.Vwap
+	}
+	return ""
+}
+
+func (x *WindowText) GetTrades() uint64 {
+	if x != nil {
+		return x.Trades
+	}
+	return 0
+}
+
 var File_feed_v1_feed_proto protoreflect.FileDescriptor
 
 const file_feed_v1_feed_proto_rawDesc = "" +
@@ -3334,7 +4371,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\arequest\"5\n" +
 	"\x05Hello\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x16\n" +
-	"\x06client\x18\x02 \x01(\tR\x06client\"\xa0\x02\n" +
+	"\x06client\x18\x02 \x01(\tR\x06client\"\xc5\x02\n" +
 	"\tSubscribe\x12\x18\n" +
 	"\asymbols\x18\x01 \x03(\tR\asymbols\x12\x1a\n" +
 	"\bchannels\x18\x02 \x03(\tR\bchannels\x12\"\n" +
@@ -3346,7 +4383,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"priceGroup\x12\x1f\n" +
 	"\vbar_seconds\x18\a \x01(\rR\n" +
 	"barSeconds\x12'\n" +
-	"\x06resume\x18\b \x03(\v2\x0f.feed.v1.ResumeR\x06resumeB\r\n" +
+	"\x06resume\x18\b \x03(\v2\x0f.feed.v1.ResumeR\x06resume\x12#\n" +
+	"\rtrade_summary\x18\t \x01(\bR\ftradeSummaryB\r\n" +
 	"\v_cadence_msB\n" +
 	"\n" +
 	"\b_history\"l\n" +
@@ -3354,9 +4392,10 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x1a\n" +
-	"\bsequence\x18\x04 \x01(\x04R\bsequence\"'\n" +
+	"\bsequence\x18\x04 \x01(\x04R\bsequence\"C\n" +
 	"\vUnsubscribe\x12\x18\n" +
-	"\ahandles\x18\x01 \x03(\rR\ahandles\"\x8b\x01\n" +
+	"\ahandles\x18\x01 \x03(\rR\ahandles\x12\x1a\n" +
+	"\bpatterns\x18\x02 \x03(\tR\bpatterns\"\x8b\x01\n" +
 	"\aSetRate\x12\x18\n" +
 	"\ahandles\x18\x01 \x03(\rR\ahandles\x12\"\n" +
 	"\n" +
@@ -3368,7 +4407,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04Ping\x12$\n" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\"$\n" +
 	"\fRefreshToken\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"\xbb\b\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\xdc\n" +
+	"\n" +
 	"\vServerFrame\x12&\n" +
 	"\x06quotes\x18\x01 \x03(\v2\x0e.feed.v1.QuoteR\x06quotes\x12&\n" +
 	"\x06trades\x18\x02 \x03(\v2\x0e.feed.v1.TradeR\x06trades\x12#\n" +
@@ -3382,7 +4422,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x06losses\x18\n" +
 	" \x03(\v2\r.feed.v1.LostR\x06losses\x12 \n" +
 	"\x04gaps\x18\v \x03(\v2\f.feed.v1.GapR\x04gaps\x12\x18\n" +
-	"\apartial\x18\f \x01(\bR\apartial\x12\x19\n" +
+	"\apartial\x18\f \x01(\bR\apartial\x12>\n" +
+	"\x0ftrade_summaries\x18\r \x03(\v2\x15.feed.v1.TradeSummaryR\x0etradeSummaries\x12\x19\n" +
 	"\breply_to\x18\x10 \x01(\rR\areplyTo\x12*\n" +
 	"\awelcome\x18\x11 \x01(\v2\x10.feed.v1.WelcomeR\awelcome\x123\n" +
 	"\n" +
@@ -3399,7 +4440,13 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\vquote_texts\x18( \x03(\v2\x12.feed.v1.QuoteTextR\n" +
 	"quoteTexts\x123\n" +
 	"\vtrade_texts\x18) \x03(\v2\x12.feed.v1.TradeTextR\n" +
-	"tradeTexts\"\x80\x02\n" +
+	"tradeTexts\x120\n" +
+	"\n" +
+	"book_texts\x18* \x03(\v2\x11.feed.v1.BookTextR\tbookTexts\x12-\n" +
+	"\tbar_texts\x18+ \x03(\v2\x10.feed.v1.BarTextR\bbarTexts\x123\n" +
+	"\vstats_texts\x18, \x03(\v2\x12.feed.v1.StatsTextR\n" +
+	"statsTexts\x12I\n" +
+	"\x13trade_summary_texts\x18- \x03(\v2\x19.feed.v1.TradeSummaryTextR\x11tradeSummaryTexts\"\x80\x02\n" +
 	"\x05Quote\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\rR\x06handle\x12\x10\n" +
 	"\x03bid\x18\x02 \x01(\x12R\x03bid\x12\x19\n" +
@@ -3439,7 +4486,20 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\bsequence\x18\a \x01(\x04R\bsequence\x12\x14\n" +
 	"\x05epoch\x18\b \x01(\x04R\x05epoch\x12\x1f\n" +
 	"\bchecksum\x18\t \x01(\aH\x00R\bchecksum\x88\x01\x01B\v\n" +
-	"\t_checksum\"\x94\x02\n" +
+	"\t_checksum\"\xf8\x01\n" +
+	"\fTradeSummary\x12\x16\n" +
+	"\x06handle\x18\x01 \x01(\rR\x06handle\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\x12R\x04last\x12\x12\n" +
+	"\x04high\x18\x03 \x01(\x12R\x04high\x12\x10\n" +
+	"\x03low\x18\x04 \x01(\x12R\x03low\x12\x16\n" +
+	"\x06volume\x18\x05 \x01(\x12R\x06volume\x12\x16\n" +
+	"\x06trades\x18\x06 \x01(\x04R\x06trades\x12\x15\n" +
+	"\x06age_ms\x18\a \x01(\rR\x05ageMs\x12\x1d\n" +
+	"\n" +
+	"transit_ms\x18\b \x01(\x11R\ttransitMs\x12\x1a\n" +
+	"\bsequence\x18\t \x01(\x04R\bsequence\x12\x14\n" +
+	"\x05epoch\x18\n" +
+	" \x01(\x04R\x05epoch\"\x98\x02\n" +
 	"\x03Bar\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\rR\x06handle\x12\x12\n" +
 	"\x04open\x18\x02 \x01(\x12R\x04open\x12\x12\n" +
@@ -3449,30 +4509,46 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x06volume\x18\x06 \x01(\x12R\x06volume\x12\x16\n" +
 	"\x06trades\x18\a \x01(\x12R\x06trades\x12\x12\n" +
 	"\x04vwap\x18\b \x01(\x12R\x04vwap\x12\x17\n" +
-	"\astart_s\x18\t \x01(\x12R\x06startS\x12\x16\n" +
+	"\astart_s\x18\t \x01(\x03R\x06startS\x12\x16\n" +
 	"\x06closed\x18\n" +
-	" \x01(\bR\x06closed\x12\x1a\n" +
-	"\bsequence\x18\v \x01(\x04R\bsequence\x12\x14\n" +
-	"\x05epoch\x18\f \x01(\x04R\x05epoch\"\xb4\x03\n" +
+	" \x01(\bR\x06closed\x12\x15\n" +
+	"\x06age_ms\x18\v \x01(\rR\x05ageMs\x12\x1d\n" +
+	"\n" +
+	"transit_ms\x18\f \x01(\x11R\ttransitMs\"\x9f\x06\n" +
 	"\x05Stats\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\rR\x06handle\x12\x12\n" +
-	"\x04open\x18\x02 \x01(\x12R\x04open\x12\x12\n" +
-	"\x04high\x18\x03 \x01(\x12R\x04high\x12\x10\n" +
-	"\x03low\x18\x04 \x01(\x12R\x03low\x12\x12\n" +
-	"\x04last\x18\x05 \x01(\x12R\x04last\x12\x16\n" +
-	"\x06volume\x18\x06 \x01(\x12R\x06volume\x12\x1a\n" +
-	"\bturnover\x18\a \x01(\tR\bturnover\x12\x12\n" +
-	"\x04vwap\x18\b \x01(\x12R\x04vwap\x12\x16\n" +
-	"\x06trades\x18\t \x01(\x12R\x06trades\x12%\n" +
-	"\x0eprevious_close\x18\n" +
-	" \x01(\x12R\rpreviousClose\x12\x12\n" +
-	"\x04mark\x18\v \x01(\x12R\x04mark\x12\x14\n" +
-	"\x05index\x18\f \x01(\x12R\x05index\x12#\n" +
-	"\ropen_interest\x18\r \x01(\x12R\fopenInterest\x12&\n" +
-	"\x0ffunding_rate_e8\x18\x0e \x01(\x12R\rfundingRateE8\x12\x15\n" +
-	"\x06age_ms\x18\x0f \x01(\rR\x05ageMs\x12\x1a\n" +
-	"\bsequence\x18\x10 \x01(\x04R\bsequence\x12\x14\n" +
-	"\x05epoch\x18\x11 \x01(\x04R\x05epoch\"\xb9\x01\n" +
+	"\x04last\x18\x02 \x01(\x12R\x04last\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\x12R\x04open\x12\x12\n" +
+	"\x04high\x18\x04 \x01(\x12R\x04high\x12\x10\n" +
+	"\x03low\x18\x05 \x01(\x12R\x03low\x12\x16\n" +
+	"\x06volume\x18\x06 \x01(\x12R\x06volume\x12\x16\n" +
+	"\x06trades\x18\a \x01(\x12R\x06trades\x12\x12\n" +
+	"\x04vwap\x18\b \x01(\x12R\x04vwap\x12\x15\n" +
+	"\x06age_ms\x18\t \x01(\rR\x05ageMs\x12\x1d\n" +
+	"\n" +
+	"transit_ms\x18\n" +
+	" \x01(\x11R\ttransitMs\x12!\n" +
+	"\fsession_open\x18\v \x01(\x12R\vsessionOpen\x12!\n" +
+	"\fsession_high\x18\f \x01(\x12R\vsessionHigh\x12\x1f\n" +
+	"\vsession_low\x18\r \x01(\x12R\n" +
+	"sessionLow\x12%\n" +
+	"\x0esession_volume\x18\x0e \x01(\x12R\rsessionVolume\x12%\n" +
+	"\x0esession_trades\x18\x0f \x01(\x12R\rsessionTrades\x12\x12\n" +
+	"\x04full\x18\x10 \x01(\bR\x04full\x12!\n" +
+	"\fsession_vwap\x18\x11 \x01(\x12R\vsessionVwap\x12&\n" +
+	"\x0fsession_start_s\x18\x12 \x01(\x12R\rsessionStartS\x12\x1a\n" +
+	"\bturnover\x18\x13 \x01(\tR\bturnover\x12)\n" +
+	"\x10session_turnover\x18\x14 \x01(\tR\x0fsessionTurnover\x12\x15\n" +
+	"\x03has\x18\x15 \x01(\rH\x00R\x03has\x88\x01\x01\x12%\n" +
+	"\x0eprevious_close\x18\x16 \x01(\x12R\rpreviousClose\x12\x1e\n" +
+	"\n" +
+	"settlement\x18\x17 \x01(\x12R\n" +
+	"settlement\x12\x12\n" +
+	"\x04mark\x18\x18 \x01(\x12R\x04mark\x12\x14\n" +
+	"\x05index\x18\x19 \x01(\x12R\x05index\x12#\n" +
+	"\ropen_interest\x18\x1a \x01(\x12R\fopenInterest\x12&\n" +
+	"\x0ffunding_rate_e8\x18\x1b \x01(\x12R\rfundingRateE8B\x06\n" +
+	"\x04_has\"\xb9\x01\n" +
 	"\x06Status\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\rR\x06handle\x12'\n" +
 	"\x06stream\x18\x02 \x01(\x0e2\x0f.feed.v1.StreamR\x06stream\x12*\n" +
@@ -3488,12 +4564,13 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x06handle\x18\x01 \x01(\rR\x06handle\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\x04R\x02to\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"W\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"u\n" +
 	"\x03Gap\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\rR\x06handle\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\x04R\x02to\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\xce\x01\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x1c\n" +
+	"\trecovered\x18\x05 \x01(\bR\trecovered\"\xce\x01\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12$\n" +
 	"\x0eserver_time_us\x18\x02 \x01(\x03R\fserverTimeUs\x12\x16\n" +
@@ -3512,7 +4589,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"Subscribed\x125\n" +
 	"\vinstruments\x18\x01 \x03(\v2\x13.feed.v1.InstrumentR\vinstruments\x122\n" +
 	"\aresults\x18\x02 \x03(\v2\x18.feed.v1.SubscribeResultR\aresults\x12\x18\n" +
-	"\apartial\x18\x03 \x01(\bR\apartial\"\xa9\x02\n" +
+	"\apartial\x18\x03 \x01(\bR\apartial\"\xab\x03\n" +
 	"\n" +
 	"Instrument\x12\x16\n" +
 	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x1f\n" +
@@ -3528,13 +4605,26 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x05quote\x18\b \x01(\tR\x05quote\x12\x16\n" +
 	"\x06source\x18\t \x01(\tR\x06source\x12#\n" +
 	"\rstatus_handle\x18\n" +
-	" \x01(\rR\fstatusHandle\"\x97\x01\n" +
+	" \x01(\rR\fstatusHandle\x12\x1f\n" +
+	"\vasset_class\x18\v \x01(\tR\n" +
+	"assetClass\x12&\n" +
+	"\x0fsession_start_s\x18\f \x01(\x05R\rsessionStartS\x12\x1b\n" +
+	"\ttime_zone\x18\r \x01(\tR\btimeZone\x12\x1a\n" +
+	"\bdelisted\x18\x0e \x01(\bR\bdelisted\"\xa4\x02\n" +
 	"\x0fSubscribeResult\x12\x16\n" +
 	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x16\n" +
 	"\x06handle\x18\x03 \x01(\rR\x06handle\x12&\n" +
 	"\x04code\x18\x04 \x01(\x0e2\x12.feed.v1.ErrorCodeR\x04code\x12\x12\n" +
-	"\x04text\x18\x05 \x01(\tR\x04text\"(\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x14\n" +
+	"\x05depth\x18\x06 \x01(\rR\x05depth\x12\x1f\n" +
+	"\vprice_group\x18\a \x01(\x03R\n" +
+	"priceGroup\x12\x1f\n" +
+	"\vbar_seconds\x18\b \x01(\rR\n" +
+	"barSeconds\x12#\n" +
+	"\rtrade_summary\x18\t \x01(\bR\ftradeSummary\x12\x0e\n" +
+	"\x02by\x18\n" +
+	" \x01(\tR\x02by\"(\n" +
 	"\fUnsubscribed\x12\x18\n" +
 	"\ahandles\x18\x01 \x03(\rR\ahandles\"\xb7\x01\n" +
 	"\x05Grant\x12\x18\n" +
@@ -3584,7 +4674,83 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x05epoch\x18\t \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04kind\x18\n" +
 	" \x01(\tR\x04kind\x12\x1b\n" +
-	"\trefers_to\x18\v \x01(\x04R\brefersTo*l\n" +
+	"\trefers_to\x18\v \x01(\x04R\brefersTo\"\xd7\x02\n" +
+	"\bBookText\x12\x16\n" +
+	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x1a\n" +
+	"\bsnapshot\x18\x02 \x01(\bR\bsnapshot\x12\x18\n" +
+	"\apartial\x18\x03 \x01(\bR\apartial\x12&\n" +
+	"\x04bids\x18\x04 \x03(\v2\x12.feed.v1.LevelTextR\x04bids\x12&\n" +
+	"\x04asks\x18\x05 \x03(\v2\x12.feed.v1.LevelTextR\x04asks\x12#\n" +
+	"\rexchange_time\x18\x06 \x01(\tR\fexchangeTime\x12\x1f\n" +
+	"\vingest_time\x18\a \x01(\tR\n" +
+	"ingestTime\x12\x1a\n" +
+	"\bsequence\x18\b \x01(\x04R\bsequence\x12\x14\n" +
+	"\x05epoch\x18\t \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05depth\x18\n" +
+	" \x01(\rR\x05depth\x12\x1f\n" +
+	"\vprice_group\x18\v \x01(\tR\n" +
+	"priceGroup\"5\n" +
+	"\tLevelText\x12\x14\n" +
+	"\x05price\x18\x01 \x01(\tR\x05price\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\tR\x04size\"\x8c\x02\n" +
+	"\x10TradeSummaryText\x12\x16\n" +
+	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x16\n" +
+	"\x06trades\x18\x02 \x01(\x04R\x06trades\x12\x16\n" +
+	"\x06volume\x18\x03 \x01(\tR\x06volume\x12\x12\n" +
+	"\x04high\x18\x04 \x01(\tR\x04high\x12\x10\n" +
+	"\x03low\x18\x05 \x01(\tR\x03low\x12\x12\n" +
+	"\x04last\x18\x06 \x01(\tR\x04last\x12#\n" +
+	"\rexchange_time\x18\a \x01(\tR\fexchangeTime\x12\x1f\n" +
+	"\vingest_time\x18\b \x01(\tR\n" +
+	"ingestTime\x12\x1a\n" +
+	"\bsequence\x18\t \x01(\x04R\bsequence\x12\x14\n" +
+	"\x05epoch\x18\n" +
+	" \x01(\x04R\x05epoch\"\xca\x02\n" +
+	"\aBarText\x12\x16\n" +
+	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x1f\n" +
+	"\vbar_seconds\x18\x02 \x01(\rR\n" +
+	"barSeconds\x12\x14\n" +
+	"\x05start\x18\x03 \x01(\tR\x05start\x12\x12\n" +
+	"\x04open\x18\x04 \x01(\tR\x04open\x12\x12\n" +
+	"\x04high\x18\x05 \x01(\tR\x04high\x12\x10\n" +
+	"\x03low\x18\x06 \x01(\tR\x03low\x12\x14\n" +
+	"\x05close\x18\a \x01(\tR\x05close\x12\x16\n" +
+	"\x06volume\x18\b \x01(\tR\x06volume\x12\x16\n" +
+	"\x06trades\x18\t \x01(\x04R\x06trades\x12\x12\n" +
+	"\x04vwap\x18\n" +
+	" \x01(\tR\x04vwap\x12\x16\n" +
+	"\x06closed\x18\v \x01(\bR\x06closed\x12#\n" +
+	"\rexchange_time\x18\f \x01(\tR\fexchangeTime\x12\x1f\n" +
+	"\vingest_time\x18\r \x01(\tR\n" +
+	"ingestTime\"\xb1\x03\n" +
+	"\tStatsText\x12\x16\n" +
+	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\tR\x04last\x12%\n" +
+	"\x03day\x18\x03 \x01(\v2\x13.feed.v1.WindowTextR\x03day\x12-\n" +
+	"\asession\x18\x04 \x01(\v2\x13.feed.v1.WindowTextR\asession\x12#\n" +
+	"\rsession_start\x18\x05 \x01(\tR\fsessionStart\x12%\n" +
+	"\x0eprevious_close\x18\x06 \x01(\tR\rpreviousClose\x12\x1e\n" +
+	"\n" +
+	"settlement\x18\a \x01(\tR\n" +
+	"settlement\x12\x12\n" +
+	"\x04mark\x18\b \x01(\tR\x04mark\x12\x14\n" +
+	"\x05index\x18\t \x01(\tR\x05index\x12#\n" +
+	"\ropen_interest\x18\n" +
+	" \x01(\tR\fopenInterest\x12!\n" +
+	"\ffunding_rate\x18\v \x01(\tR\vfundingRate\x12#\n" +
+	"\rexchange_time\x18\f \x01(\tR\fexchangeTime\x12\x1f\n" +
+	"\vingest_time\x18\r \x01(\tR\n" +
+	"ingestTime\"\xbe\x01\n" +
+	"\n" +
+	"WindowText\x12\x12\n" +
+	"\x04open\x18\x01 \x01(\tR\x04open\x12\x12\n" +
+	"\x04high\x18\x02 \x01(\tR\x04high\x12\x10\n" +
+	"\x03low\x18\x03 \x01(\tR\x03low\x12\x16\n" +
+	"\x06change\x18\x04 \x01(\tR\x06change\x12\x16\n" +
+	"\x06volume\x18\x05 \x01(\tR\x06volume\x12\x1a\n" +
+	"\bturnover\x18\x06 \x01(\tR\bturnover\x12\x12\n" +
+	"\x04vwap\x18\a \x01(\tR\x04vwap\x12\x16\n" +
+	"\x06trades\x18\b \x01(\x04R\x06trades*l\n" +
 	"\n" +
 	"Visibility\x12\x1a\n" +
 	"\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -3655,48 +4821,55 @@ func file_feed_v1_feed_proto_rawDescGZIP() []byte {
 }
 
 var file_feed_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_feed_v1_feed_proto_goTypes = []any{
-	(Visibility)(0),         // 0: feed.v1.Visibility
-	(Side)(0),               // 1: feed.v1.Side
-	(TradeKind)(0),          // 2: feed.v1.TradeKind
-	(Stream)(0),             // 3: feed.v1.Stream
-	(Quality)(0),            // 4: feed.v1.Quality
-	(Trading)(0),            // 5: feed.v1.Trading
-	(GrantReason)(0),        // 6: feed.v1.GrantReason
-	(ErrorCode)(0),          // 7: feed.v1.ErrorCode
-	(*ClientFrame)(nil),     // 8: feed.v1.ClientFrame
-	(*Hello)(nil),           // 9: feed.v1.Hello
-	(*Subscribe)(nil),       // 10: feed.v1.Subscribe
-	(*Resume)(nil),          // 11: feed.v1.Resume
-	(*Unsubscribe)(nil),     // 12: feed.v1.Unsubscribe
-	(*SetRate)(nil),         // 13: feed.v1.SetRate
-	(*Ping)(nil),            // 14: feed.v1.Ping
-	(*RefreshToken)(nil),    // 15: feed.v1.RefreshToken
-	(*ServerFrame)(nil),     // 16: feed.v1.ServerFrame
-	(*Quote)(nil),           // 17: feed.v1.Quote
-	(*Trade)(nil),           // 18: feed.v1.Trade
-	(*Book)(nil),            // 19: feed.v1.Book
-	(*Bar)(nil),             // 20: feed.v1.Bar
-	(*Stats)(nil),           // 21: feed.v1.Stats
-	(*Status)(nil),          // 22: feed.v1.Status
-	(*SourceStatus)(nil),    // 23: feed.v1.SourceStatus
-	(*Lost)(nil),            // 24: feed.v1.Lost
-	(*Gap)(nil),             // 25: feed.v1.Gap
-	(*Welcome)(nil),         // 26: feed.v1.Welcome
-	(*Limits)(nil),          // 27: feed.v1.Limits
-	(*Subscribed)(nil),      // 28: feed.v1.Subscribed
-	(*Instrument)(nil),      // 29: feed.v1.Instrument
-	(*SubscribeResult)(nil), // 30: feed.v1.SubscribeResult
-	(*Unsubscribed)(nil),    // 31: feed.v1.Unsubscribed
-	(*Grant)(nil),           // 32: feed.v1.Grant
-	(*Pong)(nil),            // 33: feed.v1.Pong
-	(*Heartbeat)(nil),       // 34: feed.v1.Heartbeat
-	(*GoAway)(nil),          // 35: feed.v1.GoAway
-	(*Error)(nil),           // 36: feed.v1.Error
-	(*TokenExpiring)(nil),   // 37: feed.v1.TokenExpiring
-	(*QuoteText)(nil),       // 38: feed.v1.QuoteText
-	(*TradeText)(nil),       // 39: feed.v1.TradeText
+	(Visibility)(0),          // 0: feed.v1.Visibility
+	(Side)(0),                // 1: feed.v1.Side
+	(TradeKind)(0),           // 2: feed.v1.TradeKind
+	(Stream)(0),              // 3: feed.v1.Stream
+	(Quality)(0),             // 4: feed.v1.Quality
+	(Trading)(0),             // 5: feed.v1.Trading
+	(GrantReason)(0),         // 6: feed.v1.GrantReason
+	(ErrorCode)(0),           // 7: feed.v1.ErrorCode
+	(*ClientFrame)(nil),      // 8: feed.v1.ClientFrame
+	(*Hello)(nil),            // 9: feed.v1.Hello
+	(*Subscribe)(nil),        // 10: feed.v1.Subscribe
+	(*Resume)(nil),           // 11: feed.v1.Resume
+	(*Unsubscribe)(nil),      // 12: feed.v1.Unsubscribe
+	(*SetRate)(nil),          // 13: feed.v1.SetRate
+	(*Ping)(nil),             // 14: feed.v1.Ping
+	(*RefreshToken)(nil),     // 15: feed.v1.RefreshToken
+	(*ServerFrame)(nil),      // 16: feed.v1.ServerFrame
+	(*Quote)(nil),            // 17: feed.v1.Quote
+	(*Trade)(nil),            // 18: feed.v1.Trade
+	(*Book)(nil),             // 19: feed.v1.Book
+	(*TradeSummary)(nil),     // 20: feed.v1.TradeSummary
+	(*Bar)(nil),              // 21: feed.v1.Bar
+	(*Stats)(nil),            // 22: feed.v1.Stats
+	(*Status)(nil),           // 23: feed.v1.Status
+	(*SourceStatus)(nil),     // 24: feed.v1.SourceStatus
+	(*Lost)(nil),             // 25: feed.v1.Lost
+	(*Gap)(nil),              // 26: feed.v1.Gap
+	(*Welcome)(nil),          // 27: feed.v1.Welcome
+	(*Limits)(nil),           // 28: feed.v1.Limits
+	(*Subscribed)(nil),       // 29: feed.v1.Subscribed
+	(*Instrument)(nil),       // 30: feed.v1.Instrument
+	(*SubscribeResult)(nil),  // 31: feed.v1.SubscribeResult
+	(*Unsubscribed)(nil),     // 32: feed.v1.Unsubscribed
+	(*Grant)(nil),            // 33: feed.v1.Grant
+	(*Pong)(nil),             // 34: feed.v1.Pong
+	(*Heartbeat)(nil),        // 35: feed.v1.Heartbeat
+	(*GoAway)(nil),           // 36: feed.v1.GoAway
+	(*Error)(nil),            // 37: feed.v1.Error
+	(*TokenExpiring)(nil),    // 38: feed.v1.TokenExpiring
+	(*QuoteText)(nil),        // 39: feed.v1.QuoteText
+	(*TradeText)(nil),        // 40: feed.v1.TradeText
+	(*BookText)(nil),         // 41: feed.v1.BookText
+	(*LevelText)(nil),        // 42: feed.v1.LevelText
+	(*TradeSummaryText)(nil), // 43: feed.v1.TradeSummaryText
+	(*BarText)(nil),          // 44: feed.v1.BarText
+	(*StatsText)(nil),        // 45: feed.v1.StatsText
+	(*WindowText)(nil),       // 46: feed.v1.WindowText
 }
 var file_feed_v1_feed_proto_depIdxs = []int32{
 	9,  // 0: feed.v1.ClientFrame.hello:type_name -> feed.v1.Hello
@@ -3710,42 +4883,51 @@ var file_feed_v1_feed_proto_depIdxs = []int32{
 	17, // 8: feed.v1.ServerFrame.quotes:type_name -> feed.v1.Quote
 	18, // 9: feed.v1.ServerFrame.trades:type_name -> feed.v1.Trade
 	19, // 10: feed.v1.ServerFrame.books:type_name -> feed.v1.Book
-	20, // 11: feed.v1.ServerFrame.bars:type_name -> feed.v1.Bar
-	21, // 12: feed.v1.ServerFrame.stats:type_name -> feed.v1.Stats
-	22, // 13: feed.v1.ServerFrame.statuses:type_name -> feed.v1.Status
-	23, // 14: feed.v1.ServerFrame.source_statuses:type_name -> feed.v1.SourceStatus
-	24, // 15: feed.v1.ServerFrame.losses:type_name -> feed.v1.Lost
-	25, // 16: feed.v1.ServerFrame.gaps:type_name -> feed.v1.Gap
-	26, // 17: feed.v1.ServerFrame.welcome:type_name -> feed.v1.Welcome
-	28, // 18: feed.v1.ServerFrame.subscribed:type_name -> feed.v1.Subscribed
-	31, // 19: feed.v1.ServerFrame.unsubscribed:type_name -> feed.v1.Unsubscribed
-	32, // 20: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
-	33, // 21: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
-	34, // 22: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
-	35, // 23: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
-	36, // 24: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
-	37, // 25: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
-	29, // 26: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
-	38, // 27: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
-	39, // 28: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
-	1,  // 29: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
-	2,  // 30: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
-	3,  // 31: feed.v1.Status.stream:type_name -> feed.v1.Stream
-	4,  // 32: feed.v1.Status.quality:type_name -> feed.v1.Quality
-	5,  // 33: feed.v1.Status.trading:type_name -> feed.v1.Trading
-	3,  // 34: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
-	4,  // 35: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
-	27, // 36: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
-	29, // 37: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
-	30, // 38: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
-	7,  // 39: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
-	6,  // 40: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
-	7,  // 41: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	21, // 11: feed.v1.ServerFrame.bars:type_name -> feed.v1.Bar
+	22, // 12: feed.v1.ServerFrame.stats:type_name -> feed.v1.Stats
+	23, // 13: feed.v1.ServerFrame.statuses:type_name -> feed.v1.Status
+	24, // 14: feed.v1.ServerFrame.source_statuses:type_name -> feed.v1.SourceStatus
+	25, // 15: feed.v1.ServerFrame.losses:type_name -> feed.v1.Lost
+	26, // 16: feed.v1.ServerFrame.gaps:type_name -> feed.v1.Gap
+	20, // 17: feed.v1.ServerFrame.trade_summaries:type_name -> feed.v1.TradeSummary
+	27, // 18: feed.v1.ServerFrame.welcome:type_name -> feed.v1.Welcome
+	29, // 19: feed.v1.ServerFrame.subscribed:type_name -> feed.v1.Subscribed
+	32, // 20: feed.v1.ServerFrame.unsubscribed:type_name -> feed.v1.Unsubscribed
+	33, // 21: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
+	34, // 22: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
+	35, // 23: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
+	36, // 24: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
+	37, // 25: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
+	38, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
+	30, // 27: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
+	39, // 28: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
+	40, // 29: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
+	41, // 30: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
+	44, // 31: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
+	45, // 32: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
+	43, // 33: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
+	1,  // 34: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
+	2,  // 35: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
+	3,  // 36: feed.v1.Status.stream:type_name -> feed.v1.Stream
+	4,  // 37: feed.v1.Status.quality:type_name -> feed.v1.Quality
+	5,  // 38: feed.v1.Status.trading:type_name -> feed.v1.Trading
+	3,  // 39: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
+	4,  // 40: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
+	28, // 41: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
+	30, // 42: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
+	31, // 43: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
+	7,  // 44: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
+	6,  // 45: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
+	7,  // 46: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
+	42, // 47: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
+	42, // 48: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
+	46, // 49: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
+	46, // 50: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_feed_v1_feed_proto_init() }
@@ -3765,13 +4947,14 @@ func file_feed_v1_feed_proto_init() {
 	file_feed_v1_feed_proto_msgTypes[5].OneofWrappers = []any{}
 	file_feed_v1_feed_proto_msgTypes[9].OneofWrappers = []any{}
 	file_feed_v1_feed_proto_msgTypes[11].OneofWrappers = []any{}
+	file_feed_v1_feed_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_feed_v1_feed_proto_rawDesc), len(file_feed_v1_feed_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   32,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

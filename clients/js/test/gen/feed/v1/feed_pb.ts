@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file feed/v1/feed.proto.
  */
 export const file_feed_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("ChJmZWVkL3YxL2ZlZWQucHJvdG8SB2ZlZWQudjEikAIKC0NsaWVudEZyYW1lEgoKAmlkGAEgASgNEh8KBWhlbGxvGAIgASgLMg4uZmVlZC52MS5IZWxsb0gAEicKCXN1YnNjcmliZRgDIAEoCzISLmZlZWQudjEuU3Vic2NyaWJlSAASKwoLdW5zdWJzY3JpYmUYBCABKAsyFC5mZWVkLnYxLlVuc3Vic2NyaWJlSAASJAoIc2V0X3JhdGUYBSABKAsyEC5mZWVkLnYxLlNldFJhdGVIABIdCgRwaW5nGAYgASgLMg0uZmVlZC52MS5QaW5nSAASLgoNcmVmcmVzaF90b2tlbhgHIAEoCzIVLmZlZWQudjEuUmVmcmVzaFRva2VuSABCCQoHcmVxdWVzdCImCgVIZWxsbxINCgV0b2tlbhgBIAEoCRIOCgZjbGllbnQYAiABKAki0gEKCVN1YnNjcmliZRIPCgdzeW1ib2xzGAEgAygJEhAKCGNoYW5uZWxzGAIgAygJEhcKCmNhZGVuY2VfbXMYAyABKA1IAIgBARIUCgdoaXN0b3J5GAQgASgNSAGIAQESDQoFZGVwdGgYBSABKA0SEwoLcHJpY2VfZ3JvdXAYBiABKAMSEwoLYmFyX3NlY29uZHMYByABKA0SHwoGcmVzdW1lGAggAygLMg8uZmVlZC52MS5SZXN1bWVCDQoLX2NhZGVuY2VfbXNCCgoIX2hpc3RvcnkiSgoGUmVzdW1lEg4KBnN5bWJvbBgBIAEoCRIPCgdjaGFubmVsGAIgASgJEg0KBWVwb2NoGAMgASgEEhAKCHNlcXVlbmNlGAQgASgEIh4KC1Vuc3Vic2NyaWJlEg8KB2hhbmRsZXMYASADKA0iawoHU2V0UmF0ZRIPCgdoYW5kbGVzGAEgAygNEhcKCmNhZGVuY2VfbXMYAiABKA1IAIgBARInCgp2aXNpYmlsaXR5GAMgASgOMhMuZmVlZC52MS5WaXNpYmlsaXR5Qg0KC19jYWRlbmNlX21zIh4KBFBpbmcSFgoOY2xpZW50X3RpbWVfdXMYASABKAMiHQoMUmVmcmVzaFRva2VuEg0KBXRva2VuGAEgASgJIsgGCgtTZXJ2ZXJGcmFtZRIeCgZxdW90ZXMYASADKAsyDi5mZWVkLnYxLlF1b3RlEh4KBnRyYWRlcxgCIAMoCzIOLmZlZWQudjEuVHJhZGUSHAoFYm9va3MYAyADKAsyDS5mZWVkLnYxLkJvb2sSGgoEYmFycxgEIAMoCzIMLmZlZWQudjEuQmFyEh0KBXN0YXRzGAUgAygLMg4uZmVlZC52MS5TdGF0cxIhCghzdGF0dXNlcxgGIAMoCzIPLmZlZWQudjEuU3RhdHVzEhMKC2N1dF90aW1lX3VzGAcgASgGEhEKCWNvbmZsYXRlZBgIIAEoDRIuCg9zb3VyY2Vfc3RhdHVzZXMYCSADKAsyFS5mZWVkLnYxLlNvdXJjZVN0YXR1cxIdCgZsb3NzZXMYCiADKAsyDS5mZWVkLnYxLkxvc3QSGgoEZ2FwcxgLIAMoCzIMLmZlZWQudjEuR2FwEg8KB3BhcnRpYWwYDCABKAgSEAoIcmVwbHlfdG8YECABKA0SIQoHd2VsY29tZRgRIAEoCzIQLmZlZWQudjEuV2VsY29tZRInCgpzdWJzY3JpYmVkGBIgASgLMhMuZmVlZC52MS5TdWJzY3JpYmVkEisKDHVuc3Vic2NyaWJlZBgTIAEoCzIVLmZlZWQudjEuVW5zdWJzY3JpYmVkEh4KBmdyYW50cxgUIAMoCzIOLmZlZWQudjEuR3JhbnQSGwoEcG9uZxgVIAEoCzINLmZlZWQudjEuUG9uZxIlCgloZWFydGJlYXQYFiABKAsyEi5mZWVkLnYxLkhlYXJ0YmVhdBIfCgZnb2F3YXkYFyABKAsyDy5mZWVkLnYxLkdvQXdheRIdCgVlcnJvchgYIAEoCzIOLmZlZWQudjEuRXJyb3ISLgoOdG9rZW5fZXhwaXJpbmcYGSABKAsyFi5mZWVkLnYxLlRva2VuRXhwaXJpbmcSKAoLaW5zdHJ1bWVudHMYGiADKAsyEy5mZWVkLnYxLkluc3RydW1lbnQSJwoLcXVvdGVfdGV4dHMYKCADKAsyEi5mZWVkLnYxLlF1b3RlVGV4dBInCgt0cmFkZV90ZXh0cxgpIAMoCzISLmZlZWQudjEuVHJhZGVUZXh0IrQBCgVRdW90ZRIOCgZoYW5kbGUYASABKA0SCwoDYmlkGAIgASgSEhAKCGJpZF9zaXplGAMgASgSEgsKA2FzaxgEIAEoEhIQCghhc2tfc2l6ZRgFIAEoEhIOCgZhZ2VfbXMYBiABKA0SEgoKdHJhbnNpdF9tcxgHIAEoERIQCgNoYXMYCCABKA1IAIgBARIQCghzZXF1ZW5jZRgJIAEoBBINCgVlcG9jaBgKIAEoBEIGCgRfaGFzIuYBCgVUcmFkZRIOCgZoYW5kbGUYASABKA0SDQoFcHJpY2UYAiABKBISDAoEc2l6ZRgDIAEoBBIgCglhZ2dyZXNzb3IYBCABKA4yDS5mZWVkLnYxLlNpZGUSGAoQZXhjaGFuZ2VfdGltZV91cxgFIAEoEhISCgp0cmFuc2l0X21zGAYgASgSEgoKAmlkGAcgASgSEiAKBGtpbmQYCCABKA4yEi5mZWVkLnYxLlRyYWRlS2luZBIRCglyZWZlcnNfdG8YCSABKAQSEAoIc2VxdWVuY2UYCiABKAQSDQoFZXBvY2gYCyABKAQirAEKBEJvb2sSDgoGaGFuZGxlGAEgASgNEgwKBGJpZHMYAiADKBISDAoEYXNrcxgDIAMoEhIOCgZhZ2VfbXMYBCABKA0SEgoKdHJhbnNpdF9tcxgFIAEoERIPCgdwYXJ0aWFsGAYgASgIEhAKCHNlcXVlbmNlGAcgASgEEg0KBWVwb2NoGAggASgEEhUKCGNoZWNrc3VtGAkgASgHSACIAQFCCwoJX2NoZWNrc3VtIr0BCgNCYXISDgoGaGFuZGxlGAEgASgNEgwKBG9wZW4YAiABKBISDAoEaGlnaBgDIAEoEhILCgNsb3cYBCABKBISDQoFY2xvc2UYBSABKBISDgoGdm9sdW1lGAYgASgSEg4KBnRyYWRlcxgHIAEoEhIMCgR2d2FwGAggASgSEg8KB3N0YXJ0X3MYCSABKBISDgoGY2xvc2VkGAogASgIEhAKCHNlcXVlbmNlGAsgASgEEg0KBWVwb2NoGAwgASgEIqQCCgVTdGF0cxIOCgZoYW5kbGUYASABKA0SDAoEb3BlbhgCIAEoEhIMCgRoaWdoGAMgASgSEgsKA2xvdxgEIAEoEhIMCgRsYXN0GAUgASgSEg4KBnZvbHVtZRgGIAEoEhIQCgh0dXJub3ZlchgHIAEoCRIMCgR2d2FwGAggASgSEg4KBnRyYWRlcxgJIAEoEhIWCg5wcmV2aW91c19jbG9zZRgKIAEoEhIMCgRtYXJrGAsgASgSEg0KBWluZGV4GAwgASgSEhUKDW9wZW5faW50ZXJlc3QYDSABKBISFwoPZnVuZGluZ19yYXRlX2U4GA4gASgSEg4KBmFnZV9tcxgPIAEoDRIQCghzZXF1ZW5jZRgQIAEoBBINCgVlcG9jaBgRIAEoBCKPAQoGU3RhdHVzEg4KBmhhbmRsZRgBIAEoDRIfCgZzdHJlYW0YAiABKA4yDy5mZWVkLnYxLlN0cmVhbRIhCgdxdWFsaXR5GAMgASgOMhAuZmVlZC52MS5RdWFsaXR5EiEKB3RyYWRpbmcYBCABKA4yEC5mZWVkLnYxLlRyYWRpbmcSDgoGcmVhc29uGAUgASgJInIKDFNvdXJjZVN0YXR1cxIOCgZzb3VyY2UYASABKAkSHwoGc3RyZWFtGAIgASgOMg8uZmVlZC52MS5TdHJlYW0SIQoHcXVhbGl0eRgDIAEoDjIQLmZlZWQudjEuUXVhbGl0eRIOCgZyZWFzb24YBCABKAkiPwoETG9zdBIOCgZoYW5kbGUYASABKA0SDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBINCgVlcG9jaBgEIAEoBCI+CgNHYXASDgoGaGFuZGxlGAEgASgNEgwKBGZyb20YAiABKAQSCgoCdG8YAyABKAQSDQoFZXBvY2gYBCABKAQijgEKB1dlbGNvbWUSDwoHc2Vzc2lvbhgBIAEoCRIWCg5zZXJ2ZXJfdGltZV91cxgCIAEoAxIOCgZzZXJ2ZXIYAyABKAkSHwoGbGltaXRzGAQgASgLMg8uZmVlZC52MS5MaW1pdHMSFAoMaGVhcnRiZWF0X21zGAUgASgNEhMKC2NhZGVuY2VzX21zGAYgAygNIpEBCgZMaW1pdHMSGgoSY2xpZW50X2ZyYW1lX2J5dGVzGAEgASgNEhoKEnNlcnZlcl9mcmFtZV9ieXRlcxgCIAEoDRIVCg1zdWJzY3JpcHRpb25zGAMgASgNEhsKE3N5bWJvbHNfcGVyX3JlcXVlc3QYBCABKA0SGwoTcmVxdWVzdHNfcGVyX3NlY29uZBgFIAEoDSJyCgpTdWJzY3JpYmVkEigKC2luc3RydW1lbnRzGAEgAygLMhMuZmVlZC52MS5JbnN0cnVtZW50EikKB3Jlc3VsdHMYAiADKAsyGC5mZWVkLnYxLlN1YnNjcmliZVJlc3VsdBIPCgdwYXJ0aWFsGAMgASgIIsUBCgpJbnN0cnVtZW50Eg4KBnN5bWJvbBgBIAEoCRITCgtwcmljZV9zY2FsZRgCIAEoDRISCgpzaXplX3NjYWxlGAMgASgNEhIKCnByaWNlX3N0ZXAYBCABKAMSEQoJc2l6ZV9zdGVwGAUgASgDEhMKC2Rlc2NyaXB0aW9uGAYgASgJEgwKBGJhc2UYByABKAkSDQoFcXVvdGUYCCABKAkSDgoGc291cmNlGAkgASgJEhUKDXN0YXR1c19oYW5kbGUYCiABKA0icgoPU3Vic2NyaWJlUmVzdWx0Eg4KBnN5bWJvbBgBIAEoCRIPCgdjaGFubmVsGAIgASgJEg4KBmhhbmRsZRgDIAEoDRIgCgRjb2RlGAQgASgOMhIuZmVlZC52MS5FcnJvckNvZGUSDAoEdGV4dBgFIAEoCSIfCgxVbnN1YnNjcmliZWQSDwoHaGFuZGxlcxgBIAMoDSKDAQoFR3JhbnQSDwoHaGFuZGxlcxgBIAMoDRISCgpjYWRlbmNlX21zGAIgASgNEg0KBWRlcHRoGAMgASgNEhAKCGRlbGF5X21zGAQgASgNEiQKBnJlYXNvbhgFIAEoDjIULmZlZWQudjEuR3JhbnRSZWFzb24SDgoGcG9saWN5GAYgASgEIjYKBFBvbmcSFgoOY2xpZW50X3RpbWVfdXMYASABKAMSFgoOc2VydmVyX3RpbWVfdXMYAiABKAMiIwoJSGVhcnRiZWF0EhYKDnNlcnZlcl90aW1lX3VzGAEgASgDIkwKBkdvQXdheRIOCgZyZWFzb24YASABKAkSGAoQcmVjb25uZWN0X21pbl9tcxgCIAEoDRIYChByZWNvbm5lY3RfbWF4X21zGAMgASgNIjcKBUVycm9yEiAKBGNvZGUYASABKA4yEi5mZWVkLnYxLkVycm9yQ29kZRIMCgR0ZXh0GAIgASgJIiMKDVRva2VuRXhwaXJpbmcSEgoKZXhwaXJlc191cxgBIAEoAyKmAQoJUXVvdGVUZXh0Eg4KBnN5bWJvbBgBIAEoCRILCgNiaWQYAiABKAkSEAoIYmlkX3NpemUYAyABKAkSCwoDYXNrGAQgASgJEhAKCGFza19zaXplGAUgASgJEhUKDWV4Y2hhbmdlX3RpbWUYBiABKAkSEwoLaW5nZXN0X3RpbWUYByABKAkSEAoIc2VxdWVuY2UYCCABKAQSDQoFZXBvY2gYCSABKAQixQEKCVRyYWRlVGV4dBIOCgZzeW1ib2wYASABKAkSDQoFcHJpY2UYAiABKAkSDAoEc2l6ZRgDIAEoCRIRCglhZ2dyZXNzb3IYBCABKAkSFQoNZXhjaGFuZ2VfdGltZRgFIAEoCRITCgtpbmdlc3RfdGltZRgGIAEoCRIKCgJpZBgHIAEoBBIQCghzZXF1ZW5jZRgIIAEoBBINCgVlcG9jaBgJIAEoBBIMCgRraW5kGAogASgJEhEKCXJlZmVyc190bxgLIAEoBCpsCgpWaXNpYmlsaXR5EhoKFlZJU0lCSUxJVFlfVU5TUEVDSUZJRUQQABIUChBWSVNJQklMSVRZX1NIT1dOEAESFQoRVklTSUJJTElUWV9ISURERU4QAhIVChFWSVNJQklMSVRZX1BBVVNFRBADKjkKBFNpZGUSFAoQU0lERV9VTlNQRUNJRklFRBAAEgwKCFNJREVfQlVZEAESDQoJU0lERV9TRUxMEAIqXwoJVHJhZGVLaW5kEhoKFlRSQURFX0tJTkRfVU5TUEVDSUZJRUQQABIZChVUUkFERV9LSU5EX0NPUlJFQ1RJT04QARIbChdUUkFERV9LSU5EX0NBTkNFTExBVElPThACKl0KBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIPCgtTVFJFQU1fT1BFThABEhEKDVNUUkVBTV9DTE9TRUQQAhIXChNTVFJFQU1fQ0xPU0VEX1JFVFJZEAMqXAoHUXVhbGl0eRIXChNRVUFMSVRZX1VOU1BFQ0lGSUVEEAASDgoKUVVBTElUWV9PSxABEhMKD1FVQUxJVFlfU1VTUEVDVBACEhMKD1FVQUxJVFlfU1lOQ0lORxADKocBCgdUcmFkaW5nEhcKE1RSQURJTkdfVU5TUEVDSUZJRUQQABIQCgxUUkFESU5HX09QRU4QARISCg5UUkFESU5HX0hBTFRFRBACEhMKD1RSQURJTkdfQVVDVElPThADEhQKEFRSQURJTkdfUFJFX09QRU4QBBISCg5UUkFESU5HX0NMT1NFRBAFKscBCgtHcmFudFJlYXNvbhIcChhHUkFOVF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRHUkFOVF9SRUFTT05fUk9VTkRFRBABEhcKE0dSQU5UX1JFQVNPTl9QT0xJQ1kQAhIbChdHUkFOVF9SRUFTT05fQ09OR0VTVElPThADEhcKE0dSQU5UX1JFQVNPTl9ISURERU4QBBIXChNHUkFOVF9SRUFTT05fUEFVU0VEEAUSGAoUR1JBTlRfUkVBU09OX0RFRkFVTFQQBiqwAwoJRXJyb3JDb2RlEhoKFkVSUk9SX0NPREVfVU5TUEVDSUZJRUQQABIYChRFUlJPUl9DT0RFX01BTEZPUk1FRBABEh4KGkVSUk9SX0NPREVfVU5LTk9XTl9SRVFVRVNUEAISHQoZRVJST1JfQ09ERV9VTktOT1dOX1NZTUJPTBADEhcKE0VSUk9SX0NPREVfTk9fTUFUQ0gQBBIeChpFUlJPUl9DT0RFX1VOS05PV05fQ0hBTk5FTBAFEh0KGUVSUk9SX0NPREVfVU5LTk9XTl9IQU5ETEUQBhIlCiFFUlJPUl9DT0RFX1RPT19NQU5ZX1NVQlNDUklQVElPTlMQBxIfChtFUlJPUl9DT0RFX1RPT19NQU5ZX1NZTUJPTFMQCBIgChxFUlJPUl9DT0RFX1RPT19NQU5ZX1JFUVVFU1RTEAkSGAoURVJST1JfQ09ERV9CQURfVkFMVUUQChIbChdFUlJPUl9DT0RFX05PVF9FTlRJVExFRBALEhwKGEVSUk9SX0NPREVfTk9UX1NVUFBPUlRFRBAMEhcKE0VSUk9SX0NPREVfVE9PX0xBVEUQDUItWitnaXRodWIuY29tL2ZlZWRkL2ZlZWRkL3Byb3RvL2ZlZWQvdjE7ZmVlZHYxYgZwcm90bzM");
+  fileDesc("ChJmZWVkL3YxL2ZlZWQucHJvdG8SB2ZlZWQudjEikAIKC0NsaWVudEZyYW1lEgoKAmlkGAEgASgNEh8KBWhlbGxvGAIgASgLMg4uZmVlZC52MS5IZWxsb0gAEicKCXN1YnNjcmliZRgDIAEoCzISLmZlZWQudjEuU3Vic2NyaWJlSAASKwoLdW5zdWJzY3JpYmUYBCABKAsyFC5mZWVkLnYxLlVuc3Vic2NyaWJlSAASJAoIc2V0X3JhdGUYBSABKAsyEC5mZWVkLnYxLlNldFJhdGVIABIdCgRwaW5nGAYgASgLMg0uZmVlZC52MS5QaW5nSAASLgoNcmVmcmVzaF90b2tlbhgHIAEoCzIVLmZlZWQudjEuUmVmcmVzaFRva2VuSABCCQoHcmVxdWVzdCImCgVIZWxsbxINCgV0b2tlbhgBIAEoCRIOCgZjbGllbnQYAiABKAki6QEKCVN1YnNjcmliZRIPCgdzeW1ib2xzGAEgAygJEhAKCGNoYW5uZWxzGAIgAygJEhcKCmNhZGVuY2VfbXMYAyABKA1IAIgBARIUCgdoaXN0b3J5GAQgASgNSAGIAQESDQoFZGVwdGgYBSABKA0SEwoLcHJpY2VfZ3JvdXAYBiABKAMSEwoLYmFyX3NlY29uZHMYByABKA0SHwoGcmVzdW1lGAggAygLMg8uZmVlZC52MS5SZXN1bWUSFQoNdHJhZGVfc3VtbWFyeRgJIAEoCEINCgtfY2FkZW5jZV9tc0IKCghfaGlzdG9yeSJKCgZSZXN1bWUSDgoGc3ltYm9sGAEgASgJEg8KB2NoYW5uZWwYAiABKAkSDQoFZXBvY2gYAyABKAQSEAoIc2VxdWVuY2UYBCABKAQiMAoLVW5zdWJzY3JpYmUSDwoHaGFuZGxlcxgBIAMoDRIQCghwYXR0ZXJucxgCIAMoCSJrCgdTZXRSYXRlEg8KB2hhbmRsZXMYASADKA0SFwoKY2FkZW5jZV9tcxgCIAEoDUgAiAEBEicKCnZpc2liaWxpdHkYAyABKA4yEy5mZWVkLnYxLlZpc2liaWxpdHlCDQoLX2NhZGVuY2VfbXMiHgoEUGluZxIWCg5jbGllbnRfdGltZV91cxgBIAEoAyIdCgxSZWZyZXNoVG9rZW4SDQoFdG9rZW4YASABKAkipQgKC1NlcnZlckZyYW1lEh4KBnF1b3RlcxgBIAMoCzIOLmZlZWQudjEuUXVvdGUSHgoGdHJhZGVzGAIgAygLMg4uZmVlZC52MS5UcmFkZRIcCgVib29rcxgDIAMoCzINLmZlZWQudjEuQm9vaxIaCgRiYXJzGAQgAygLMgwuZmVlZC52MS5CYXISHQoFc3RhdHMYBSADKAsyDi5mZWVkLnYxLlN0YXRzEiEKCHN0YXR1c2VzGAYgAygLMg8uZmVlZC52MS5TdGF0dXMSEwoLY3V0X3RpbWVfdXMYByABKAYSEQoJY29uZmxhdGVkGAggASgNEi4KD3NvdXJjZV9zdGF0dXNlcxgJIAMoCzIVLmZlZWQudjEuU291cmNlU3RhdHVzEh0KBmxvc3NlcxgKIAMoCzINLmZlZWQudjEuTG9zdBIaCgRnYXBzGAsgAygLMgwuZmVlZC52MS5HYXASDwoHcGFydGlhbBgMIAEoCBIuCg90cmFkZV9zdW1tYXJpZXMYDSADKAsyFS5mZWVkLnYxLlRyYWRlU3VtbWFyeRIQCghyZXBseV90bxgQIAEoDRIhCgd3ZWxjb21lGBEgASgLMhAuZmVlZC52MS5XZWxjb21lEicKCnN1YnNjcmliZWQYEiABKAsyEy5mZWVkLnYxLlN1YnNjcmliZWQSKwoMdW5zdWJzY3JpYmVkGBMgASgLMhUuZmVlZC52MS5VbnN1YnNjcmliZWQSHgoGZ3JhbnRzGBQgAygLMg4uZmVlZC52MS5HcmFudBIbCgRwb25nGBUgASgLMg0uZmVlZC52MS5Qb25nEiUKCWhlYXJ0YmVhdBgWIAEoCzISLmZlZWQudjEuSGVhcnRiZWF0Eh8KBmdvYXdheRgXIAEoCzIPLmZlZWQudjEuR29Bd2F5Eh0KBWVycm9yGBggASgLMg4uZmVlZC52MS5FcnJvchIuCg50b2tlbl9leHBpcmluZxgZIAEoCzIWLmZlZWQudjEuVG9rZW5FeHBpcmluZxIoCgtpbnN0cnVtZW50cxgaIAMoCzITLmZlZWQudjEuSW5zdHJ1bWVudBInCgtxdW90ZV90ZXh0cxgoIAMoCzISLmZlZWQudjEuUXVvdGVUZXh0EicKC3RyYWRlX3RleHRzGCkgAygLMhIuZmVlZC52MS5UcmFkZVRleHQSJQoKYm9va190ZXh0cxgqIAMoCzIRLmZlZWQudjEuQm9va1RleHQSIwoJYmFyX3RleHRzGCsgAygLMhAuZmVlZC52MS5CYXJUZXh0EicKC3N0YXRzX3RleHRzGCwgAygLMhIuZmVlZC52MS5TdGF0c1RleHQSNgoTdHJhZGVfc3VtbWFyeV90ZXh0cxgtIAMoCzIZLmZlZWQudjEuVHJhZGVTdW1tYXJ5VGV4dCK0AQoFUXVvdGUSDgoGaGFuZGxlGAEgASgNEgsKA2JpZBgCIAEoEhIQCghiaWRfc2l6ZRgDIAEoEhILCgNhc2sYBCABKBISEAoIYXNrX3NpemUYBSABKBISDgoGYWdlX21zGAYgASgNEhIKCnRyYW5zaXRfbXMYByABKBESEAoDaGFzGAggASgNSACIAQESEAoIc2VxdWVuY2UYCSABKAQSDQoFZXBvY2gYCiABKARCBgoEX2hhcyLmAQoFVHJhZGUSDgoGaGFuZGxlGAEgASgNEg0KBXByaWNlGAIgASgSEgwKBHNpemUYAyABKAQSIAoJYWdncmVzc29yGAQgASgOMg0uZmVlZC52MS5TaWRlEhgKEGV4Y2hhbmdlX3RpbWVfdXMYBSABKBISEgoKdHJhbnNpdF9tcxgGIAEoEhIKCgJpZBgHIAEoEhIgCgRraW5kGAggASgOMhIuZmVlZC52MS5UcmFkZUtpbmQSEQoJcmVmZXJzX3RvGAkgASgEEhAKCHNlcXVlbmNlGAogASgEEg0KBWVwb2NoGAsgASgEIqwBCgRCb29rEg4KBmhhbmRsZRgBIAEoDRIMCgRiaWRzGAIgAygSEgwKBGFza3MYAyADKBISDgoGYWdlX21zGAQgASgNEhIKCnRyYW5zaXRfbXMYBSABKBESDwoHcGFydGlhbBgGIAEoCBIQCghzZXF1ZW5jZRgHIAEoBBINCgVlcG9jaBgIIAEoBBIVCghjaGVja3N1bRgJIAEoB0gAiAEBQgsKCV9jaGVja3N1bSKsAQoMVHJhZGVTdW1tYXJ5Eg4KBmhhbmRsZRgBIAEoDRIMCgRsYXN0GAIgASgSEgwKBGhpZ2gYAyABKBISCwoDbG93GAQgASgSEg4KBnZvbHVtZRgFIAEoEhIOCgZ0cmFkZXMYBiABKAQSDgoGYWdlX21zGAcgASgNEhIKCnRyYW5zaXRfbXMYCCABKBESEAoIc2VxdWVuY2UYCSABKAQSDQoFZXBvY2gYCiABKAQiwAEKA0JhchIOCgZoYW5kbGUYASABKA0SDAoEb3BlbhgCIAEoEhIMCgRoaWdoGAMgASgSEgsKA2xvdxgEIAEoEhINCgVjbG9zZRgFIAEoEhIOCgZ2b2x1bWUYBiABKBISDgoGdHJhZGVzGAcgASgSEgwKBHZ3YXAYCCABKBISDwoHc3RhcnRfcxgJIAEoAxIOCgZjbG9zZWQYCiABKAgSDgoGYWdlX21zGAsgASgNEhIKCnRyYW5zaXRfbXMYDCABKBEijQQKBVN0YXRzEg4KBmhhbmRsZRgBIAEoDRIMCgRsYXN0GAIgASgSEgwKBG9wZW4YAyABKBISDAoEaGlnaBgEIAEoEhILCgNsb3cYBSABKBISDgoGdm9sdW1lGAYgASgSEg4KBnRyYWRlcxgHIAEoEhIMCgR2d2FwGAggASgSEg4KBmFnZV9tcxgJIAEoDRISCgp0cmFuc2l0X21zGAogASgREhQKDHNlc3Npb25fb3BlbhgLIAEoEhIUCgxzZXNzaW9uX2hpZ2gYDCABKBISEwoLc2Vzc2lvbl9sb3cYDSABKBISFgoOc2Vzc2lvbl92b2x1bWUYDiABKBISFgoOc2Vzc2lvbl90cmFkZXMYDyABKBISDAoEZnVsbBgQIAEoCBIUCgxzZXNzaW9uX3Z3YXAYESABKBISFwoPc2Vzc2lvbl9zdGFydF9zGBIgASgSEhAKCHR1cm5vdmVyGBMgASgJEhgKEHNlc3Npb25fdHVybm92ZXIYFCABKAkSEAoDaGFzGBUgASgNSACIAQESFgoOcHJldmlvdXNfY2xvc2UYFiABKBISEgoKc2V0dGxlbWVudBgXIAEoEhIMCgRtYXJrGBggASgSEg0KBWluZGV4GBkgASgSEhUKDW9wZW5faW50ZXJlc3QYGiABKBISFwoPZnVuZGluZ19yYXRlX2U4GBsgASgSQgYKBF9oYXMijwEKBlN0YXR1cxIOCgZoYW5kbGUYASABKA0SHwoGc3RyZWFtGAIgASgOMg8uZmVlZC52MS5TdHJlYW0SIQoHcXVhbGl0eRgDIAEoDjIQLmZlZWQudjEuUXVhbGl0eRIhCgd0cmFkaW5nGAQgASgOMhAuZmVlZC52MS5UcmFkaW5nEg4KBnJlYXNvbhgFIAEoCSJyCgxTb3VyY2VTdGF0dXMSDgoGc291cmNlGAEgASgJEh8KBnN0cmVhbRgCIAEoDjIPLmZlZWQudjEuU3RyZWFtEiEKB3F1YWxpdHkYAyABKA4yEC5mZWVkLnYxLlF1YWxpdHkSDgoGcmVhc29uGAQgASgJIj8KBExvc3QSDgoGaGFuZGxlGAEgASgNEgwKBGZyb20YAiABKAQSCgoCdG8YAyABKAQSDQoFZXBvY2gYBCABKAQiUQoDR2FwEg4KBmhhbmRsZRgBIAEoDRIMCgRmcm9tGAIgASgEEgoKAnRvGAMgASgEEg0KBWVwb2NoGAQgASgEEhEKCXJlY292ZXJlZBgFIAEoCCKOAQoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgJEhYKDnNlcnZlcl90aW1lX3VzGAIgASgDEg4KBnNlcnZlchgDIAEoCRIfCgZsaW1pdHMYBCABKAsyDy5mZWVkLnYxLkxpbWl0cxIUCgxoZWFydGJlYXRfbXMYBSABKA0SEwoLY2FkZW5jZXNfbXMYBiADKA0ikQEKBkxpbWl0cxIaChJjbGllbnRfZnJhbWVfYnl0ZXMYASABKA0SGgoSc2VydmVyX2ZyYW1lX2J5dGVzGAIgASgNEhUKDXN1YnNjcmlwdGlvbnMYAyABKA0SGwoTc3ltYm9sc19wZXJfcmVxdWVzdBgEIAEoDRIbChNyZXF1ZXN0c19wZXJfc2Vjb25kGAUgASgNInIKClN1YnNjcmliZWQSKAoLaW5zdHJ1bWVudHMYASADKAsyEy5mZWVkLnYxLkluc3RydW1lbnQSKQoHcmVzdWx0cxgCIAMoCzIYLmZlZWQudjEuU3Vic2NyaWJlUmVzdWx0Eg8KB3BhcnRpYWwYAyABKAgimAIKCkluc3RydW1lbnQSDgoGc3ltYm9sGAEgASgJEhMKC3ByaWNlX3NjYWxlGAIgASgNEhIKCnNpemVfc2NhbGUYAyABKA0SEgoKcHJpY2Vfc3RlcBgEIAEoAxIRCglzaXplX3N0ZXAYBSABKAMSEwoLZGVzY3JpcHRpb24YBiABKAkSDAoEYmFzZRgHIAEoCRINCgVxdW90ZRgIIAEoCRIOCgZzb3VyY2UYCSABKAkSFQoNc3RhdHVzX2hhbmRsZRgKIAEoDRITCgthc3NldF9jbGFzcxgLIAEoCRIXCg9zZXNzaW9uX3N0YXJ0X3MYDCABKAUSEQoJdGltZV96b25lGA0gASgJEhAKCGRlbGlzdGVkGA4gASgIIs4BCg9TdWJzY3JpYmVSZXN1bHQSDgoGc3ltYm9sGAEgASgJEg8KB2NoYW5uZWwYAiABKAkSDgoGaGFuZGxlGAMgASgNEiAKBGNvZGUYBCABKA4yEi5mZWVkLnYxLkVycm9yQ29kZRIMCgR0ZXh0GAUgASgJEg0KBWRlcHRoGAYgASgNEhMKC3ByaWNlX2dyb3VwGAcgASgDEhMKC2Jhcl9zZWNvbmRzGAggASgNEhUKDXRyYWRlX3N1bW1hcnkYCSABKAgSCgoCYnkYCiABKAkiHwoMVW5zdWJzY3JpYmVkEg8KB2hhbmRsZXMYASADKA0igwEKBUdyYW50Eg8KB2hhbmRsZXMYASADKA0SEgoKY2FkZW5jZV9tcxgCIAEoDRINCgVkZXB0aBgDIAEoDRIQCghkZWxheV9tcxgEIAEoDRIkCgZyZWFzb24YBSABKA4yFC5mZWVkLnYxLkdyYW50UmVhc29uEg4KBnBvbGljeRgGIAEoBCI2CgRQb25nEhYKDmNsaWVudF90aW1lX3VzGAEgASgDEhYKDnNlcnZlcl90aW1lX3VzGAIgASgDIiMKCUhlYXJ0YmVhdBIWCg5zZXJ2ZXJfdGltZV91cxgBIAEoAyJMCgZHb0F3YXkSDgoGcmVhc29uGAEgASgJEhgKEHJlY29ubmVjdF9taW5fbXMYAiABKA0SGAoQcmVjb25uZWN0X21heF9tcxgDIAEoDSI3CgVFcnJvchIgCgRjb2RlGAEgASgOMhIuZmVlZC52MS5FcnJvckNvZGUSDAoEdGV4dBgCIAEoCSIjCg1Ub2tlbkV4cGlyaW5nEhIKCmV4cGlyZXNfdXMYASABKAMipgEKCVF1b3RlVGV4dBIOCgZzeW1ib2wYASABKAkSCwoDYmlkGAIgASgJEhAKCGJpZF9zaXplGAMgASgJEgsKA2FzaxgEIAEoCRIQCghhc2tfc2l6ZRgFIAEoCRIVCg1leGNoYW5nZV90aW1lGAYgASgJEhMKC2luZ2VzdF90aW1lGAcgASgJEhAKCHNlcXVlbmNlGAggASgEEg0KBWVwb2NoGAkgASgEIsUBCglUcmFkZVRleHQSDgoGc3ltYm9sGAEgASgJEg0KBXByaWNlGAIgASgJEgwKBHNpemUYAyABKAkSEQoJYWdncmVzc29yGAQgASgJEhUKDWV4Y2hhbmdlX3RpbWUYBSABKAkSEwoLaW5nZXN0X3RpbWUYBiABKAkSCgoCaWQYByABKAQSEAoIc2VxdWVuY2UYCCABKAQSDQoFZXBvY2gYCSABKAQSDAoEa2luZBgKIAEoCRIRCglyZWZlcnNfdG8YCyABKAQi8gEKCEJvb2tUZXh0Eg4KBnN5bWJvbBgBIAEoCRIQCghzbmFwc2hvdBgCIAEoCBIPCgdwYXJ0aWFsGAMgASgIEiAKBGJpZHMYBCADKAsyEi5mZWVkLnYxLkxldmVsVGV4dBIgCgRhc2tzGAUgAygLMhIuZmVlZC52MS5MZXZlbFRleHQSFQoNZXhjaGFuZ2VfdGltZRgGIAEoCRITCgtpbmdlc3RfdGltZRgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBINCgVlcG9jaBgJIAEoBBINCgVkZXB0aBgKIAEoDRITCgtwcmljZV9ncm91cBgLIAEoCSIoCglMZXZlbFRleHQSDQoFcHJpY2UYASABKAkSDAoEc2l6ZRgCIAEoCSK4AQoQVHJhZGVTdW1tYXJ5VGV4dBIOCgZzeW1ib2wYASABKAkSDgoGdHJhZGVzGAIgASgEEg4KBnZvbHVtZRgDIAEoCRIMCgRoaWdoGAQgASgJEgsKA2xvdxgFIAEoCRIMCgRsYXN0GAYgASgJEhUKDWV4Y2hhbmdlX3RpbWUYByABKAkSEwoLaW5nZXN0X3RpbWUYCCABKAkSEAoIc2VxdWVuY2UYCSABKAQSDQoFZXBvY2gYCiABKAQi3wEKB0JhclRleHQSDgoGc3ltYm9sGAEgASgJEhMKC2Jhcl9zZWNvbmRzGAIgASgNEg0KBXN0YXJ0GAMgASgJEgwKBG9wZW4YBCABKAkSDAoEaGlnaBgFIAEoCRILCgNsb3cYBiABKAkSDQoFY2xvc2UYByABKAkSDgoGdm9sdW1lGAggASgJEg4KBnRyYWRlcxgJIAEoBBIMCgR2d2FwGAogASgJEg4KBmNsb3NlZBgLIAEoCBIVCg1leGNoYW5nZV90aW1lGAwgASgJEhMKC2luZ2VzdF90aW1lGA0gASgJIqoCCglTdGF0c1RleHQSDgoGc3ltYm9sGAEgASgJEgwKBGxhc3QYAiABKAkSIAoDZGF5GAMgASgLMhMuZmVlZC52MS5XaW5kb3dUZXh0EiQKB3Nlc3Npb24YBCABKAsyEy5mZWVkLnYxLldpbmRvd1RleHQSFQoNc2Vzc2lvbl9zdGFydBgFIAEoCRIWCg5wcmV2aW91c19jbG9zZRgGIAEoCRISCgpzZXR0bGVtZW50GAcgASgJEgwKBG1hcmsYCCABKAkSDQoFaW5kZXgYCSABKAkSFQoNb3Blbl9pbnRlcmVzdBgKIAEoCRIUCgxmdW5kaW5nX3JhdGUYCyABKAkSFQoNZXhjaGFuZ2VfdGltZRgMIAEoCRITCgtpbmdlc3RfdGltZRgNIAEoCSKFAQoKV2luZG93VGV4dBIMCgRvcGVuGAEgASgJEgwKBGhpZ2gYAiABKAkSCwoDbG93GAMgASgJEg4KBmNoYW5nZRgEIAEoCRIOCgZ2b2x1bWUYBSABKAkSEAoIdHVybm92ZXIYBiABKAkSDAoEdndhcBgHIAEoCRIOCgZ0cmFkZXMYCCABKAQqbAoKVmlzaWJpbGl0eRIaChZWSVNJQklMSVRZX1VOU1BFQ0lGSUVEEAASFAoQVklTSUJJTElUWV9TSE9XThABEhUKEVZJU0lCSUxJVFlfSElEREVOEAISFQoRVklTSUJJTElUWV9QQVVTRUQQAyo5CgRTaWRlEhQKEFNJREVfVU5TUEVDSUZJRUQQABIMCghTSURFX0JVWRABEg0KCVNJREVfU0VMTBACKl8KCVRyYWRlS2luZBIaChZUUkFERV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVVFJBREVfS0lORF9DT1JSRUNUSU9OEAESGwoXVFJBREVfS0lORF9DQU5DRUxMQVRJT04QAipdCgZTdHJlYW0SFgoSU1RSRUFNX1VOU1BFQ0lGSUVEEAASDwoLU1RSRUFNX09QRU4QARIRCg1TVFJFQU1fQ0xPU0VEEAISFwoTU1RSRUFNX0NMT1NFRF9SRVRSWRADKlwKB1F1YWxpdHkSFwoTUVVBTElUWV9VTlNQRUNJRklFRBAAEg4KClFVQUxJVFlfT0sQARITCg9RVUFMSVRZX1NVU1BFQ1QQAhITCg9RVUFMSVRZX1NZTkNJTkcQAyqHAQoHVHJhZGluZxIXChNUUkFESU5HX1VOU1BFQ0lGSUVEEAASEAoMVFJBRElOR19PUEVOEAESEgoOVFJBRElOR19IQUxURUQQAhITCg9UUkFESU5HX0FVQ1RJT04QAxIUChBUUkFESU5HX1BSRV9PUEVOEAQSEgoOVFJBRElOR19DTE9TRUQQBSrHAQoLR3JhbnRSZWFzb24SHAoYR1JBTlRfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUR1JBTlRfUkVBU09OX1JPVU5ERUQQARIXChNHUkFOVF9SRUFTT05fUE9MSUNZEAISGwoXR1JBTlRfUkVBU09OX0NPTkdFU1RJT04QAxIXChNHUkFOVF9SRUFTT05fSElEREVOEAQSFwoTR1JBTlRfUkVBU09OX1BBVVNFRBAFEhgKFEdSQU5UX1JFQVNPTl9ERUZBVUxUEAYqsAMKCUVycm9yQ29kZRIaChZFUlJPUl9DT0RFX1VOU1BFQ0lGSUVEEAASGAoURVJST1JfQ09ERV9NQUxGT1JNRUQQARIeChpFUlJPUl9DT0RFX1VOS05PV05fUkVRVUVTVBACEh0KGUVSUk9SX0NPREVfVU5LTk9XTl9TWU1CT0wQAxIXChNFUlJPUl9DT0RFX05PX01BVENIEAQSHgoaRVJST1JfQ09ERV9VTktOT1dOX0NIQU5ORUwQBRIdChlFUlJPUl9DT0RFX1VOS05PV05fSEFORExFEAYSJQohRVJST1JfQ09ERV9UT09fTUFOWV9TVUJTQ1JJUFRJT05TEAcSHwobRVJST1JfQ09ERV9UT09fTUFOWV9TWU1CT0xTEAgSIAocRVJST1JfQ09ERV9UT09fTUFOWV9SRVFVRVNUUxAJEhgKFEVSUk9SX0NPREVfQkFEX1ZBTFVFEAoSGwoXRVJST1JfQ09ERV9OT1RfRU5USVRMRUQQCxIcChhFUlJPUl9DT0RFX05PVF9TVVBQT1JURUQQDBIXChNFUlJPUl9DT0RFX1RPT19MQVRFEA1CLVorZ2l0aHViLmNvbS9mZWVkZC9mZWVkZC9wcm90by9mZWVkL3YxO2ZlZWR2MWIGcHJvdG8z");
 
 /**
  * @generated from message feed.v1.ClientFrame
@@ -109,7 +109,8 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
  */
 export type Subscribe = Message<"feed.v1.Subscribe"> & {
   /**
-   * Instruments "venue:SYMBOL", or patterns with * ("binance:*USDT").
+   * Instruments "venue:SYMBOL", patterns with * ("binance:*USDT"), or named lists ("@majors"). What comes to fit
+   * a pattern or a list later joins by itself.
    *
    * @generated from field: repeated string symbols = 1;
    */
@@ -145,14 +146,15 @@ export type Subscribe = Message<"feed.v1.Subscribe"> & {
   depth: number;
 
   /**
-   * Width of a price group of a book, in scaled price units; 0: levels as they are.
+   * Width of a price group of a book, in scaled price units: 1, 2 or 5 times a power of ten. Needs a depth.
+   * 0: levels as they are.
    *
    * @generated from field: int64 price_group = 6;
    */
   priceGroup: bigint;
 
   /**
-   * Length of a bar in seconds.
+   * Length of a bar in seconds: 1, 60, 300, 900, 3600 or 86400. 0: 60.
    *
    * @generated from field: uint32 bar_seconds = 7;
    */
@@ -164,6 +166,13 @@ export type Subscribe = Message<"feed.v1.Subscribe"> & {
    * @generated from field: repeated feed.v1.Resume resume = 8;
    */
   resume: Resume[];
+
+  /**
+   * Trades as one row a cut that sums them up, for those who show no tape.
+   *
+   * @generated from field: bool trade_summary = 9;
+   */
+  tradeSummary: boolean;
 };
 
 /**
@@ -210,11 +219,18 @@ export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
  */
 export type Unsubscribe = Message<"feed.v1.Unsubscribe"> & {
   /**
-   * None means all.
+   * None, and no patterns: all of both.
    *
    * @generated from field: repeated uint32 handles = 1;
    */
   handles: number[];
+
+  /**
+   * Patterns and lists that nothing more is to join, as they were subscribed. What has joined stays.
+   *
+   * @generated from field: repeated string patterns = 2;
+   */
+  patterns: string[];
 };
 
 /**
@@ -366,6 +382,11 @@ export type ServerFrame = Message<"feed.v1.ServerFrame"> & {
   partial: boolean;
 
   /**
+   * @generated from field: repeated feed.v1.TradeSummary trade_summaries = 13;
+   */
+  tradeSummaries: TradeSummary[];
+
+  /**
    * Answers and notices. reply_to repeats the id of the ClientFrame that is answered.
    *
    * @generated from field: uint32 reply_to = 16;
@@ -434,6 +455,26 @@ export type ServerFrame = Message<"feed.v1.ServerFrame"> & {
    * @generated from field: repeated feed.v1.TradeText trade_texts = 41;
    */
   tradeTexts: TradeText[];
+
+  /**
+   * @generated from field: repeated feed.v1.BookText book_texts = 42;
+   */
+  bookTexts: BookText[];
+
+  /**
+   * @generated from field: repeated feed.v1.BarText bar_texts = 43;
+   */
+  barTexts: BarText[];
+
+  /**
+   * @generated from field: repeated feed.v1.StatsText stats_texts = 44;
+   */
+  statsTexts: StatsText[];
+
+  /**
+   * @generated from field: repeated feed.v1.TradeSummaryText trade_summary_texts = 45;
+   */
+  tradeSummaryTexts: TradeSummaryText[];
 };
 
 /**
@@ -596,9 +637,10 @@ export const TradeSchema: GenMessage<Trade> = /*@__PURE__*/
   messageDesc(file_feed_v1_feed, 10);
 
 /**
- * Levels are pairs of price and size, prices as differences to the pair before within the list. In a
- * row with a sequence they are the whole view; in one without they replace the levels that they name,
- * and a size of 0 removes one.
+ * Levels are pairs of price and size, best first, each price as the difference to the one before within its list
+ * (the first one from zero), sizes as they are. In a row with a sequence they are the whole view, or a part of it; in
+ * one without they replace the levels that they name, and a size of 0 removes one. A view that was given in
+ * parts is whole with the first row that is not partial.
  *
  * @generated from message feed.v1.Book
  */
@@ -619,6 +661,8 @@ export type Book = Message<"feed.v1.Book"> & {
   asks: bigint[];
 
   /**
+   * As in Quote.
+   *
    * @generated from field: uint32 age_ms = 4;
    */
   ageMs: number;
@@ -629,13 +673,15 @@ export type Book = Message<"feed.v1.Book"> & {
   transitMs: number;
 
   /**
-   * More parts of this full view follow.
+   * More parts of this full view follow; each carries the sequence.
    *
    * @generated from field: bool partial = 6;
    */
   partial: boolean;
 
   /**
+   * Full rows only: epoch and number of the newest book event in it.
+   *
    * @generated from field: uint64 sequence = 7;
    */
   sequence: bigint;
@@ -661,7 +707,80 @@ export const BookSchema: GenMessage<Book> = /*@__PURE__*/
   messageDesc(file_feed_v1_feed, 11);
 
 /**
- * Prices other than open are differences to open. A row with a sequence is full.
+ * Sums up the trades since the row before of the same handle, so that the volumes and counts of all rows add up to
+ * those of the tape. Always whole.
+ *
+ * @generated from message feed.v1.TradeSummary
+ */
+export type TradeSummary = Message<"feed.v1.TradeSummary"> & {
+  /**
+   * @generated from field: uint32 handle = 1;
+   */
+  handle: number;
+
+  /**
+   * @generated from field: sint64 last = 2;
+   */
+  last: bigint;
+
+  /**
+   * Differences to last.
+   *
+   * @generated from field: sint64 high = 3;
+   */
+  high: bigint;
+
+  /**
+   * @generated from field: sint64 low = 4;
+   */
+  low: bigint;
+
+  /**
+   * @generated from field: sint64 volume = 5;
+   */
+  volume: bigint;
+
+  /**
+   * @generated from field: uint64 trades = 6;
+   */
+  trades: bigint;
+
+  /**
+   * As in Quote, of the last trade.
+   *
+   * @generated from field: uint32 age_ms = 7;
+   */
+  ageMs: number;
+
+  /**
+   * @generated from field: sint32 transit_ms = 8;
+   */
+  transitMs: number;
+
+  /**
+   * Number of the last trade.
+   *
+   * @generated from field: uint64 sequence = 9;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: uint64 epoch = 10;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message feed.v1.TradeSummary.
+ * Use `create(TradeSummarySchema)` to create a new message.
+ */
+export const TradeSummarySchema: GenMessage<TradeSummary> = /*@__PURE__*/
+  messageDesc(file_feed_v1_feed, 12);
+
+/**
+ * A row with a start is full: it begins a bar, or states one anew, and replaces what was known of the bar with that
+ * start. There, high, low, close and vwap are differences to open. A row without a start changes the
+ * handle's newest bar: every number in it is added.
  *
  * @generated from message feed.v1.Bar
  */
@@ -709,26 +828,30 @@ export type Bar = Message<"feed.v1.Bar"> & {
   vwap: bigint;
 
   /**
-   * Start of the bar in seconds since the Unix epoch, as the difference to the bar before.
+   * Seconds since the Unix epoch.
    *
-   * @generated from field: sint64 start_s = 9;
+   * @generated from field: int64 start_s = 9;
    */
   startS: bigint;
 
   /**
+   * The bar's time is over. It may come again all the same, full and closed, when a trade comes late or is mended.
+   *
    * @generated from field: bool closed = 10;
    */
   closed: boolean;
 
   /**
-   * @generated from field: uint64 sequence = 11;
+   * As in Quote, of the newest trade.
+   *
+   * @generated from field: uint32 age_ms = 11;
    */
-  sequence: bigint;
+  ageMs: number;
 
   /**
-   * @generated from field: uint64 epoch = 12;
+   * @generated from field: sint32 transit_ms = 12;
    */
-  epoch: bigint;
+  transitMs: number;
 };
 
 /**
@@ -736,11 +859,11 @@ export type Bar = Message<"feed.v1.Bar"> & {
  * Use `create(BarSchema)` to create a new message.
  */
 export const BarSchema: GenMessage<Bar> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 12);
+  messageDesc(file_feed_v1_feed, 13);
 
 /**
- * Statistics over the rolling day and the session. A row with a sequence is full, others are
- * differences.
+ * Statistics over the rolling 24 hours (to the minute) and the trading session. In a full row every field is meant from
+ * zero; in any other, numbers are added to the row before, and has and the texts replace it where they are present.
  *
  * @generated from message feed.v1.Stats
  */
@@ -751,24 +874,24 @@ export type Stats = Message<"feed.v1.Stats"> & {
   handle: number;
 
   /**
-   * @generated from field: sint64 open = 2;
+   * @generated from field: sint64 last = 2;
+   */
+  last: bigint;
+
+  /**
+   * @generated from field: sint64 open = 3;
    */
   open: bigint;
 
   /**
-   * @generated from field: sint64 high = 3;
+   * @generated from field: sint64 high = 4;
    */
   high: bigint;
 
   /**
-   * @generated from field: sint64 low = 4;
+   * @generated from field: sint64 low = 5;
    */
   low: bigint;
-
-  /**
-   * @generated from field: sint64 last = 5;
-   */
-  last: bigint;
 
   /**
    * @generated from field: sint64 volume = 6;
@@ -776,11 +899,9 @@ export type Stats = Message<"feed.v1.Stats"> & {
   volume: bigint;
 
   /**
-   * Price times size; decimal text, since it outgrows 64 bits.
-   *
-   * @generated from field: string turnover = 7;
+   * @generated from field: sint64 trades = 7;
    */
-  turnover: string;
+  trades: bigint;
 
   /**
    * @generated from field: sint64 vwap = 8;
@@ -788,49 +909,108 @@ export type Stats = Message<"feed.v1.Stats"> & {
   vwap: bigint;
 
   /**
-   * @generated from field: sint64 trades = 9;
-   */
-  trades: bigint;
-
-  /**
-   * @generated from field: sint64 previous_close = 10;
-   */
-  previousClose: bigint;
-
-  /**
-   * @generated from field: sint64 mark = 11;
-   */
-  mark: bigint;
-
-  /**
-   * @generated from field: sint64 index = 12;
-   */
-  index: bigint;
-
-  /**
-   * @generated from field: sint64 open_interest = 13;
-   */
-  openInterest: bigint;
-
-  /**
-   * @generated from field: sint64 funding_rate_e8 = 14;
-   */
-  fundingRateE8: bigint;
-
-  /**
-   * @generated from field: uint32 age_ms = 15;
+   * As in Quote, of the newest trade or statement.
+   *
+   * @generated from field: uint32 age_ms = 9;
    */
   ageMs: number;
 
   /**
-   * @generated from field: uint64 sequence = 16;
+   * @generated from field: sint32 transit_ms = 10;
    */
-  sequence: bigint;
+  transitMs: number;
 
   /**
-   * @generated from field: uint64 epoch = 17;
+   * @generated from field: sint64 session_open = 11;
    */
-  epoch: bigint;
+  sessionOpen: bigint;
+
+  /**
+   * @generated from field: sint64 session_high = 12;
+   */
+  sessionHigh: bigint;
+
+  /**
+   * @generated from field: sint64 session_low = 13;
+   */
+  sessionLow: bigint;
+
+  /**
+   * @generated from field: sint64 session_volume = 14;
+   */
+  sessionVolume: bigint;
+
+  /**
+   * @generated from field: sint64 session_trades = 15;
+   */
+  sessionTrades: bigint;
+
+  /**
+   * @generated from field: bool full = 16;
+   */
+  full: boolean;
+
+  /**
+   * @generated from field: sint64 session_vwap = 17;
+   */
+  sessionVwap: bigint;
+
+  /**
+   * When the session began, in seconds since the Unix epoch.
+   *
+   * @generated from field: sint64 session_start_s = 18;
+   */
+  sessionStartS: bigint;
+
+  /**
+   * Price times size in decimal text, since it outgrows 64 bits.
+   *
+   * @generated from field: string turnover = 19;
+   */
+  turnover: string;
+
+  /**
+   * @generated from field: string session_turnover = 20;
+   */
+  sessionTurnover: string;
+
+  /**
+   * What the venue states. Which of these exist: bit 0 previous_close, 1 settlement, 2 mark, 3 index,
+   * 4 open_interest, 5 funding_rate_e8. Never a difference.
+   *
+   * @generated from field: optional uint32 has = 21;
+   */
+  has?: number | undefined;
+
+  /**
+   * @generated from field: sint64 previous_close = 22;
+   */
+  previousClose: bigint;
+
+  /**
+   * @generated from field: sint64 settlement = 23;
+   */
+  settlement: bigint;
+
+  /**
+   * @generated from field: sint64 mark = 24;
+   */
+  mark: bigint;
+
+  /**
+   * @generated from field: sint64 index = 25;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: sint64 open_interest = 26;
+   */
+  openInterest: bigint;
+
+  /**
+   * @generated from field: sint64 funding_rate_e8 = 27;
+   */
+  fundingRateE8: bigint;
 };
 
 /**
@@ -838,7 +1018,7 @@ export type Stats = Message<"feed.v1.Stats"> & {
  * Use `create(StatsSchema)` to create a new message.
  */
 export const StatsSchema: GenMessage<Stats> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 13);
+  messageDesc(file_feed_v1_feed, 14);
 
 /**
  * Always whole. Comes for every instrument of which any channel is subscribed, at once when it
@@ -878,7 +1058,7 @@ export type Status = Message<"feed.v1.Status"> & {
  * Use `create(StatusSchema)` to create a new message.
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 14);
+  messageDesc(file_feed_v1_feed, 15);
 
 /**
  * Speaks for every instrument whose Instrument.source it names.
@@ -912,7 +1092,7 @@ export type SourceStatus = Message<"feed.v1.SourceStatus"> & {
  * Use `create(SourceStatusSchema)` to create a new message.
  */
 export const SourceStatusSchema: GenMessage<SourceStatus> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 15);
+  messageDesc(file_feed_v1_feed, 16);
 
 /**
  * Events that this client will not get because it was too slow for the log that keeps them.
@@ -946,10 +1126,10 @@ export type Lost = Message<"feed.v1.Lost"> & {
  * Use `create(LostSchema)` to create a new message.
  */
 export const LostSchema: GenMessage<Lost> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 16);
+  messageDesc(file_feed_v1_feed, 17);
 
 /**
- * Events that never reached feedd.
+ * Events that are not in this server's log: they never reached it, or are older than it.
  *
  * @generated from message feed.v1.Gap
  */
@@ -973,6 +1153,13 @@ export type Gap = Message<"feed.v1.Gap"> & {
    * @generated from field: uint64 epoch = 4;
    */
   epoch: bigint;
+
+  /**
+   * They were fetched from the stream, and follow.
+   *
+   * @generated from field: bool recovered = 5;
+   */
+  recovered: boolean;
 };
 
 /**
@@ -980,7 +1167,7 @@ export type Gap = Message<"feed.v1.Gap"> & {
  * Use `create(GapSchema)` to create a new message.
  */
 export const GapSchema: GenMessage<Gap> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 17);
+  messageDesc(file_feed_v1_feed, 18);
 
 /**
  * @generated from message feed.v1.Welcome
@@ -1028,7 +1215,7 @@ export type Welcome = Message<"feed.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 18);
+  messageDesc(file_feed_v1_feed, 19);
 
 /**
  * @generated from message feed.v1.Limits
@@ -1069,9 +1256,11 @@ export type Limits = Message<"feed.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 19);
+  messageDesc(file_feed_v1_feed, 20);
 
 /**
+ * Comes as the answer to a Subscribe, and without reply_to when an instrument has joined a pattern or a list.
+ *
  * @generated from message feed.v1.Subscribed
  */
 export type Subscribed = Message<"feed.v1.Subscribed"> & {
@@ -1102,7 +1291,7 @@ export type Subscribed = Message<"feed.v1.Subscribed"> & {
  * Use `create(SubscribedSchema)` to create a new message.
  */
 export const SubscribedSchema: GenMessage<Subscribed> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 20);
+  messageDesc(file_feed_v1_feed, 21);
 
 /**
  * @generated from message feed.v1.Instrument
@@ -1161,6 +1350,30 @@ export type Instrument = Message<"feed.v1.Instrument"> & {
    * @generated from field: uint32 status_handle = 10;
    */
   statusHandle: number;
+
+  /**
+   * "spot", "perpetual", "future", "option", "equity", "fx", "index", "bond" or empty.
+   *
+   * @generated from field: string asset_class = 11;
+   */
+  assetClass: string;
+
+  /**
+   * A trading day starts so many seconds after 00:00 in time_zone (an IANA name; empty: UTC).
+   *
+   * @generated from field: int32 session_start_s = 12;
+   */
+  sessionStartS: number;
+
+  /**
+   * @generated from field: string time_zone = 13;
+   */
+  timeZone: string;
+
+  /**
+   * @generated from field: bool delisted = 14;
+   */
+  delisted: boolean;
 };
 
 /**
@@ -1168,7 +1381,7 @@ export type Instrument = Message<"feed.v1.Instrument"> & {
  * Use `create(InstrumentSchema)` to create a new message.
  */
 export const InstrumentSchema: GenMessage<Instrument> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 21);
+  messageDesc(file_feed_v1_feed, 22);
 
 /**
  * @generated from message feed.v1.SubscribeResult
@@ -1200,6 +1413,35 @@ export type SubscribeResult = Message<"feed.v1.SubscribeResult"> & {
    * @generated from field: string text = 5;
    */
   text: string;
+
+  /**
+   * The form of the rows, as in Subscribe.
+   *
+   * @generated from field: uint32 depth = 6;
+   */
+  depth: number;
+
+  /**
+   * @generated from field: int64 price_group = 7;
+   */
+  priceGroup: bigint;
+
+  /**
+   * @generated from field: uint32 bar_seconds = 8;
+   */
+  barSeconds: number;
+
+  /**
+   * @generated from field: bool trade_summary = 9;
+   */
+  tradeSummary: boolean;
+
+  /**
+   * The pattern or list that brought it; empty: the symbol was named.
+   *
+   * @generated from field: string by = 10;
+   */
+  by: string;
 };
 
 /**
@@ -1207,7 +1449,7 @@ export type SubscribeResult = Message<"feed.v1.SubscribeResult"> & {
  * Use `create(SubscribeResultSchema)` to create a new message.
  */
 export const SubscribeResultSchema: GenMessage<SubscribeResult> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 22);
+  messageDesc(file_feed_v1_feed, 23);
 
 /**
  * @generated from message feed.v1.Unsubscribed
@@ -1224,7 +1466,7 @@ export type Unsubscribed = Message<"feed.v1.Unsubscribed"> & {
  * Use `create(UnsubscribedSchema)` to create a new message.
  */
 export const UnsubscribedSchema: GenMessage<Unsubscribed> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 23);
+  messageDesc(file_feed_v1_feed, 24);
 
 /**
  * What is given for the subscriptions that handles name, until another Grant says otherwise.
@@ -1274,7 +1516,7 @@ export type Grant = Message<"feed.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 24);
+  messageDesc(file_feed_v1_feed, 25);
 
 /**
  * @generated from message feed.v1.Pong
@@ -1296,7 +1538,7 @@ export type Pong = Message<"feed.v1.Pong"> & {
  * Use `create(PongSchema)` to create a new message.
  */
 export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 25);
+  messageDesc(file_feed_v1_feed, 26);
 
 /**
  * Sent when nothing else was for heartbeat_ms.
@@ -1315,7 +1557,7 @@ export type Heartbeat = Message<"feed.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 26);
+  messageDesc(file_feed_v1_feed, 27);
 
 /**
  * The connection will end; come back somewhere between the two.
@@ -1344,7 +1586,7 @@ export type GoAway = Message<"feed.v1.GoAway"> & {
  * Use `create(GoAwaySchema)` to create a new message.
  */
 export const GoAwaySchema: GenMessage<GoAway> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 27);
+  messageDesc(file_feed_v1_feed, 28);
 
 /**
  * @generated from message feed.v1.Error
@@ -1368,7 +1610,7 @@ export type Error = Message<"feed.v1.Error"> & {
  * Use `create(ErrorSchema)` to create a new message.
  */
 export const ErrorSchema: GenMessage<Error> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 28);
+  messageDesc(file_feed_v1_feed, 29);
 
 /**
  * @generated from message feed.v1.TokenExpiring
@@ -1385,7 +1627,7 @@ export type TokenExpiring = Message<"feed.v1.TokenExpiring"> & {
  * Use `create(TokenExpiringSchema)` to create a new message.
  */
 export const TokenExpiringSchema: GenMessage<TokenExpiring> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 29);
+  messageDesc(file_feed_v1_feed, 30);
 
 /**
  * @generated from message feed.v1.QuoteText
@@ -1444,7 +1686,7 @@ export type QuoteText = Message<"feed.v1.QuoteText"> & {
  * Use `create(QuoteTextSchema)` to create a new message.
  */
 export const QuoteTextSchema: GenMessage<QuoteText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 30);
+  messageDesc(file_feed_v1_feed, 31);
 
 /**
  * @generated from message feed.v1.TradeText
@@ -1515,7 +1757,380 @@ export type TradeText = Message<"feed.v1.TradeText"> & {
  * Use `create(TradeTextSchema)` to create a new message.
  */
 export const TradeTextSchema: GenMessage<TradeText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 31);
+  messageDesc(file_feed_v1_feed, 32);
+
+/**
+ * @generated from message feed.v1.BookText
+ */
+export type BookText = Message<"feed.v1.BookText"> & {
+  /**
+   * @generated from field: string symbol = 1;
+   */
+  symbol: string;
+
+  /**
+   * The whole view; otherwise levels that changed, where a size of "0" means that the level is gone.
+   *
+   * @generated from field: bool snapshot = 2;
+   */
+  snapshot: boolean;
+
+  /**
+   * More parts of this view follow.
+   *
+   * @generated from field: bool partial = 3;
+   */
+  partial: boolean;
+
+  /**
+   * Best first.
+   *
+   * @generated from field: repeated feed.v1.LevelText bids = 4;
+   */
+  bids: LevelText[];
+
+  /**
+   * @generated from field: repeated feed.v1.LevelText asks = 5;
+   */
+  asks: LevelText[];
+
+  /**
+   * @generated from field: string exchange_time = 6;
+   */
+  exchangeTime: string;
+
+  /**
+   * @generated from field: string ingest_time = 7;
+   */
+  ingestTime: string;
+
+  /**
+   * @generated from field: uint64 sequence = 8;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: uint64 epoch = 9;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: uint32 depth = 10;
+   */
+  depth: number;
+
+  /**
+   * @generated from field: string price_group = 11;
+   */
+  priceGroup: string;
+};
+
+/**
+ * Describes the message feed.v1.BookText.
+ * Use `create(BookTextSchema)` to create a new message.
+ */
+export const BookTextSchema: GenMessage<BookText> = /*@__PURE__*/
+  messageDesc(file_feed_v1_feed, 33);
+
+/**
+ * @generated from message feed.v1.LevelText
+ */
+export type LevelText = Message<"feed.v1.LevelText"> & {
+  /**
+   * @generated from field: string price = 1;
+   */
+  price: string;
+
+  /**
+   * @generated from field: string size = 2;
+   */
+  size: string;
+};
+
+/**
+ * Describes the message feed.v1.LevelText.
+ * Use `create(LevelTextSchema)` to create a new message.
+ */
+export const LevelTextSchema: GenMessage<LevelText> = /*@__PURE__*/
+  messageDesc(file_feed_v1_feed, 34);
+
+/**
+ * @generated from message feed.v1.TradeSummaryText
+ */
+export type TradeSummaryText = Message<"feed.v1.TradeSummaryText"> & {
+  /**
+   * @generated from field: string symbol = 1;
+   */
+  symbol: string;
+
+  /**
+   * @generated from field: uint64 trades = 2;
+   */
+  trades: bigint;
+
+  /**
+   * @generated from field: string volume = 3;
+   */
+  volume: string;
+
+  /**
+   * @generated from field: string high = 4;
+   */
+  high: string;
+
+  /**
+   * @generated from field: string low = 5;
+   */
+  low: string;
+
+  /**
+   * @generated from field: string last = 6;
+   */
+  last: string;
+
+  /**
+   * @generated from field: string exchange_time = 7;
+   */
+  exchangeTime: string;
+
+  /**
+   * @generated from field: string ingest_time = 8;
+   */
+  ingestTime: string;
+
+  /**
+   * @generated from field: uint64 sequence = 9;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: uint64 epoch = 10;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message feed.v1.TradeSummaryText.
+ * Use `create(TradeSummaryTextSchema)` to create a new message.
+ */
+export const TradeSummaryTextSchema: GenMessage<TradeSummaryText> = /*@__PURE__*/
+  messageDesc(file_feed_v1_feed, 35);
+
+/**
+ * @generated from message feed.v1.BarText
+ */
+export type BarText = Message<"feed.v1.BarText"> & {
+  /**
+   * @generated from field: string symbol = 1;
+   */
+  symbol: string;
+
+  /**
+   * @generated from field: uint32 bar_seconds = 2;
+   */
+  barSeconds: number;
+
+  /**
+   * RFC 3339, UTC.
+   *
+   * @generated from field: string start = 3;
+   */
+  start: string;
+
+  /**
+   * @generated from field: string open = 4;
+   */
+  open: string;
+
+  /**
+   * @generated from field: string high = 5;
+   */
+  high: string;
+
+  /**
+   * @generated from field: string low = 6;
+   */
+  low: string;
+
+  /**
+   * @generated from field: string close = 7;
+   */
+  close: string;
+
+  /**
+   * @generated from field: string volume = 8;
+   */
+  volume: string;
+
+  /**
+   * @generated from field: uint64 trades = 9;
+   */
+  trades: bigint;
+
+  /**
+   * @generated from field: string vwap = 10;
+   */
+  vwap: string;
+
+  /**
+   * @generated from field: bool closed = 11;
+   */
+  closed: boolean;
+
+  /**
+   * @generated from field: string exchange_time = 12;
+   */
+  exchangeTime: string;
+
+  /**
+   * @generated from field: string ingest_time = 13;
+   */
+  ingestTime: string;
+};
+
+/**
+ * Describes the message feed.v1.BarText.
+ * Use `create(BarTextSchema)` to create a new message.
+ */
+export const BarTextSchema: GenMessage<BarText> = /*@__PURE__*/
+  messageDesc(file_feed_v1_feed, 36);
+
+/**
+ * @generated from message feed.v1.StatsText
+ */
+export type StatsText = Message<"feed.v1.StatsText"> & {
+  /**
+   * @generated from field: string symbol = 1;
+   */
+  symbol: string;
+
+  /**
+   * @generated from field: string last = 2;
+   */
+  last: string;
+
+  /**
+   * the rolling 24 hours
+   *
+   * @generated from field: feed.v1.WindowText day = 3;
+   */
+  day?: WindowText | undefined;
+
+  /**
+   * @generated from field: feed.v1.WindowText session = 4;
+   */
+  session?: WindowText | undefined;
+
+  /**
+   * RFC 3339, UTC.
+   *
+   * @generated from field: string session_start = 5;
+   */
+  sessionStart: string;
+
+  /**
+   * @generated from field: string previous_close = 6;
+   */
+  previousClose: string;
+
+  /**
+   * @generated from field: string settlement = 7;
+   */
+  settlement: string;
+
+  /**
+   * @generated from field: string mark = 8;
+   */
+  mark: string;
+
+  /**
+   * @generated from field: string index = 9;
+   */
+  index: string;
+
+  /**
+   * @generated from field: string open_interest = 10;
+   */
+  openInterest: string;
+
+  /**
+   * @generated from field: string funding_rate = 11;
+   */
+  fundingRate: string;
+
+  /**
+   * @generated from field: string exchange_time = 12;
+   */
+  exchangeTime: string;
+
+  /**
+   * @generated from field: string ingest_time = 13;
+   */
+  ingestTime: string;
+};
+
+/**
+ * Describes the message feed.v1.StatsText.
+ * Use `create(StatsTextSchema)` to create a new message.
+ */
+export const StatsTextSchema: GenMessage<StatsText> = /*@__PURE__*/
+  messageDesc(file_feed_v1_feed, 37);
+
+/**
+ * Absent where nothing was traded.
+ *
+ * @generated from message feed.v1.WindowText
+ */
+export type WindowText = Message<"feed.v1.WindowText"> & {
+  /**
+   * @generated from field: string open = 1;
+   */
+  open: string;
+
+  /**
+   * @generated from field: string high = 2;
+   */
+  high: string;
+
+  /**
+   * @generated from field: string low = 3;
+   */
+  low: string;
+
+  /**
+   * Last less open.
+   *
+   * @generated from field: string change = 4;
+   */
+  change: string;
+
+  /**
+   * @generated from field: string volume = 5;
+   */
+  volume: string;
+
+  /**
+   * @generated from field: string turnover = 6;
+   */
+  turnover: string;
+
+  /**
+   * @generated from field: string vwap = 7;
+   */
+  vwap: string;
+
+  /**
+   * @generated from field: uint64 trades = 8;
+   */
+  trades: bigint;
+};
+
+/**
+ * Describes the message feed.v1.WindowText.
+ * Use `create(WindowTextSchema)` to create a new message.
+ */
+export const WindowTextSchema: GenMessage<WindowText> = /*@__PURE__*/
+  messageDesc(file_feed_v1_feed, 38);
 
 /**
  * @generated from enum feed.v1.Visibility
