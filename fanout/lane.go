@@ -84,9 +84,13 @@ func (l *lane) edit(change func(slots []uint32, marks []mark) ([]uint32, []mark)
 }
 
 // catchUp sends l what it is behind on: up to the last cut or, with live, up to this moment. Where nothing
-// is missing afterwards l is in step again.
+// is missing afterwards l is in step again. Where the turn's budget is spent, the rest comes in a later turn.
 func (p *phase) catchUp(l *lane, live bool, wall int64) {
 	if l.sub.blocked || p.cadence == throttle.Paused {
+		return
+	}
+	if p.out.spent() {
+		p.out.later(l.sub)
 		return
 	}
 	cut := p.cutTime
@@ -104,7 +108,9 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) {
 			break
 		}
 		conflated, lost := b.conflated, b.lost
-		if !p.out.send(l.sub, p.out.wrap(l.sub.framing, b.finish(next < len(slots)))) {
+		frame := p.out.wrap(l.sub.framing, b.finish(next < len(slots)))
+		p.out.budget -= len(frame)
+		if !p.out.send(l.sub, frame) {
 			copy(l.marks[first:], p.out.undo)
 			p.out.tally.missed++
 			return
@@ -113,6 +119,10 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) {
 		p.out.tally.lost += lost
 		if next == len(slots) {
 			break
+		}
+		if p.out.spent() {
+			p.out.later(l.sub)
+			return
 		}
 	}
 	if !waiting {

@@ -19,6 +19,7 @@ type Subscriber struct {
 	lanes    []*lane
 	lastSend int64 // monotonic microseconds
 	blocked  bool  // the connection took no frame, and has not said since that it is ready
+	hungry   bool  // on output.hungry
 	detached bool
 }
 
@@ -122,11 +123,7 @@ func (w *worker) takeOut(l *lane, gone func(Handle) bool, moved map[Handle]mark)
 
 func (w *worker) wakeUp(s *Subscriber) {
 	s.blocked = false
-	for _, l := range s.lanes {
-		if l.marks != nil {
-			l.phase.catchUp(l, true, w.wall())
-		}
-	}
+	w.catchUp(s)
 }
 
 func (w *worker) detach(s *Subscriber) {

@@ -58,6 +58,24 @@ type output struct {
 	maxFrame int
 	now      int64 // the worker's monotonic clock at the start of the turn
 	tally    tally
+
+	// What catching up may still send in this turn, and who goes on in the next. So a storm of new subscribers, or
+	// a few with huge snapshots, delays no cut.
+	budget int
+	hungry []*Subscriber
+}
+
+// catchUpBytes is what a turn may send to lanes that catch up: about 3 ms of work.
+const catchUpBytes = 256 << 10
+
+func (o *output) spent() bool { return o.budget <= 0 }
+
+// later has s go on catching up in the next turn.
+func (o *output) later(s *Subscriber) {
+	if !s.hungry {
+		s.hungry = true
+		o.hungry = append(o.hungry, s)
+	}
 }
 
 // tally is what a worker counted since it last added to the engine's counters.
@@ -158,6 +176,8 @@ const longestWait = 1_000_000
 // turn does all that is due and returns the microseconds until something will be.
 func (w *worker) turn() int64 {
 	w.out.now = w.mono()
+	w.out.budget = catchUpBytes
+	w.feedHungry()
 	w.runJobs()
 	next := w.out.now + longestWait
 	w.retire()
@@ -177,7 +197,29 @@ func (w *worker) turn() int64 {
 	}
 	next = min(next, w.heartbeats())
 	w.engine.count(&w.out.tally)
+	if len(w.out.hungry) > 0 {
+		return 0
+	}
 	return max(0, next-w.mono())
+}
+
+// feedHungry goes on with those for whom the last turn's budget was too small, first come, first served.
+func (w *worker) feedHungry() {
+	waiting := w.out.hungry
+	w.out.hungry = nil
+	for _, s := range waiting {
+		s.hungry = false
+		w.catchUp(s)
+	}
+}
+
+// catchUp sends s what its lanes are behind on, up to this moment.
+func (w *worker) catchUp(s *Subscriber) {
+	for _, l := range s.lanes {
+		if l.marks != nil {
+			l.phase.catchUp(l, true, w.wall())
+		}
+	}
 }
 
 // retire lets go of the phases whose last lane has left.

@@ -3,6 +3,7 @@ package market
 import (
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -101,6 +102,46 @@ func TestChannelsAndPositions(t *testing.T) {
 			if p.Before(q) != (i < j) {
 				t.Errorf("%v before %v: %v", p, q, p.Before(q))
 			}
+		}
+	}
+}
+
+func TestAmount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sum, want, volume := Amount{}, new(big.Int), int64(0)
+		for range rapid.IntRange(0, 20).Draw(t, "trades") {
+			price, size := rapid.Int64().Draw(t, "price"), rapid.Int64Range(0, 1<<53).Draw(t, "size")
+			product := new(big.Int).Mul(big.NewInt(price), big.NewInt(size))
+			if rapid.Bool().Draw(t, "minus") {
+				sum, want = sum.Minus(Times(price, size)), want.Sub(want, product)
+			} else {
+				sum, want, volume = sum.Plus(Times(price, size)), want.Add(want, product), volume+size
+			}
+		}
+		scale := uint8(rapid.IntRange(0, 2*MaxScale).Draw(t, "scale"))
+		text := new(big.Rat).SetFrac(want, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)).FloatString(int(scale))
+		if got := string(sum.AppendText(nil, scale)); got != text {
+			t.Fatalf("%s, want %s", got, text)
+		}
+		if sum != AmountOf(sum.Words()) {
+			t.Fatal("words do not come back")
+		}
+		mean := new(big.Rat)
+		if volume > 0 {
+			mean.SetFrac(want, big.NewInt(volume))
+		}
+		if rounded := mean.FloatString(0); new(big.Int).Abs(want).BitLen() < 100 {
+			if exact, err := strconv.ParseInt(rounded, 10, 64); err == nil && sum.Over(volume) != exact {
+				t.Fatalf("mean %d, want %s", sum.Over(volume), rounded)
+			}
+		}
+	})
+}
+
+func TestGroupOK(t *testing.T) {
+	for g, want := range map[int64]bool{0: true, 1: true, 2: true, 5: true, 10: true, 200: true, 5e18: true, 3: false, 15: false, 25: false, -1: false, -10: false, math.MaxInt64: false, math.MinInt64: false} {
+		if GroupOK(g) != want {
+			t.Errorf("GroupOK(%d) = %v", g, !want)
 		}
 	}
 }
