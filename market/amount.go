@@ -70,7 +70,7 @@ func AmountOf(hi int64, lo uint64) Amount { return Amount{hi, lo} }
 
 // AppendText appends a as a decimal number with scale digits behind the point.
 func (a Amount) AppendText(dst []byte, scale uint8) []byte {
-	if v := int64(a.lo); a.hi == v>>63 {
+	if v := int64(a.lo); a.hi == v>>63 && scale <= MaxScale {
 		return AppendDecimal(dst, v, scale)
 	}
 	n := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(a.hi), 64), new(big.Int).SetUint64(a.lo))
