@@ -79,6 +79,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		if !given["cadence"] {
 			o.Cadence = 100 * time.Millisecond
 		}
+	case "restart":
+		o.restartDefaults(given)
 	}
 	if fs.NArg() > 0 {
 		return o, usageError{fmt.Errorf("unknown argument %q: want flags, or compare A B", fs.Arg(0))}
@@ -104,6 +106,19 @@ func (o *options) latencyDefaults(given map[string]bool) {
 	}
 	if !given["probes"] {
 		o.Probes = o.Sessions
+	}
+}
+
+// restartDefaults make a large universe of which each instrument is quiet.
+func (o *options) restartDefaults(given map[string]bool) {
+	if !given["instruments"] {
+		o.Instruments = 10_000
+	}
+	if !given["tick-hz"] {
+		o.TickHz = 0.5
+	}
+	if !given["warmup"] {
+		o.Warmup = 2 * time.Second
 	}
 }
 

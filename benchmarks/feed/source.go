@@ -21,6 +21,11 @@ type Config struct {
 	Seed        uint64  `json:"seed"`
 	// Stamp puts the time of publishing into the bid sizes.
 	Stamp bool `json:"stamp"`
+	// Levels a side of each instrument's book; 0: no books. With books, each burst also brings a change of
+	// the book and a trade.
+	Levels int `json:"levels"`
+	// Stream is the directory of a JetStream that records the ticks; empty: none.
+	Stream string `json:"stream"`
 }
 
 func (c Config) validate() error {
@@ -31,6 +36,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("%g ticks a second: want more than 0", c.Hz)
 	case c.Burst < 1:
 		return fmt.Errorf("bursts of %g ticks: want at least 1", c.Burst)
+	case c.Levels < 0 || c.Levels > market.MaxLevels:
+		return fmt.Errorf("books of %d levels: want 0 to %d", c.Levels, market.MaxLevels)
 	}
 	return nil
 }
@@ -100,6 +107,7 @@ func Open(cfg Config) (*Source, error) {
 func (s *Source) open() error {
 	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true}
 	o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true}
+	o.JetStream, o.StoreDir = s.cfg.Stream != "", s.cfg.Stream
 	var err error
 	if s.server, err = server.NewServer(o); err != nil {
 		return fmt.Errorf("nats-server: %w", err)
@@ -111,6 +119,11 @@ func (s *Source) open() error {
 	}
 	if s.nc, err = nats.Connect(s.server.ClientURL()); err != nil {
 		return fmt.Errorf("nats: %w", err)
+	}
+	if s.cfg.Stream != "" {
+		if err := record(s.nc, patience); err != nil {
+			return err
+		}
 	}
 	s.publisher, err = publish.New(s.nc, publish.Options{Venue: Venue, Linger: publish.UntilFlush})
 	if err != nil {
@@ -126,6 +139,9 @@ func (s *Source) open() error {
 		s.instruments = append(s.instruments, in)
 		s.walks = append(s.walks, NewWalk(s.cfg.Seed, i))
 		s.last = append(s.last, Quote{})
+		if err := s.openBook(i); err != nil {
+			return err
+		}
 		if err := s.burst(i, 1, time.Now()); err != nil {
 			return err
 		}
@@ -231,7 +247,7 @@ func (s *Source) burst(i, ticks int, now time.Time) error {
 	}
 	s.published.Ticks += int64(ticks)
 	s.published.Bursts++
-	return nil
+	return s.depth(i, us)
 }
 
 // Close ends publisher and server.

@@ -168,3 +168,11 @@ func (c *Child) Stop(grace time.Duration) {
 		<-c.ended
 	}
 }
+
+// Kill ends the process as a failing machine would, and returns when it is gone.
+func (c *Child) Kill() {
+	c.Discard()
+	_ = c.stdin.Close()
+	_ = c.cmd.Process.Kill()
+	<-c.ended
+}

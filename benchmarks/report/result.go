@@ -27,6 +27,7 @@ type Result struct {
 	// One of these, by scenario.
 	*Fanout
 	*Latency
+	*Restart
 	Rows map[string]rows.Figures `json:"rows,omitempty"`
 }
 
