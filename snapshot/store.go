@@ -41,6 +41,7 @@ type Store struct {
 	stirred bool // something that is followed changed in this batch
 	defined bool // an instrument came or changed in this batch
 	changes definitionLog
+	agenda  agenda
 }
 
 // record is one instrument. The tick counts say how often a part changed since the node started; they are
@@ -94,6 +95,7 @@ func NewStore(o Options) *Store {
 		byName:  make(map[market.Symbol]market.InstrumentID),
 		handles: make(map[Topic]market.Handle),
 		topics:  make([]Topic, 1),
+		agenda:  newAgenda(),
 	}
 }
 
