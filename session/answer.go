@@ -51,7 +51,7 @@ func (s *Session) welcome() *feedv1.Welcome {
 func millis(c throttle.Cadence) uint32 { return uint32(c.Interval().Milliseconds()) }
 
 func wireGrant(g throttle.Grant) *feedv1.Grant {
-	return &feedv1.Grant{CadenceMs: millis(g.Cadence), Reason: feedv1.GrantReason(g.Reason), Policy: g.Revision}
+	return &feedv1.Grant{CadenceMs: millis(g.Cadence), Depth: uint32(g.Depth), Reason: feedv1.GrantReason(g.Reason), Policy: g.Revision}
 }
 
 // refuse answers a request with an error, and counts it.

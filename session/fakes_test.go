@@ -58,6 +58,8 @@ type fakeEngine struct {
 	directory *fakeDirectory
 	log       func(format string, args ...any) // nil: nobody listens
 	active    map[fanout.Handle]throttle.Cadence
+	views     []market.View // in the order of the handles that were given out
+	full      bool          // no handles of further views
 	detached  int
 	fault     string // a call that must not be
 }
@@ -72,8 +74,20 @@ func handleOf(id market.InstrumentID, ch market.Channel) fanout.Handle {
 	return fanout.Handle(id)*10 + fanout.Handle(ch)
 }
 
-func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel, _ market.View) fanout.Handle {
-	return handleOf(id, ch)
+// Handle adds a million for each further view, in the order in which they are asked for.
+func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel, v market.View) fanout.Handle {
+	if v == (market.View{}) {
+		return handleOf(id, ch)
+	}
+	i := slices.Index(e.views, v)
+	if i < 0 && e.full {
+		return 0
+	}
+	if i < 0 {
+		i = len(e.views)
+		e.views = append(e.views, v)
+	}
+	return fanout.Handle(i+1)*1_000_000 + handleOf(id, ch)
 }
 
 func (e *fakeEngine) SourceHandle(source string) fanout.Handle {
@@ -94,7 +108,7 @@ func (e *fakeEngine) Subscribe(items []fanout.Item, c throttle.Cadence) {
 		switch {
 		case it.After != (market.Position{}):
 			word += fmt.Sprintf(" (after %d/%d)", it.After.Epoch, it.After.Sequence)
-		case it.History > 0 && it.Handle%10 == fanout.Handle(market.ChannelTrade):
+		case it.History > 0 && it.Handle%10 == fanout.Handle(market.ChannelTrade), it.History > 0 && it.Handle%10 == fanout.Handle(market.ChannelBar):
 			word += fmt.Sprintf(" (history %d)", it.History)
 		}
 		words = append(words, word)

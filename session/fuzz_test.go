@@ -19,6 +19,7 @@ var messages = []string{
 	`{"refreshToken":{}}`,
 	`{"subscribe":{"symbols":["a:\u0001*",":","**:*","BTC"],"channels":["\u0000","quote"]}}`,
 	`{"unsubscribe":{}}`,
+	`{"id":6,"subscribe":{"symbols":["test:FAKE"],"channels":["book","bar","stats","trade"],"depth":20,"priceGroup":"500","barSeconds":86400,"tradeSummary":true}}`,
 }
 
 // What a stranger sends ends in an answer or in nothing, within bounds, and leaves the session in order.

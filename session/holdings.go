@@ -17,7 +17,8 @@ type holdings struct {
 	sources     []heldSource     // in no order; those of instruments
 }
 
-// subscription is one pair of symbol and channel that the client asked for.
+// subscription is one view of an instrument's channel that the client asked for. Its handle is its identity: a
+// session may hold a book at two depths.
 type subscription struct {
 	handle     fanout.Handle
 	id         market.InstrumentID
@@ -26,26 +27,22 @@ type subscription struct {
 	channel    market.Channel
 	visibility throttle.Visibility
 	cadence    throttle.Cadence // granted
+	depth      uint8            // of a book
 }
 
 // heldInstrument is an instrument with at least one subscription. Its status, and that of its source, are
 // sent for as long as it is held.
 type heldInstrument struct {
-	id       market.InstrumentID
-	status   fanout.Handle
-	source   fanout.Handle // 0: none
-	channels channelSet
+	id     market.InstrumentID
+	status fanout.Handle
+	source fanout.Handle // 0: none
+	subs   uint32        // how many subscriptions are of it
 }
 
 type heldSource struct {
 	handle      fanout.Handle
 	instruments uint32 // held of this source
 }
-
-// channelSet has one bit for each market.Channel.
-type channelSet uint8
-
-func bit(ch market.Channel) channelSet { return 1 << ch }
 
 // find returns the subscription of a handle; nil for none. The pointer is valid until the next change.
 func (h *holdings) find(handle fanout.Handle) *subscription {
@@ -68,11 +65,6 @@ func (h *holdings) instrument(id market.InstrumentID) (*heldInstrument, int) {
 	return &h.instruments[at], at
 }
 
-func (h *holdings) holds(id market.InstrumentID, ch market.Channel) bool {
-	in, _ := h.instrument(id)
-	return in != nil && in.channels&bit(ch) != 0
-}
-
 // expect makes room for n more subscriptions at once: grown one by one, the lists would end up half empty.
 func (h *holdings) expect(n int) {
 	h.subs = slices.Grow(h.subs, n)
@@ -84,7 +76,7 @@ func (h *holdings) add(s subscription) {
 	at, _ := h.at(s.handle)
 	h.subs = slices.Insert(h.subs, at, s)
 	in, _ := h.instrument(s.id)
-	in.channels |= bit(s.channel)
+	in.subs++
 }
 
 // addInstrument takes in an instrument that is not held. It reports whether its source is new too.
@@ -114,7 +106,7 @@ func (h *holdings) remove(handle fanout.Handle, gone []fanout.Handle) []fanout.H
 		gone = append(gone, handle)
 	}
 	in, place := h.instrument(s.id)
-	if in.channels &^= bit(s.channel); in.channels != 0 {
+	if in.subs--; in.subs > 0 {
 		return gone
 	}
 	gone = append(gone, in.status)

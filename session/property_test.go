@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 
@@ -31,6 +32,7 @@ type oracle struct {
 type oracleSub struct {
 	id         market.InstrumentID
 	channel    market.Channel
+	depth      uint8
 	wish       throttle.Wish
 	visibility throttle.Visibility
 }
@@ -46,9 +48,13 @@ func (o *oracle) subscribe(m *feedv1.Subscribe) (handles []uint32) {
 		id, known := o.place.directory.Lookup(sym)
 		for _, name := range channels {
 			ch := market.ParseChannel(name)
-			h := handleOf(id, ch)
-			full := o.subs[h] == nil && len(o.subs) >= o.place.env.Policy.Subscriptions
-			if err != nil || !known || full || (ch != market.ChannelQuote && ch != market.ChannelTrade && ch != market.ChannelStatus) {
+			if err != nil || !known || ch == market.ChannelNone {
+				handles = append(handles, 0)
+				continue
+			}
+			view := o.view(ch, m)
+			h := o.place.engine.Handle(id, ch, view)
+			if o.subs[h] == nil && len(o.subs) >= o.place.env.Policy.Subscriptions {
 				handles = append(handles, 0)
 				continue
 			}
@@ -56,11 +62,24 @@ func (o *oracle) subscribe(m *feedv1.Subscribe) (handles []uint32) {
 			if m.CadenceMs != nil {
 				wish = throttle.WishOf(m.CadenceMs)
 			}
-			o.subs[h] = &oracleSub{id, ch, wish, o.standing.visibility}
+			o.subs[h] = &oracleSub{id, ch, view.Depth, wish, o.standing.visibility}
 			handles = append(handles, uint32(h))
 		}
 	}
 	return handles
+}
+
+// view is the form of a channel's rows that a request asks for.
+func (*oracle) view(ch market.Channel, m *feedv1.Subscribe) (v market.View) {
+	switch ch {
+	case market.ChannelBook:
+		v.Depth, v.Group = uint8(m.Depth), m.PriceGroup
+	case market.ChannelBar:
+		v.Interval = cmp.Or(m.BarSeconds, 60)
+	case market.ChannelTrade:
+		v.Summary = m.TradeSummary
+	}
+	return v
 }
 
 func (o *oracle) setRate(m *feedv1.SetRate) {
@@ -129,7 +148,8 @@ func TestSubscriptionsFollowTheRequests(t *testing.T) {
 
 		cadence := rapid.Ptr(rapid.SampledFrom([]uint32{0, 30, 100, 250, 9000}), true)
 		handles := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) uint32 {
-			return uint32(handleOf(market.InstrumentID(rapid.IntRange(0, len(instruments)).Draw(t, "id")), market.Channel(rapid.IntRange(1, 3).Draw(t, "channel"))))
+			h := handleOf(market.InstrumentID(rapid.IntRange(0, len(instruments)).Draw(t, "id")), market.Channel(rapid.IntRange(1, 6).Draw(t, "channel")))
+			return uint32(h) + 1_000_000*rapid.Uint32Range(0, 4).Draw(t, "view")
 		}), 0, 6)
 		for id := uint32(2); id < 30; id++ {
 			p.now += 100_000
@@ -138,8 +158,10 @@ func TestSubscriptionsFollowTheRequests(t *testing.T) {
 			case 0:
 				m := &feedv1.Subscribe{
 					Symbols:   rapid.SliceOfN(rapid.SampledFrom(symbols), 1, 8).Draw(t, "symbols"),
-					Channels:  rapid.SliceOfN(rapid.SampledFrom([]string{"quote", "trade", "status", "book", "pears"}), 0, 3).Draw(t, "channels"),
+					Channels:  rapid.SliceOfN(rapid.SampledFrom([]string{"quote", "trade", "status", "book", "bar", "stats", "pears"}), 0, 3).Draw(t, "channels"),
 					CadenceMs: cadence.Draw(t, "cadence"),
+					Depth:     rapid.SampledFrom([]uint32{5, 10}).Draw(t, "depth"), PriceGroup: rapid.SampledFrom([]int64{0, 20}).Draw(t, "group"),
+					BarSeconds: rapid.SampledFrom([]uint32{0, 60, 3600}).Draw(t, "bar"), TradeSummary: rapid.Bool().Draw(t, "summary"),
 				}
 				f.Request = &feedv1.ClientFrame_Subscribe{Subscribe: m}
 				want := o.subscribe(m)
@@ -200,14 +222,15 @@ func compareResults(t *rapid.T, frames []*feedv1.ServerFrame, want []uint32) {
 	var got []uint32
 	for _, f := range frames {
 		granted := map[uint32]bool{}
+		depths := map[uint32]uint32{}
 		for _, g := range f.Grants {
 			for _, h := range g.Handles {
-				granted[h] = true
+				granted[h], depths[h] = true, g.Depth
 			}
 		}
 		for _, r := range f.GetSubscribed().GetResults() {
 			got = append(got, r.Handle)
-			if (r.Handle == 0) == (r.Code == 0) || granted[r.Handle] != (r.Handle != 0) {
+			if (r.Handle == 0) == (r.Code == 0) || granted[r.Handle] != (r.Handle != 0) || depths[r.Handle] != r.Depth && r.Handle != 0 {
 				t.Fatalf("result %v with grants %v", r, f.Grants)
 			}
 		}

@@ -86,7 +86,7 @@ func change(m *feedv1.SetRate, wish *throttle.Wish, v *throttle.Visibility) {
 // that begins anew does so behind after, if that is a position, or else with its history.
 func (s *Session) regrant(sub *subscription, after market.Position, todo *moves) throttle.Grant {
 	g := throttle.Resolve(&s.env.Policy, throttle.Request{
-		Symbol: s.env.Directory.Instrument(sub.id).Symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility,
+		Symbol: s.env.Directory.Instrument(sub.id).Symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth,
 	})
 	if g.Cadence != sub.cadence {
 		sub.cadence = g.Cadence
@@ -155,7 +155,7 @@ func unknownHandles(handles []uint32) string {
 func appendGrant(grants []*feedv1.Grant, g throttle.Grant, h fanout.Handle) []*feedv1.Grant {
 	w := wireGrant(g)
 	for _, have := range grants {
-		if have.CadenceMs == w.CadenceMs && have.Reason == w.Reason && have.Policy == w.Policy {
+		if have.CadenceMs == w.CadenceMs && have.Depth == w.Depth && have.Reason == w.Reason && have.Policy == w.Policy {
 			have.Handles = append(have.Handles, uint32(h))
 			return grants
 		}

@@ -16,6 +16,7 @@ const maxRefusalTexts = 32
 // result is a line of the answer to a subscribe.
 type result struct {
 	symbol, channel string
+	view            market.View
 
 	// Of a refused pair.
 	code feedv1.ErrorCode
@@ -34,24 +35,43 @@ func (r *request) refusePair(symbol string, w channelWish, code feedv1.ErrorCode
 		text = ""
 	}
 	delete(r.resume, resumeKey{symbol, w.name})
-	r.results = append(r.results, result{symbol: clip(symbol, market.MaxSymbolLen), channel: w.name, code: code, text: text})
+	r.results = append(r.results, result{symbol: clip(symbol, market.MaxSymbolLen), channel: w.name, view: w.view, code: code, text: text})
 }
 
-// acceptPair subscribes a pair, or moves it where it is held already.
-func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWish) {
+// acceptPair subscribes a pair, or moves it where it is held already. It refuses what there is no room for: ahead
+// of that it must be known whether the pair is held, which only its handle tells.
+func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWish) (full bool) {
+	in, _ := r.held.instrument(id)
+	room := len(r.held.subs) < r.env.Policy.Subscriptions
+	if in == nil && !room {
+		return true // whatever its handle is
+	}
+	handle := r.env.Engine.Handle(id, w.channel, w.view)
+	status := r.env.Engine.Handle(id, market.ChannelStatus, market.View{})
+	if handle == 0 || status == 0 {
+		r.refusePair(symbol, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, serverFull)
+		return false
+	}
+	sub := r.held.find(handle)
+	if sub == nil && !room {
+		return true
+	}
 	key := resumeKey{symbol, w.name}
 	after := r.resume[key]
 	delete(r.resume, key)
-	res := result{symbol: symbol, channel: w.name, id: id, handle: r.env.Engine.Handle(id, w.channel, market.View{})}
-	if !r.held.holds(id, w.channel) {
+	res := result{symbol: symbol, channel: w.name, view: w.view, id: id, handle: handle}
+	if sub == nil {
 		res.fresh = r.holdInstrument(id)
-		r.held.add(subscription{handle: res.handle, id: id, channel: w.channel, cadence: throttle.Cadences})
+		r.held.add(subscription{handle: handle, id: id, channel: w.channel, cadence: throttle.Cadences, depth: w.view.Depth})
+		sub = r.held.find(handle)
 	}
-	sub := r.held.find(res.handle)
-	sub.wish, sub.visibility, sub.history = r.wish, r.standing.visibility, uint16(r.history)
+	sub.wish, sub.visibility, sub.history = r.wish, r.standing.visibility, uint16(w.history)
 	res.grant = r.regrant(sub, after, &r.moves)
 	r.results = append(r.results, res)
+	return false
 }
+
+const serverFull = "this server holds as many different views as it may; subscribe one that others have, such as another depth"
 
 // holdInstrument begins the statuses of an instrument, unless it is held already.
 func (r *request) holdInstrument(id market.InstrumentID) bool {
@@ -85,8 +105,8 @@ const partBytes = 16 << 10
 
 // Upper bounds of what an element takes in either encoding beside its strings.
 const (
-	resultBytes     = 180
-	instrumentBytes = 320
+	resultBytes     = 280
+	instrumentBytes = 420
 	grantBytes      = 100
 	handleBytes     = 12
 )
@@ -125,12 +145,15 @@ func newPart(id uint32) *feedv1.ServerFrame {
 
 // lines returns what a result adds to an answer, and how many bytes it may take.
 func (r *request) lines(res *result) (line *feedv1.SubscribeResult, instrument *feedv1.Instrument, size int) {
-	line = &feedv1.SubscribeResult{Symbol: res.symbol, Channel: res.channel, Handle: uint32(res.handle), Code: res.code, Text: res.text}
+	line = &feedv1.SubscribeResult{
+		Symbol: res.symbol, Channel: res.channel, Handle: uint32(res.handle), Code: res.code, Text: res.text,
+		Depth: uint32(res.view.Depth), PriceGroup: res.view.Group, BarSeconds: res.view.Interval, TradeSummary: res.view.Summary,
+	}
 	size = resultBytes + handleBytes + textBytes(line.Symbol, line.Channel, line.Text)
 	if res.fresh {
 		held, _ := r.held.instrument(res.id)
 		instrument = wireInstrument(r.env.Directory.Instrument(res.id), held.status)
-		size += instrumentBytes + textBytes(instrument.Symbol, instrument.Description, instrument.Base, instrument.Quote, instrument.Source)
+		size += instrumentBytes + textBytes(instrument.Symbol, instrument.Description, instrument.Base, instrument.Quote, instrument.Source, instrument.TimeZone)
 	}
 	return line, instrument, size
 }
@@ -143,6 +166,7 @@ func wireInstrument(in market.Instrument, status fanout.Handle) *feedv1.Instrume
 		Symbol: in.Symbol.String(), PriceScale: uint32(in.PriceScale), SizeScale: uint32(in.SizeScale),
 		PriceStep: in.PriceStep, SizeStep: in.SizeStep, Description: clip(in.Description, maxNameLen),
 		Base: clip(in.Base, maxNameLen), Quote: clip(in.Quote, maxNameLen), Source: in.Source, StatusHandle: uint32(status),
+		AssetClass: in.Asset.String(), SessionStartS: in.SessionStart, TimeZone: in.TimeZone, Delisted: in.Delisted,
 	}
 }
 

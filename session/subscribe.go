@@ -24,7 +24,6 @@ type request struct {
 	*Session
 	channels []channelWish
 	wish     throttle.Wish
-	history  int
 	resume   map[resumeKey]market.Position // taken out as they are used
 
 	results []result
@@ -36,6 +35,8 @@ type request struct {
 type channelWish struct {
 	name    string
 	channel market.Channel
+	view    market.View
+	history int              // events to begin with
 	code    feedv1.ErrorCode // refused, with text
 	text    string
 }
@@ -47,11 +48,10 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 		s.refuse(id, code, "%s", text)
 		return
 	}
-	r := request{Session: s, wish: throttle.WishOf(m.CadenceMs), history: s.env.Policy.ClampHistory(m.History)}
+	r := request{Session: s, wish: throttle.WishOf(m.CadenceMs), channels: s.channelWishes(m)}
 	if m.CadenceMs == nil {
 		r.wish = s.standing.wish
 	}
-	r.channels = channelWishes(m.Channels)
 	for _, res := range m.Resume {
 		if r.resume == nil {
 			r.resume = make(map[resumeKey]market.Position)
@@ -86,7 +86,13 @@ func (s *Session) checkSubscribe(m *feedv1.Subscribe) (feedv1.ErrorCode, string)
 	case len(m.Channels) > maxChannels:
 		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("%d channels in one request: at most %d are allowed", len(m.Channels), maxChannels)
 	}
+	if text := checkView(m); text != "" {
+		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, text
+	}
 	for _, res := range m.Resume {
+		if m.TradeSummary {
+			return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "resume with trade_summary: only the trades themselves resume; leave one of both out"
+		}
 		if res.Channel != market.ChannelTrade.String() {
 			return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("resume of channel %q: only the channel \"trade\" resumes, the others begin with full rows", clip(res.Channel, market.MaxSymbolLen))
 		}
@@ -94,20 +100,23 @@ func (s *Session) checkSubscribe(m *feedv1.Subscribe) (feedv1.ErrorCode, string)
 	return 0, ""
 }
 
-const channelsKnown = "quote, trade and status"
+const channelsKnown = "quote, trade, status, book, bar and stats"
 
-func channelWishes(names []string) (wishes []channelWish) {
+func (s *Session) channelWishes(m *feedv1.Subscribe) (wishes []channelWish) {
+	names := m.Channels
 	if len(names) == 0 {
-		return []channelWish{{name: market.ChannelQuote.String(), channel: market.ChannelQuote}}
+		names = []string{market.ChannelQuote.String()}
 	}
 	for _, name := range names {
 		w := channelWish{name: clip(name, market.MaxSymbolLen), channel: market.ParseChannel(name)}
 		switch w.channel {
-		case market.ChannelQuote, market.ChannelTrade, market.ChannelStatus:
-		case market.ChannelBook, market.ChannelBar, market.ChannelStats:
-			w.code, w.text = feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, fmt.Sprintf("channel %q: this server sends %s", w.name, channelsKnown)
-		default:
+		case market.ChannelNone, market.ChannelDefinition:
 			w.code, w.text = feedv1.ErrorCode_ERROR_CODE_UNKNOWN_CHANNEL, fmt.Sprintf("channel %q: this server sends %s", w.name, channelsKnown)
+		default:
+			w.view = viewOf(w.channel, m)
+			if !w.view.Summary { // sums begin with the first trade to come
+				w.history = s.env.Policy.ClampHistory(w.channel, m.History)
+			}
 		}
 		wishes = append(wishes, w)
 	}
@@ -123,10 +132,8 @@ func (r *request) symbol(text string) {
 			r.refusePair(text, w, w.code, w.text)
 		case code != 0:
 			r.refusePair(text, w, code, why)
-		case !r.room(id, w.channel):
+		case r.acceptPair(id, text, w):
 			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, r.noRoom())
-		default:
-			r.acceptPair(id, text, w)
 		}
 	}
 }
@@ -175,12 +182,8 @@ func (r *request) pattern(text string) {
 	for _, id := range ids {
 		symbol := r.env.Directory.Instrument(id).Symbol.String()
 		for i, w := range r.channels {
-			switch {
-			case w.code != 0:
-			case !r.room(id, w.channel):
+			if w.code == 0 && r.acceptPair(id, symbol, w) {
 				out[i]++
-			default:
-				r.acceptPair(id, symbol, w)
 			}
 		}
 	}
@@ -210,11 +213,6 @@ func (r *request) match(text string, limit int) ([]market.InstrumentID, feedv1.E
 		return nil, feedv1.ErrorCode_ERROR_CODE_NO_MATCH, fmt.Sprintf("pattern %q fits no instrument; it is compared with venue:NAME, case included", text)
 	}
 	return ids, 0, ""
-}
-
-// room reports whether the session may hold this pair, or does so already.
-func (r *request) room(id market.InstrumentID, ch market.Channel) bool {
-	return len(r.held.subs) < r.env.Policy.Subscriptions || r.held.holds(id, ch)
 }
 
 func (r *request) noRoom() string {

@@ -34,6 +34,7 @@ var rewrite = flag.Bool("rewrite", false, "write what happened into testdata and
 //	        time +10s        time passes, and the session is told
 //	        repeat N MESSAGE the client sends a message N times
 //	        goaway REASON MIN MAX, wake, end, connection full
+//	        engine full      it gives out no handles of further views
 //	// …  words for the reader
 //
 // Each runs on both subprotocols, except those whose name begins with json, which hold messages that only
@@ -151,6 +152,8 @@ func (s *stage) happen(text string) {
 		s.play().End()
 	case "connection":
 		s.conn.full = words[1] == "full"
+	case "engine":
+		s.engine.full = words[1] == "full"
 	case "counters":
 		for r := range drop.Reasons {
 			if n := s.env.Counters.Count(r); n > 0 {

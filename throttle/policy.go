@@ -21,8 +21,10 @@ type Policy struct {
 	RequestsPerSecond int // sustained
 	RequestBurst      int // at once, after a quiet time
 
-	DefaultHistory int // past events that an Event channel begins with where the client does not say
+	DefaultHistory int // past trades that a subscription begins with where the client does not say
 	MaxHistory     int // at most so many
+	DefaultBars    int // the same for bars
+	MaxBars        int
 }
 
 // DefaultPolicy is the policy of a server that was told nothing else.
@@ -32,6 +34,7 @@ func DefaultPolicy() Policy {
 		Subscriptions: 1024, SymbolsPerRequest: 1024,
 		RequestsPerSecond: 50, RequestBurst: 100,
 		DefaultHistory: 50, MaxHistory: 1000,
+		DefaultBars: 300, MaxBars: 1440,
 	}
 }
 
@@ -59,6 +62,8 @@ func (p *Policy) Validate() error {
 		{"request burst", p.RequestBurst, 1, math.MaxInt32},
 		{"largest history", p.MaxHistory, 0, math.MaxUint16},
 		{"default history", p.DefaultHistory, 0, p.MaxHistory},
+		{"largest history of bars", p.MaxBars, 0, math.MaxUint16},
+		{"default history of bars", p.DefaultBars, 0, p.MaxBars},
 	} {
 		if n.value < n.min || n.value > n.max {
 			wrong = append(wrong, fmt.Errorf("%s of %d: want %d to %d", n.name, n.value, n.min, n.max))

@@ -50,18 +50,20 @@ type Request struct {
 	Channel    market.Channel
 	Wish       Wish
 	Visibility Visibility
+	Depth      uint8 // of a book: levels a side, 0 for all
 }
 
 // Grant is what a subscription gets.
 type Grant struct {
 	Cadence  Cadence // may be Paused
 	Reason   Reason
+	Depth    uint8  // of a book
 	Revision uint64 // of the policy that decided
 }
 
 // Resolve decides a request under a policy.
 func Resolve(p *Policy, r Request) Grant {
-	g := Grant{Cadence: p.Default, Reason: ReasonDefault, Revision: p.Revision}
+	g := Grant{Cadence: p.Default, Reason: ReasonDefault, Depth: r.Depth, Revision: p.Revision}
 	if r.Channel == market.ChannelStatus {
 		return resolveStatus(g, r.Wish)
 	}
@@ -94,11 +96,18 @@ func resolveStatus(g Grant, w Wish) Grant {
 	return g
 }
 
-// ClampHistory returns how many past events a subscription begins with, where asked is nil for a client
-// that does not say.
-func (p *Policy) ClampHistory(asked *uint32) int {
-	if asked == nil {
-		return p.DefaultHistory
+// ClampHistory returns how many past events a subscription of a channel begins with, where asked is nil for a
+// client that does not say. Channels without a past have 0.
+func (p *Policy) ClampHistory(ch market.Channel, asked *uint32) int {
+	var usual, most int
+	switch ch {
+	case market.ChannelTrade:
+		usual, most = p.DefaultHistory, p.MaxHistory
+	case market.ChannelBar:
+		usual, most = p.DefaultBars, p.MaxBars
 	}
-	return int(min(*asked, uint32(p.MaxHistory)))
+	if asked == nil {
+		return usual
+	}
+	return int(min(*asked, uint32(most)))
 }

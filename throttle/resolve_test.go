@@ -37,13 +37,14 @@ func TestResolve(t *testing.T) {
 		{"hidden and slower already", open, throttle.Request{Wish: 5000, Visibility: throttle.VisibilityHidden}, throttle.Every5s, throttle.ReasonAsWished},
 		{"paused", open, throttle.Request{Wish: 100, Visibility: throttle.VisibilityPaused}, throttle.Paused, throttle.ReasonPaused},
 		{"status is not slowed", strict, throttle.Request{Channel: market.ChannelStatus, Wish: 5000, Visibility: throttle.VisibilityPaused}, throttle.Immediate, throttle.ReasonPolicy},
+		{"depth of a book", open, throttle.Request{Channel: market.ChannelBook, Wish: 100, Depth: 20}, throttle.Every100ms, throttle.ReasonAsWished},
 		{"status at once", strict, throttle.Request{Channel: market.ChannelStatus}, throttle.Immediate, throttle.ReasonAsWished},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.ask.Channel == market.ChannelNone {
 				c.ask.Channel = market.ChannelQuote
 			}
-			want := throttle.Grant{Cadence: c.want, Reason: c.reason, Revision: 7}
+			want := throttle.Grant{Cadence: c.want, Reason: c.reason, Depth: c.ask.Depth, Revision: 7}
 			if got := throttle.Resolve(&c.policy, c.ask); got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
@@ -115,11 +116,16 @@ func TestClampHistory(t *testing.T) {
 	p := throttle.DefaultPolicy()
 	at := func(n uint32) *uint32 { return &n }
 	for _, c := range []struct {
-		asked *uint32
-		want  int
-	}{{nil, 50}, {at(0), 0}, {at(200), 200}, {at(1<<32 - 1), 1000}} {
-		if got := p.ClampHistory(c.asked); got != c.want {
-			t.Errorf("ClampHistory(%v) = %d, want %d", c.asked, got, c.want)
+		channel market.Channel
+		asked   *uint32
+		want    int
+	}{
+		{market.ChannelTrade, nil, 50}, {market.ChannelTrade, at(0), 0}, {market.ChannelTrade, at(200), 200}, {market.ChannelTrade, at(1<<32 - 1), 1000},
+		{market.ChannelBar, nil, 300}, {market.ChannelBar, at(0), 0}, {market.ChannelBar, at(1<<32 - 1), 1440},
+		{market.ChannelQuote, nil, 0}, {market.ChannelBook, at(7), 0},
+	} {
+		if got := p.ClampHistory(c.channel, c.asked); got != c.want {
+			t.Errorf("ClampHistory(%v, %v) = %d, want %d", c.channel, c.asked, got, c.want)
 		}
 	}
 }
