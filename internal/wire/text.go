@@ -17,6 +17,7 @@ type TextFrame struct {
 const (
 	textQuotes = iota
 	textTrades
+	textBooks
 	textStatuses
 	textSources
 	textLosses
@@ -25,7 +26,7 @@ const (
 )
 
 var textNames = [textLists]string{
-	textQuotes: "quoteTexts", textTrades: "tradeTexts", textStatuses: "statuses", textSources: "sourceStatuses",
+	textQuotes: "quoteTexts", textTrades: "tradeTexts", textBooks: "bookTexts", textStatuses: "statuses", textSources: "sourceStatuses",
 	textLosses: "losses", textGaps: "gaps",
 }
 
