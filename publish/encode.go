@@ -144,11 +144,37 @@ func appendDefinition(dst []byte, in *market.Instrument) []byte {
 	dst = appendUint(dst, 3, uint64(in.PriceStep))
 	dst = appendUint(dst, 4, uint64(in.SizeStep))
 	dst = appendText(dst, 5, in.Description)
+	dst = appendUint(dst, 6, uint64(in.Asset))
 	dst = appendText(dst, 7, in.Base)
 	dst = appendText(dst, 8, in.Quote)
 	dst = appendText(dst, 9, in.Source)
+	dst = appendUint(dst, 10, uint64(in.SessionStart))
+	dst = appendText(dst, 11, in.TimeZone)
 	if in.Delisted {
 		dst = appendUint(dst, 12, 1)
 	}
+	return closeElement(dst, start)
+}
+
+// appendStatistics writes every part that exists, also where it is 0.
+func appendStatistics(dst []byte, st *market.Statistics) []byte {
+	dst, start := element(dst, 9)
+	for n, part := range [...]struct {
+		has   market.HasStatistics
+		value uint64
+	}{
+		{market.HasPreviousClose, protowire.EncodeZigZag(st.PreviousClose)},
+		{market.HasSettlement, protowire.EncodeZigZag(st.Settlement)},
+		{market.HasMark, protowire.EncodeZigZag(st.Mark)},
+		{market.HasIndex, protowire.EncodeZigZag(st.Index)},
+		{market.HasOpenInterest, uint64(st.OpenInterest)},
+		{market.HasFundingRate, protowire.EncodeZigZag(st.FundingRateE8)},
+	} {
+		if st.Has&part.has != 0 {
+			dst = protowire.AppendTag(dst, protowire.Number(n+1), protowire.VarintType)
+			dst = protowire.AppendVarint(dst, part.value)
+		}
+	}
+	dst = appendUint(dst, 7, uint64(st.ExchangeTime))
 	return closeElement(dst, start)
 }

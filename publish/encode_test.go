@@ -20,7 +20,7 @@ func TestBytesAreThoseOfTheGeneratedCode(t *testing.T) {
 	}
 	levels := func(t *rapid.T, label string) (own []Level, want []*marketdatav1.Level) {
 		for range rapid.IntRange(0, 20).Draw(t, label) {
-			l := Level{price(t, "price"), amount(t, "size")}
+			l := Level{Price: price(t, "price"), Size: amount(t, "size")}
 			own = append(own, l)
 			want = append(want, &marketdatav1.Level{Price: l.Price, Size: l.Size})
 		}
@@ -31,7 +31,7 @@ func TestBytesAreThoseOfTheGeneratedCode(t *testing.T) {
 		want := &marketdatav1.TickBatch{Epoch: epoch, Sequence: first, PublishTimeUs: amount(t, "publish time")}
 		own := room(nil)
 		n := rapid.IntRange(0, 4).Draw(t, "ticks")
-		kind := rapid.IntRange(0, 4).Draw(t, "kind")
+		kind := rapid.IntRange(0, 5).Draw(t, "kind")
 		for range n {
 			switch kind {
 			case 0:
@@ -70,13 +70,23 @@ func TestBytesAreThoseOfTheGeneratedCode(t *testing.T) {
 					PriceScale: rapid.Uint8().Draw(t, "price scale"), SizeScale: rapid.Uint8().Draw(t, "size scale"),
 					PriceStep: amount(t, "price step"), SizeStep: amount(t, "size step"), Description: rapid.String().Draw(t, "description"),
 					Base: rapid.String().Draw(t, "base"), Quote: rapid.String().Draw(t, "quote"), Source: rapid.String().Draw(t, "source"),
-					Delisted: rapid.Bool().Draw(t, "delisted"),
+					Asset: market.AssetClass(rapid.IntRange(0, 8).Draw(t, "asset")), SessionStart: rapid.Int32Range(0, 86399).Draw(t, "session"),
+					TimeZone: rapid.String().Draw(t, "zone"), Delisted: rapid.Bool().Draw(t, "delisted"),
 				}
 				own = appendDefinition(own, &in)
 				want.Definitions = append(want.Definitions, &marketdatav1.Definition{
 					PriceScale: uint32(in.PriceScale), SizeScale: uint32(in.SizeScale), PriceStep: in.PriceStep, SizeStep: in.SizeStep,
 					Description: in.Description, Base: in.Base, Quote: in.Quote, Source: in.Source, Delisted: in.Delisted,
+					AssetClass: marketdatav1.AssetClass(in.Asset), SessionStartS: in.SessionStart, TimeZone: in.TimeZone,
 				})
+			case 5:
+				st := market.Statistics{
+					PreviousClose: price(t, "previous close"), Settlement: price(t, "settlement"), Mark: price(t, "mark"), Index: price(t, "index"),
+					OpenInterest: amount(t, "open interest"), FundingRateE8: price(t, "funding"), ExchangeTime: amount(t, "time"),
+					Has: market.HasStatistics(rapid.IntRange(0, 63).Draw(t, "has")),
+				}
+				own = appendStatistics(own, &st)
+				want.Statistics = append(want.Statistics, statisticsMessage(&st))
 			}
 		}
 		got := seal(own, market.Epoch(epoch), market.Sequence(first), want.PublishTimeUs)
@@ -100,6 +110,24 @@ func quoteMessage(q *market.Quote) *marketdatav1.Quote {
 	}
 	if q.Has&market.HasExchangeTime != 0 {
 		m.ExchangeTimeUs = q.ExchangeTime
+	}
+	return m
+}
+
+func statisticsMessage(st *market.Statistics) *marketdatav1.Statistics {
+	m := &marketdatav1.Statistics{ExchangeTimeUs: st.ExchangeTime}
+	for _, part := range []struct {
+		has  market.HasStatistics
+		from int64
+		to   **int64
+	}{
+		{market.HasPreviousClose, st.PreviousClose, &m.PreviousClose}, {market.HasSettlement, st.Settlement, &m.Settlement},
+		{market.HasMark, st.Mark, &m.Mark}, {market.HasIndex, st.Index, &m.Index},
+		{market.HasOpenInterest, st.OpenInterest, &m.OpenInterest}, {market.HasFundingRate, st.FundingRateE8, &m.FundingRateE8},
+	} {
+		if st.Has&part.has != 0 {
+			*part.to = &part.from
+		}
 	}
 	return m
 }

@@ -19,7 +19,7 @@ type Instrument struct {
 	mu         sync.Mutex
 	definition market.Instrument // its Source as the wire has it: without the venue
 	definitions, quotes, trades, books,
-	statuses series
+	statuses, stats series
 	waiting bool // on the publisher's list of those to flush
 
 	// What a snapshot is made of.
@@ -28,9 +28,11 @@ type Instrument struct {
 	oldest    int
 	image     image
 	status    statusTick
+	statement market.Statistics
 	quoteTime int64 // publish times, in the order of the states above
 	tradeTime int64
 	bookTime  int64
+	statsTime int64
 }
 
 // series is the numbered ticks of one instrument and channel.
@@ -45,12 +47,12 @@ type series struct {
 }
 
 // Level is one price of a book and what is offered there. In a change, size 0 means that it is gone.
-type Level struct{ Price, Size int64 }
+type Level = market.Level
 
 // Book is a step in the life of an order book: its whole image, or the levels that changed.
 type Book struct {
 	Snapshot     bool
-	Bids, Asks   []Level // in any order
+	Bids, Asks   []Level // in any order; of levels with the same price the last one counts
 	ExchangeTime int64   // microseconds since the Unix epoch; 0: the venue gives none
 }
 
@@ -75,7 +77,7 @@ func newInstrument(p *Publisher, in market.Instrument) *Instrument {
 		channel market.Channel
 	}{
 		{&i.definitions, market.ChannelDefinition}, {&i.quotes, market.ChannelQuote}, {&i.trades, market.ChannelTrade},
-		{&i.books, market.ChannelBook}, {&i.statuses, market.ChannelStatus},
+		{&i.books, market.ChannelBook}, {&i.statuses, market.ChannelStatus}, {&i.stats, market.ChannelStats},
 	} {
 		*s.series = series{subject: subject.For(in.Symbol, s.channel), channel: s.channel}
 	}
@@ -120,10 +122,25 @@ func (i *Instrument) sendDefinition() error {
 	return i.send(s)
 }
 
+// maxExact bounds every price and size: clients in JavaScript hold larger integers only roughly, so feedd refuses them.
+const maxExact = 1<<53 - 1
+
+func exact(what string, values ...int64) error {
+	for _, v := range values {
+		if v > maxExact || v < -maxExact {
+			return fmt.Errorf("publish: %s with %d: want at most %d either way: choose a smaller scale", what, v, int64(maxExact))
+		}
+	}
+	return nil
+}
+
 // Quote publishes the whole top of the book. Position and IngestTime are ignored.
 func (i *Instrument) Quote(q market.Quote) error {
 	if q.BidSize < 0 || q.AskSize < 0 {
 		return fmt.Errorf("publish: quote with sizes %d and %d: want 0 or more", q.BidSize, q.AskSize)
+	}
+	if err := exact("quote", q.Bid, q.BidSize, q.Ask, q.AskSize); err != nil {
+		return err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -140,6 +157,9 @@ func (i *Instrument) Quote(q market.Quote) error {
 func (i *Instrument) Trade(t market.Trade) error {
 	if t.Size < 0 {
 		return fmt.Errorf("publish: trade of size %d: want 0 or more", t.Size)
+	}
+	if err := exact("trade", t.Price, t.Size); err != nil {
+		return err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -174,6 +194,13 @@ func (i *Instrument) remember(t market.Trade) {
 // Book publishes a book's whole image or a change of it. A change ahead of the first image is an error,
 // as is a book of more than MaxLevels a side.
 func (i *Instrument) Book(b Book) error {
+	for _, side := range [2][]Level{b.Bids, b.Asks} {
+		for _, l := range side {
+			if err := exact("book level", l.Price, l.Size); err != nil {
+				return err
+			}
+		}
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.p.closed.Load() {
@@ -203,6 +230,25 @@ func (i *Instrument) Trading(st market.Trading, reason string, exchangeTime int6
 	return i.numbered(&i.statuses)
 }
 
+// Statistics publishes what the venue itself states of the instrument, the whole of it each time: what Has
+// does not name is no longer stated. Position and IngestTime are ignored.
+func (i *Instrument) Statistics(st market.Statistics) error {
+	if st.OpenInterest < 0 {
+		return fmt.Errorf("publish: open interest of %d: want 0 or more", st.OpenInterest)
+	}
+	if err := exact("stats", st.PreviousClose, st.Settlement, st.Mark, st.Index, st.OpenInterest, st.FundingRateE8); err != nil {
+		return err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.p.closed.Load() {
+		return ErrClosed
+	}
+	i.statement, i.statsTime = st, i.p.micros()
+	i.stats.batch = appendStatistics(room(i.stats.batch), &st)
+	return i.numbered(&i.stats)
+}
+
 // numbered gives the tick that was appended to s its number, and sends the batch if it is due.
 func (i *Instrument) numbered(s *series) error {
 	s.last++
@@ -223,7 +269,7 @@ func (i *Instrument) flush() error {
 	defer i.mu.Unlock()
 	i.waiting = false
 	var first error
-	for _, s := range [...]*series{&i.statuses, &i.quotes, &i.trades, &i.books} {
+	for _, s := range [...]*series{&i.statuses, &i.quotes, &i.trades, &i.books, &i.stats} {
 		if s.ticks == 0 {
 			continue
 		}

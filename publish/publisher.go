@@ -172,7 +172,7 @@ func (p *Publisher) checkDefinition(in *market.Instrument) error {
 	if in.PriceScale > market.MaxScale || in.SizeScale > market.MaxScale {
 		return fmt.Errorf("publish: symbol %s: scales %d and %d: at most %d", in.Symbol, in.PriceScale, in.SizeScale, market.MaxScale)
 	}
-	for _, text := range [...]string{in.Symbol.String(), in.Description, in.Base, in.Quote} {
+	for _, text := range [...]string{in.Symbol.String(), in.Description, in.Base, in.Quote, in.TimeZone} {
 		if !utf8.ValidString(text) {
 			return fmt.Errorf("publish: symbol %s: %q is not UTF-8", in.Symbol, text)
 		}
@@ -183,8 +183,16 @@ func (p *Publisher) checkDefinition(in *market.Instrument) error {
 	if in.PriceStep < 0 || in.SizeStep < 0 {
 		return fmt.Errorf("publish: symbol %s: steps %d and %d: want 0 (unknown) or more", in.Symbol, in.PriceStep, in.SizeStep)
 	}
+	if in.SessionStart < 0 || in.SessionStart >= secondsADay {
+		return fmt.Errorf("publish: symbol %s: session start %d: want seconds after midnight, 0 to %d", in.Symbol, in.SessionStart, secondsADay-1)
+	}
+	if _, err := time.LoadLocation(in.TimeZone); err != nil || in.TimeZone == "Local" {
+		return fmt.Errorf("publish: symbol %s: time zone %q: want an IANA name such as America/New_York, or nothing for UTC", in.Symbol, in.TimeZone)
+	}
 	return nil
 }
+
+const secondsADay = 24 * 60 * 60
 
 // source returns the name that feedd gives to this publisher's feed.
 func (p *Publisher) source() string {

@@ -199,7 +199,7 @@ func TestHeartbeats(t *testing.T) {
 		t.Errorf("closing heartbeat %v, want the last quote's number", &h)
 	}
 	must(t, p.Close())
-	for _, err := range []error{i.Quote(quoteAt(1)), i.Trade(market.Trade{}), i.Book(Book{}), i.Trading(0, "", 0), errOf(p.Define(btc))} {
+	for _, err := range []error{i.Quote(quoteAt(1)), i.Trade(market.Trade{}), i.Book(Book{}), i.Trading(0, "", 0), i.Statistics(market.Statistics{}), errOf(p.Define(btc))} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
@@ -270,11 +270,15 @@ func TestSnapshots(t *testing.T) {
 		must(t, i.Trade(market.Trade{Price: n + 1, Size: 1}))
 	}
 	must(t,
-		i.Book(Book{Snapshot: true, Bids: []Level{{10, 1}, {9, 2}}, Asks: []Level{{11, 1}, {12, 5}, {11, 3}}}),
-		i.Book(Book{Bids: []Level{{10, 0}, {8, 4}, {7, 0}}, Asks: []Level{{12, 6}}, ExchangeTime: 77}))
+		i.Book(Book{Snapshot: true, Bids: []Level{{Price: 10, Size: 1}, {Price: 9, Size: 2}}, Asks: []Level{{Price: 11, Size: 1}, {Price: 12, Size: 5}, {Price: 11, Size: 3}}}),
+		i.Book(Book{Bids: []Level{{Price: 10, Size: 0}, {Price: 8, Size: 4}, {Price: 7, Size: 0}}, Asks: []Level{{Price: 12, Size: 6}}, ExchangeTime: 77}))
+	must(t, i.Statistics(market.Statistics{Index: 11, Has: market.HasIndex}), i.Statistics(market.Statistics{Mark: 12, Has: market.HasMark}))
 	s := ask(nil)
-	if len(s.Batches) != 5 {
+	if len(s.Batches) != 6 {
 		t.Fatalf("%d batches: %v", len(s.Batches), s)
+	}
+	if b := s.Batches[5]; len(b.Statistics) != 1 || b.Sequence != 2 || b.Statistics[0].GetMark() != 12 || b.Statistics[0].Index != nil {
+		t.Errorf("statistics %v", b)
 	}
 	if b := s.Batches[0]; len(b.Definitions) != 1 || b.Epoch != 5 || b.Sequence != 1 {
 		t.Errorf("definition %v", b)
@@ -302,6 +306,29 @@ func TestSnapshots(t *testing.T) {
 	}
 }
 
+// The largest book there can be, of levels that take the most bytes, fits one answer.
+func TestSnapshotOfTheDeepestBook(t *testing.T) {
+	nc := connect(t)
+	i := define(t, newPublisher(t, nc, Options{}))
+	var b Book
+	b.Snapshot = true
+	for k := range int64(MaxLevels) {
+		b.Bids = append(b.Bids, Level{Price: -maxExact + k, Size: maxExact})
+		b.Asks = append(b.Asks, Level{Price: maxExact - k, Size: maxExact})
+	}
+	must(t, i.Book(b))
+	m, err := nc.Request(subject.Snapshot(btc.Symbol), nil, patience)
+	must(t, err)
+	var s marketdatav1.Snapshot
+	must(t, proto.Unmarshal(m.Data, &s))
+	if len(s.Batches) != 2 || len(s.Batches[1].Books) != 1 {
+		t.Fatalf("%d batches in an answer of %d bytes", len(s.Batches), len(m.Data))
+	}
+	if image := s.Batches[1].Books[0]; !image.Snapshot || image.Partial || len(image.Bids) != MaxLevels || len(image.Asks) != MaxLevels {
+		t.Errorf("image of %d and %d levels", len(image.Bids), len(image.Asks))
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	nc := connect(t)
 	for what, o := range map[string]Options{
@@ -325,6 +352,8 @@ func TestRefusals(t *testing.T) {
 		"venue:NAME":       func(in *market.Instrument) { in.Symbol.Name = "" },
 		"at most 12":       func(in *market.Instrument) { in.Symbol.Name, in.PriceScale = "X", 13 },
 		"steps":            func(in *market.Instrument) { in.PriceStep = -1 },
+		"midnight":         func(in *market.Instrument) { in.SessionStart = 86400 },
+		"IANA name":        func(in *market.Instrument) { in.TimeZone = "Mars/Olympus" },
 		"cannot change":    func(in *market.Instrument) { in.PriceScale = 3 },
 		"not UTF-8":        func(in *market.Instrument) { in.Description = "\xff" },
 		"heartbeats speak": func(in *market.Instrument) { in.Source = "demo/other" },
@@ -337,14 +366,19 @@ func TestRefusals(t *testing.T) {
 	}
 	many := make([]Level, MaxLevels+1)
 	for k := range many {
-		many[k] = Level{int64(k), 1}
+		many[k] = Level{Price: int64(k), Size: 1}
 	}
 	for what, err := range map[string]error{
 		"quote":       i.Quote(market.Quote{BidSize: -1}),
 		"trade":       i.Trade(market.Trade{Size: -1}),
-		"first image": i.Book(Book{Bids: []Level{{1, 1}}}),
+		"first image": i.Book(Book{Bids: []Level{{Price: 1, Size: 1}}}),
 		"10000":       i.Book(Book{Snapshot: true, Bids: many}),
-		"level":       i.Book(Book{Snapshot: true, Asks: []Level{{1, -1}}}),
+		"level":       i.Book(Book{Snapshot: true, Asks: []Level{{Price: 1, Size: -1}}}),
+		"interest":    i.Statistics(market.Statistics{OpenInterest: -1}),
+		"quote with":  i.Quote(market.Quote{Bid: 1 << 53, Has: market.HasBid}),
+		"trade with":  i.Trade(market.Trade{Price: -1 << 53}),
+		"level with":  i.Book(Book{Snapshot: true, Asks: []Level{{Price: 1, Size: 1 << 53}}}),
+		"stats with":  i.Statistics(market.Statistics{Mark: 1 << 53, Has: market.HasMark}),
 		"UTF-8":       i.Trading(market.TradingOpen, "\xff", 0),
 	} {
 		if err == nil || !strings.Contains(err.Error(), what) {
@@ -353,10 +387,10 @@ func TestRefusals(t *testing.T) {
 	}
 	// A refused change leaves the book as it was.
 	must(t, i.Book(Book{Snapshot: true, Bids: many[:MaxLevels]}))
-	if err := i.Book(Book{Bids: []Level{{-5, 1}}}); err == nil {
+	if err := i.Book(Book{Bids: []Level{{Price: -5, Size: 1}}}); err == nil {
 		t.Error("a level too many passes")
 	}
-	must(t, i.Book(Book{Bids: []Level{{0, 0}, {-5, 1}}}))
+	must(t, i.Book(Book{Bids: []Level{{Price: 0, Size: 0}, {Price: -5, Size: 1}}}))
 }
 
 func TestConcurrentUse(t *testing.T) {

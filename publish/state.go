@@ -52,7 +52,7 @@ func (p *Publisher) heartbeat(closing bool) error {
 func (i *Instrument) appendPositions(dst []byte) []byte {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for _, s := range [...]*series{&i.quotes, &i.trades, &i.books, &i.statuses} {
+	for _, s := range [...]*series{&i.quotes, &i.trades, &i.books, &i.statuses, &i.stats} {
 		if s.report == 0 {
 			continue
 		}
@@ -129,5 +129,6 @@ func (i *Instrument) snapshot(wanted func(market.Channel) bool) []byte {
 	add(&i.books, 1, i.bookTime, func(b []byte) []byte {
 		return appendBook(b, &Book{Snapshot: true, Bids: i.image.bids, Asks: i.image.asks, ExchangeTime: i.image.time})
 	})
+	add(&i.stats, 1, i.statsTime, func(b []byte) []byte { return appendStatistics(b, &i.statement) })
 	return dst
 }
