@@ -2,46 +2,41 @@ import { systemClock } from './clock.js';
 import { Connection } from './connection.js';
 import { FeedError } from './errors.js';
 import { type InstrumentEntry, Instruments } from './instruments.js';
+import { Latest } from './latest.js';
 import { Listeners, reportGlobally } from './listeners.js';
-import { Quotes } from './quotestore.js';
+import { QUOTES } from './quotes.js';
+import type { Applied } from './rows.js';
 import { type Host, dispose } from './store.js';
 import { Subscriptions } from './subscriptions.js';
-import type { Topic } from './topics.js';
+import type { Topic } from './topic.js';
+import { Trades } from './tradestore.js';
 import type {
-  Client,
   ClientEvents,
   ClientOptions,
   Clock,
   InstrumentStatus,
   QuoteOptions,
+  QuoteRow,
   QuoteStore,
+  TickClient,
   TradeOptions,
   TradeStore,
 } from './types.js';
-import { Trades } from './tradestore.js';
-import type { Applied } from './rows.js';
-import type { ServerFrame } from './wire/frame.js';
+import type { Decoder, Rows, ServerFrame } from './wire/frame.js';
 
 /** What servers take of a client's name. */
 const MAX_CLIENT_BYTES = 128;
 
-/** Makes a client; nothing is opened before connect(), quotes() or trades(). Throws FeedError bad-option. */
-export function createClient(options: ClientOptions): Client {
-  if (typeof options.url !== 'string' || options.url === '') {
-    throw new FeedError('bad-option', 'url: want the address of the service, such as wss://host/v1/ws');
-  }
-  if (options.client !== undefined && new TextEncoder().encode(options.client).length > MAX_CLIENT_BYTES) {
-    throw new FeedError('bad-option', `client ${JSON.stringify(options.client)}: want at most ${MAX_CLIENT_BYTES} bytes`);
-  }
-  return new FeedClient(options);
-}
+/** The lists of rows in a frame. Losses and gaps go ahead of them, so that each event finds its place. */
+const LISTS: ReadonlyArray<keyof Rows> = ['quotes', 'trades', 'books', 'bars', 'stats', 'summaries'];
 
-class FeedClient implements Client, Host {
+/** What all clients do. The decoder says which channels it can have. */
+export class CoreClient implements TickClient, Host {
   readonly subscriptions: Subscriptions;
   private readonly connection: Connection;
   private readonly clock: Clock;
   private readonly instruments = new Instruments();
-  private readonly counted = { frames: 0, bytes: 0, rows: 0, conflated: 0, lost: 0 };
+  private readonly counted = { frames: 0, bytes: 0, rows: 0, conflated: 0, lost: 0, mismatches: 0 };
   private readonly listeners: { [E in keyof ClientEvents]: Listeners<ClientEvents[E]> };
 
   // What is to be told once the frame, or the running code, is done. Listeners never run in the middle of
@@ -52,7 +47,8 @@ class FeedClient implements Client, Host {
   private applying = false;
   private flushPlanned = false;
 
-  constructor(options: ClientOptions) {
+  constructor(options: ClientOptions, decode: Decoder) {
+    check(options);
     this.clock = options.clock ?? systemClock();
     const threw = (e: unknown) => this.threw(e);
     this.listeners = {
@@ -61,9 +57,10 @@ class FeedClient implements Client, Host {
       source: new Listeners(threw),
       status: new Listeners(threw),
       goaway: new Listeners(threw),
+      instrument: new Listeners(threw),
     };
     const error = (e: FeedError) => this.tell(() => this.listeners.error.emit(e));
-    this.connection = new Connection(options, this.clock, options.random ?? Math.random, {
+    this.connection = new Connection(options, decode, this.clock, options.random ?? Math.random, {
       welcomed: (welcome) => this.subscriptions.welcomed(welcome.limits),
       frame: (frame, bytes) => this.apply(frame, bytes),
       down: () => this.down(),
@@ -77,6 +74,7 @@ class FeedClient implements Client, Host {
       send: (request) => this.connection.send(request),
       error,
       missed: (count) => void (this.counted.lost += count),
+      redefined: (entry) => this.redefined(entry),
     });
   }
 
@@ -122,15 +120,11 @@ class FeedClient implements Client, Host {
   }
 
   quotes(symbols: readonly string[], options: QuoteOptions = {}): QuoteStore {
-    const store = new Quotes(this, symbols, options);
-    if (this.state === 'idle') this.connect();
-    return store;
+    return this.opened(new Latest<QuoteRow>(this, QUOTES, symbols, options));
   }
 
   trades(symbols: readonly string[], options: TradeOptions = {}): TradeStore {
-    const store = new Trades(this, symbols, options);
-    if (this.state === 'idle') this.connect();
-    return store;
+    return this.opened(new Trades(this, symbols, options));
   }
 
   statusOf(symbol: string): InstrumentStatus | undefined {
@@ -141,6 +135,11 @@ class FeedClient implements Client, Host {
     if (visibility !== 'shown' && visibility !== 'hidden' && visibility !== 'paused')
       throw new FeedError('bad-option', `visibility ${String(visibility)}: want "shown", "hidden" or "paused"`);
     this.subscriptions.setVisibility(visibility);
+  }
+
+  protected opened<S>(store: S): S {
+    if (this.state === 'idle') this.connect();
+    return store;
   }
 
   // ---- as a Host
@@ -162,7 +161,6 @@ class FeedClient implements Client, Host {
     this.applying = true;
     this.counted.frames++;
     this.counted.bytes += bytes;
-    this.counted.rows += frame.quotes.length + frame.trades.length;
     this.counted.conflated += frame.conflated;
     this.subscriptions.apply(frame);
     this.applyStatuses(frame);
@@ -202,52 +200,70 @@ class FeedClient implements Client, Host {
 
   private applyStatuses(frame: ServerFrame): void {
     for (const wire of frame.sourceStatuses) {
-      const { source, changed } = this.instruments.applySource(wire);
+      const { source, all, changed } = this.instruments.applySource(wire);
       this.news.push(() => this.listeners.source.emit(source));
-      for (const entry of changed) this.statusChanged(entry);
+      for (const entry of changed) this.newStatuses.add(entry);
+      for (const entry of all) this.touched(entry);
     }
     for (const wire of frame.statuses) {
       const entry = this.instruments.applyStatus(wire);
-      if (entry !== undefined) this.statusChanged(entry);
+      if (entry === undefined) continue;
+      this.newStatuses.add(entry);
+      this.touched(entry);
     }
   }
 
-  private statusChanged(entry: InstrumentEntry): void {
-    this.newStatuses.add(entry);
-    this.subscriptions.quotes.get(entry.instrument.symbol)?.statusChanged();
+  private redefined(entry: InstrumentEntry): void {
+    this.news.push(() => this.listeners.instrument.emit(entry.instrument));
+    this.touched(entry);
+  }
+
+  private touched(entry: InstrumentEntry): void {
+    for (const topic of entry.watchers) topic.statusChanged();
   }
 
   private applyRows(frame: ServerFrame): void {
     const { subscriptions } = this;
     const at = { cutTimeUs: frame.cutTimeUs, receivedMs: this.clock.now() };
-    for (const wire of frame.quotes) {
-      const topic = subscriptions.quoteOf(wire.handle);
-      if (topic !== undefined) this.check(topic, topic.apply(wire, at));
+    for (const hole of frame.losses) subscriptions.holderOf(hole.handle)?.hole('lost', hole);
+    for (const hole of frame.gaps) subscriptions.holderOf(hole.handle)?.hole('gap', hole);
+    for (const list of LISTS) {
+      const rows = frame[list] ?? [];
+      this.counted.rows += rows.length;
+      for (const wire of rows) {
+        const topic = subscriptions.topicOf(wire.handle, list);
+        if (topic !== undefined) this.check(topic, topic.apply(wire, at));
+      }
     }
-    for (const hole of frame.losses) subscriptions.tradesOf(hole.handle)?.hole('lost', hole);
-    for (const hole of frame.gaps) subscriptions.tradesOf(hole.handle)?.hole('gap', hole);
-    for (const wire of frame.trades) {
-      const topic = subscriptions.tradesOf(wire.handle);
-      if (topic !== undefined) this.check(topic, topic.apply(wire, at));
-    }
-    for (const hole of frame.losses) subscriptions.tradesOf(hole.handle)?.settle();
-    for (const hole of frame.gaps) subscriptions.tradesOf(hole.handle)?.settle();
+    for (const hole of frame.losses) subscriptions.holderOf(hole.handle)?.settle();
+    for (const hole of frame.gaps) subscriptions.holderOf(hole.handle)?.settle();
   }
 
-  private check(topic: Topic<any>, applied: Applied): void {
-    if (applied === 'no-base')
-      this.subscriptions.repair(
-        topic,
-        new FeedError('protocol', `${topic.symbol}: a difference without a full row before it`, true),
-      );
-    if (applied === 'unsafe')
-      this.subscriptions.repair(
-        topic,
-        new FeedError(
-          'unsafe-integer',
-          `${topic.symbol}: a ${topic.channel} with a number beyond 2^53, which JavaScript cannot hold exactly`,
-          true,
-        ),
-      );
+  private check(topic: Topic, applied: Applied): void {
+    if (applied === 'ok') return;
+    if (applied === 'mismatch') this.counted.mismatches++;
+    this.subscriptions.repair(topic, fault(topic, applied));
+  }
+}
+
+/** Throws FeedError bad-option. */
+function check(options: ClientOptions): void {
+  if (typeof options.url !== 'string' || options.url === '') {
+    throw new FeedError('bad-option', 'url: want the address of the service, such as wss://host/v1/ws');
+  }
+  if (options.client !== undefined && new TextEncoder().encode(options.client).length > MAX_CLIENT_BYTES) {
+    throw new FeedError('bad-option', `client ${JSON.stringify(options.client)}: want at most ${MAX_CLIENT_BYTES} bytes`);
+  }
+}
+
+/** Why a subscription is asked anew. */
+function fault({ symbol, kind }: Topic, applied: Exclude<Applied, 'ok'>): FeedError {
+  switch (applied) {
+    case 'no-base':
+      return new FeedError('protocol', `${symbol}: a difference without a full row before it`, true);
+    case 'unsafe':
+      return new FeedError('unsafe-integer', `${symbol}: a ${kind.channel} with a number beyond 2^53, which JavaScript cannot hold exactly`, true);
+    case 'mismatch':
+      return new FeedError('checksum', `${symbol}: the book is not the one that the server has; it is asked anew`, true);
   }
 }

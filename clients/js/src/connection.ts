@@ -3,7 +3,7 @@ import { Latency } from './latency.js';
 import { Liveness } from './liveness.js';
 import { NORMAL_CLOSURE, isTerminal, retryDelay, windowOf, type Window } from './retry.js';
 import type { Clock, ClientOptions, ConnectionState, GoAwayEvent, Socket, StateEvent } from './types.js';
-import { decodeFrame, type ServerFrame, type WirePong, type WireWelcome } from './wire/frame.js';
+import type { Decoder, ServerFrame, WirePong, WireWelcome } from './wire/frame.js';
 import { encodeRequest, type Request } from './wire/request.js';
 
 const SUBPROTOCOL = 'feedd.v1.proto';
@@ -52,6 +52,7 @@ export class Connection {
 
   constructor(
     private readonly options: ClientOptions,
+    private readonly decode: Decoder,
     private readonly clock: Clock,
     private readonly random: () => number,
     private readonly events: ConnectionEvents,
@@ -167,7 +168,7 @@ export class Connection {
     const bytes = new Uint8Array(message as ArrayBuffer);
     let frame: ServerFrame;
     try {
-      frame = decodeFrame(bytes);
+      frame = this.decode(bytes);
     } catch (cause) {
       this.fail(cause instanceof FeedError ? cause : new FeedError('decode', String(cause), true, { cause }));
       return;

@@ -21,9 +21,9 @@ export type ServerErrorCode = (typeof serverCodes)[number];
 /**
  * What the client itself finds. no-websocket: none in this environment. decode: a frame that is not
  * protobuf. unsafe-integer: a number beyond 2^53. protocol: the server broke its own rules. transport: the
- * connection failed or was refused for good. callback: a listener of yours threw.
+ * connection failed or was refused for good. callback: a listener of yours threw. checksum: a book was not what the server has.
  */
-export type LocalErrorCode = 'no-websocket' | 'bad-option' | 'decode' | 'unsafe-integer' | 'protocol' | 'transport' | 'callback';
+export type LocalErrorCode = 'no-websocket' | 'bad-option' | 'decode' | 'unsafe-integer' | 'protocol' | 'transport' | 'callback' | 'checksum';
 
 export type FeedErrorCode = ServerErrorCode | LocalErrorCode;
 

@@ -12,6 +12,9 @@ const tradings: readonly Trading[] = ['unknown', 'open', 'halted', 'auction', 'p
 const streamRank: readonly Stream[] = ['unknown', 'open', 'closed-retry', 'closed'];
 const qualityRank: readonly Quality[] = ['unknown', 'ok', 'syncing', 'suspect'];
 
+/** How servers begin the reason of an instrument that is syncing for its book alone. */
+const BOOK_REASON = 'book: ';
+
 /** One instrument with its status, which is the worse of its own and its source's. */
 export class InstrumentEntry {
   status: InstrumentStatus;
@@ -22,12 +25,25 @@ export class InstrumentEntry {
     reason: '',
   };
 
+  /** Whom a change concerns. */
+  readonly watchers = new Set<{ statusChanged(): void }>();
+  /** What its source says of itself. */
+  source: SourceEvent | undefined;
+  /** A status of its own arrived. */
+  told = false;
+
   constructor(public instrument: Instrument) {
     this.status = { symbol: instrument.symbol, ...this.own };
   }
 
+  /** Nothing is wrong but a hole in the book, which the server is mending. */
+  get bookOnly(): boolean {
+    return this.status.quality === 'syncing' && this.status.reason.startsWith(BOOK_REASON);
+  }
+
   /** Brings status up to date and reports whether it changed. */
   combine(source: SourceEvent | undefined): boolean {
+    this.source = source;
     const { own } = this;
     const before = this.status;
     const quality = worse(qualityRank, own.quality, source?.quality);
@@ -55,21 +71,25 @@ export class Instruments {
     this.byStatusHandle.clear();
   }
 
-  define(wire: WireInstrument): void {
+  /** Returns the instrument where one that was known is another now. */
+  define(wire: WireInstrument): InstrumentEntry | undefined {
     const { statusHandle, ...instrument } = wire;
     let entry = this.bySymbol.get(wire.symbol);
+    const known = entry?.instrument;
     if (entry === undefined) {
       entry = new InstrumentEntry(instrument);
       this.bySymbol.set(wire.symbol, entry);
-    } else entry.instrument = instrument;
+    } else if (!same(entry.instrument, instrument)) entry.instrument = instrument;
     if (statusHandle !== 0) this.byStatusHandle.set(statusHandle, entry);
     entry.combine(this.sources.get(instrument.source));
+    return known !== undefined && known !== entry.instrument ? entry : undefined;
   }
 
   /** The instrument whose status is another now. */
   applyStatus(wire: WireStatus): InstrumentEntry | undefined {
     const entry = this.byStatusHandle.get(wire.handle);
     if (entry === undefined) return undefined;
+    entry.told = true;
     entry.own = {
       stream: streams[wire.stream] ?? 'unknown',
       quality: qualities[wire.quality] ?? 'unknown',
@@ -79,8 +99,8 @@ export class Instruments {
     return entry.combine(this.sources.get(entry.instrument.source)) ? entry : undefined;
   }
 
-  /** The source's status, and the instruments whose own is another by it. */
-  applySource(wire: WireSourceStatus): { source: SourceEvent; changed: InstrumentEntry[] } {
+  /** The source's status, its instruments, and those of them whose own is another by it. */
+  applySource(wire: WireSourceStatus): { source: SourceEvent; all: InstrumentEntry[]; changed: InstrumentEntry[] } {
     const source: SourceEvent = {
       source: wire.source,
       stream: streams[wire.stream] ?? 'unknown',
@@ -88,14 +108,16 @@ export class Instruments {
       reason: wire.reason,
     };
     this.sources.set(wire.source, source);
-    const changed: InstrumentEntry[] = [];
-    for (const entry of this.bySymbol.values()) {
-      if (entry.instrument.source === wire.source && entry.combine(source)) changed.push(entry);
-    }
-    return { source, changed };
+    const all = [...this.bySymbol.values()].filter((entry) => entry.instrument.source === wire.source);
+    return { source, all, changed: all.filter((entry) => entry.combine(source)) };
   }
 }
 
 function worse<S>(rank: readonly S[], own: S, other: S | undefined): S {
   return other !== undefined && rank.indexOf(other) > rank.indexOf(own) ? other : own;
+}
+
+function same(a: Instrument, b: Instrument): boolean {
+  for (const name of Object.keys(b) as Array<keyof Instrument>) if (a[name] !== b[name]) return false;
+  return true;
 }

@@ -4,14 +4,14 @@
  */
 
 import type { Epoch } from './types.js';
-import type { WireQuote, WireTrade } from './wire/frame.js';
+import type { WireQuote, WireTrade } from './wire/ticks.js';
 import { narrow } from './wire/reader.js';
 
 /**
  * What came of a row. no-base: a difference without a full row before it. unsafe: a value beyond 2^53.
- * After either the base is void until the next full row.
+ * mismatch: a book that does not fit its checksum. After each of them the base is void until the next full row.
  */
-export type Applied = 'ok' | 'no-base' | 'unsafe';
+export type Applied = 'ok' | 'no-base' | 'unsafe' | 'mismatch';
 
 export const HAS_BID = 1;
 export const HAS_ASK = 2;

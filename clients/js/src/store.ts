@@ -1,7 +1,7 @@
 import { FeedError } from './errors.js';
 import { Listeners } from './listeners.js';
 import type { Subscriptions } from './subscriptions.js';
-import type { Channel, Holder, Topic } from './topics.js';
+import type { Holder, Kind, Topic } from './topic.js';
 import type { Grant, QuoteOptions, StoreStats, SubscribeResult } from './types.js';
 
 /** What a store needs of the client. */
@@ -17,7 +17,7 @@ export interface Host {
 export const dispose: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
 
 /** What stores of all channels share: the subscription, its results and grants, and its end. */
-export abstract class BaseStore<T extends Topic<any>, B> implements Holder {
+export abstract class BaseStore<T extends Topic, B> implements Holder {
   cadenceMs: number | undefined;
   readonly history: number | undefined = undefined;
   readonly buffer: number = 0;
@@ -37,7 +37,7 @@ export abstract class BaseStore<T extends Topic<any>, B> implements Holder {
 
   constructor(
     protected readonly host: Host,
-    readonly channel: Channel,
+    readonly kind: Kind,
     symbols: readonly string[],
     options: QuoteOptions,
   ) {
@@ -45,7 +45,7 @@ export abstract class BaseStore<T extends Topic<any>, B> implements Holder {
       if (typeof symbol !== 'string' || symbol === '')
         throw new FeedError(
           'bad-option',
-          `symbol ${JSON.stringify(symbol)}: want "venue:SYMBOL" or a pattern such as "binance:*USDT"`,
+          `symbol ${JSON.stringify(symbol)}: want "venue:SYMBOL", a pattern such as "binance:*USDT", or a list such as "@majors"`,
         );
     }
     checkWhole('cadenceMs', options.cadenceMs);
@@ -64,7 +64,7 @@ export abstract class BaseStore<T extends Topic<any>, B> implements Holder {
       return;
     }
     this.signal?.addEventListener('abort', this.onAbort);
-    this.host.subscriptions.hold(this.channel, this, [...this.wanted]);
+    this.host.subscriptions.hold(this.kind, this, [...this.wanted]);
   }
 
   symbols(): string[] {

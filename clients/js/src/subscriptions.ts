@@ -1,10 +1,11 @@
 import { FeedError, serverErrorCode } from './errors.js';
-import type { Instruments } from './instruments.js';
+import type { InstrumentEntry, Instruments } from './instruments.js';
 import { Budget, Limits, groupBy, symbolBytes } from './plan.js';
-import { type Channel, type Holder, QuoteTopic, type Topic, TradeTopic } from './topics.js';
-import type { Clock, Grant, GrantReason } from './types.js';
-import type { ServerFrame, WireError, WireGrant, WireLimits, WireResult, WireSubscribed } from './wire/frame.js';
-import { type Pattern, fastest, isAsked, longest } from './wishes.js';
+import { NOTHING, type Pending, type Step, ask, askPattern, move } from './steps.js';
+import { type Holder, type Kind, type Topic, type View, kindKey, topicKey, viewKey } from './topic.js';
+import type { Clock, Grant, GrantReason, SubscribeResult } from './types.js';
+import type { Rows, ServerFrame, WireError, WireGrant, WireLimits, WireResult, WireSubscribed } from './wire/frame.js';
+import { type Pattern, fastest, isAsked, isPattern, longest } from './wishes.js';
 import type { Request, visibilities } from './wire/request.js';
 
 type Visibility = keyof typeof visibilities;
@@ -17,14 +18,6 @@ const MAX_REPAIR_MS = 30_000;
 /** A subscription that held this long starts over with quick repairs. */
 const SOUND_MS = 60_000;
 
-/** A request under way. retry: forget that it was sent. */
-interface Pending {
-  readonly topics: readonly Topic<any>[];
-  readonly pattern: Pattern | undefined;
-  readonly cadenceMs: number | undefined;
-  retry(): void;
-}
-
 /** What subscriptions need of their surroundings. */
 export interface Surroundings {
   readonly clock: Clock;
@@ -33,6 +26,8 @@ export interface Surroundings {
   send(request: Request): number;
   error(e: FeedError): void;
   missed(count: number): void;
+  /** The instrument of a topic that came alive, for its status. */
+  redefined(entry: InstrumentEntry): void;
 }
 
 /**
@@ -41,8 +36,8 @@ export interface Surroundings {
  * reconnect is the same plan from an empty start.
  */
 export class Subscriptions {
-  readonly quotes = new Map<string, QuoteTopic>();
-  readonly trades = new Map<string, TradeTopic>();
+  /** By channel, view and symbol. */
+  private readonly topics = new Map<string, Topic>();
   private readonly patterns = new Map<string, Pattern>();
   private visibility: Visibility = 'shown';
   private defaultCadenceMs = DEFAULT_CADENCE_MS;
@@ -51,11 +46,13 @@ export class Subscriptions {
 
   // Of this connection.
   private limits: Limits | undefined;
-  private readonly byHandle = new Map<number, Topic<any>>();
+  private readonly byHandle = new Map<number, Topic>();
   /** Let go, or never known; either way rows that still come mean nothing. */
   private readonly strays = new Set<number>();
   /** Let go here but not yet there. */
   private readonly leaving = new Set<number>();
+  /** Patterns that nothing more is to join, which the server does not know yet. */
+  private readonly parting = new Set<string>();
   private readonly pending = new Map<number, Pending>();
   /** undefined: not known, after a refusal. */
   private toldVisibility: Visibility | undefined = 'shown';
@@ -65,11 +62,11 @@ export class Subscriptions {
 
   // ---- wishes
 
-  hold(channel: Channel, holder: Holder, symbols: readonly string[]): void {
+  hold(kind: Kind, holder: Holder, symbols: readonly string[]): void {
     for (const symbol of symbols) {
-      if (symbol.includes('*')) this.join(this.pattern(channel, symbol), holder);
+      if (isPattern(symbol)) this.join(this.pattern(kind, symbol), holder);
       else {
-        const topic = this.topic(channel, symbol);
+        const topic = this.topic(kind, symbol);
         holder.adopt(topic);
         if (topic.phase === 'live') holder.answered(symbol, { ok: true });
         if (topic.phase === 'refused') topic.phase = 'absent'; // worth another try
@@ -88,7 +85,7 @@ export class Subscriptions {
     if (pattern.phase === 'refused') pattern.phase = 'absent';
   }
 
-  release(holder: Holder, topics: Iterable<Topic<any>>): void {
+  release(holder: Holder, topics: Iterable<Topic>): void {
     for (const topic of topics) topic.holders.delete(holder);
     for (const pattern of this.patterns.values()) pattern.holders.delete(holder);
     this.schedule();
@@ -121,35 +118,39 @@ export class Subscriptions {
     this.byHandle.clear();
     this.strays.clear();
     this.leaving.clear();
+    this.parting.clear();
     this.pending.clear();
     this.toldVisibility = 'shown';
     this.env.clock.clearTimeout(this.timer);
-    for (const topic of this.topics()) {
+    for (const topic of this.topics.values()) {
       topic.unbind();
       this.drop(topic);
     }
     for (const pattern of this.patterns.values()) pattern.phase = 'absent';
   }
 
-  quoteOf(handle: number): QuoteTopic | undefined {
-    const topic = this.byHandle.get(handle);
-    return topic instanceof QuoteTopic ? topic : this.stray(handle);
+  /** Whom a row of a list is for. */
+  topicOf(handle: number, list: keyof Rows): Topic | undefined {
+    const topic = this.holderOf(handle);
+    if (topic === undefined || topic.list === list) return topic;
+    this.wrong(`${topic.symbol}: a row in ${list} for a ${topic.kind.channel}`);
+    return undefined;
   }
 
-  tradesOf(handle: number): TradeTopic | undefined {
-    const topic = this.byHandle.get(handle);
-    return topic instanceof TradeTopic ? topic : this.stray(handle);
+  /** Whose handle it is. */
+  holderOf(handle: number): Topic | undefined {
+    return this.byHandle.get(handle) ?? this.stray(handle);
   }
 
   /** Asks for a topic anew whose base is void; at longer and longer intervals where that does not help. */
-  repair(topic: Topic<any>, why: FeedError): void {
+  repair(topic: Topic, why: FeedError): void {
     if (topic.repairAt !== undefined) return; // told already
     const now = this.env.clock.now();
     if (now - topic.repairedAt > SOUND_MS) topic.repairs = 0;
     topic.repairAt = topic.repairs === 0 ? now : now + Math.min(MAX_REPAIR_MS, 1000 * 2 ** (topic.repairs - 1));
     topic.repairs++;
     this.env.error(why);
-    if (topic instanceof QuoteTopic) topic.statusChanged();
+    topic.statusChanged();
     this.schedule();
   }
 
@@ -157,23 +158,25 @@ export class Subscriptions {
   apply(frame: ServerFrame): void {
     const pending = this.pending.get(frame.replyTo);
     if (!frame.subscribed?.partial) this.pending.delete(frame.replyTo);
-    for (const instrument of frame.subscribed?.instruments ?? []) this.env.instruments.define(instrument);
-    for (const instrument of frame.instruments) this.env.instruments.define(instrument);
+    for (const instrument of [...(frame.subscribed?.instruments ?? []), ...frame.instruments]) {
+      const entry = this.env.instruments.define(instrument);
+      if (entry !== undefined) this.env.redefined(entry);
+    }
     if (frame.subscribed !== undefined) this.subscribed(frame.subscribed, pending);
     for (const grant of frame.grants) this.granted(grant);
     if (frame.error !== undefined) this.refused(frame.error, pending);
   }
 
   private subscribed(answer: WireSubscribed, pending: Pending | undefined): void {
-    if (pending === undefined) {
-      this.env.error(new FeedError('protocol', 'the answer to a subscribe that was not sent', true));
-      return;
-    }
     for (const result of answer.results) {
-      if (result.handle !== 0) this.accept(result, pending);
-      else this.refuse(result.symbol, result.channel, { code: result.code, text: result.text }, pending.pattern);
+      const pattern = pending === undefined ? this.patternOf(result) : pending.pattern;
+      const kind = pattern?.kind ?? pending?.topics[0]?.kind;
+      const by = result.by || (pattern !== undefined && result.symbol !== pattern.text ? pattern.text : '');
+      if (result.handle === 0) this.refuse(result.symbol, kind, { ...told(result), ...(by !== '' && { by }) }, pattern);
+      else if (pending === undefined && pattern === undefined) this.unwanted(result);
+      else this.accept(result, kind!, pattern, pattern === undefined ? pending!.cadenceMs : pattern.wish, by);
     }
-    if (answer.partial) return;
+    if (answer.partial || pending === undefined) return;
     const { pattern } = pending;
     if (pattern?.phase === 'asked') {
       pattern.phase = 'live';
@@ -181,24 +184,38 @@ export class Subscriptions {
     }
     for (const topic of pending.topics) {
       if (topic.phase === 'asked')
-        this.refuse(topic.symbol, topic.channel, { code: 0, text: 'the server gave no answer' }, undefined);
+        this.refuse(topic.symbol, topic.kind, told({ code: 0, text: 'the server gave no answer' }), undefined);
     }
   }
 
-  private accept(result: WireResult, pending: Pending): void {
-    const { pattern } = pending;
+  /** The pattern or list that something has joined. */
+  private patternOf(result: WireResult): Pattern | undefined {
+    const given = viewKey(viewOf(result));
+    for (const pattern of this.patterns.values()) {
+      if (pattern.text === result.by && pattern.kind.channel === result.channel && pattern.given === given && pattern.holders.size > 0)
+        return pattern;
+    }
+    return undefined;
+  }
+
+  /** Something joined a pattern that was let go in the meantime, or an answer that nobody asked for. */
+  private unwanted(result: WireResult): void {
+    if (result.by === '') this.wrong('the answer to a subscribe that was not sent');
+    if (this.byHandle.has(result.handle)) return;
+    this.strays.add(result.handle);
+    this.leaving.add(result.handle);
+    this.schedule();
+  }
+
+  private accept(result: WireResult, kind: Kind, pattern: Pattern | undefined, cadenceMs: number | undefined, by: string): void {
     const entry = this.env.instruments.get(result.symbol);
-    if ((result.channel !== 'quote' && result.channel !== 'trade') || entry === undefined) {
-      this.env.error(
-        new FeedError(
-          'protocol',
-          `${result.symbol}: a handle without ${entry === undefined ? 'its instrument' : 'a channel that was asked for'}`,
-          true,
-        ),
-      );
+    if (result.channel !== kind.channel || entry === undefined) {
+      this.wrong(`${result.symbol}: a handle without ${entry === undefined ? 'its instrument' : 'a channel that was asked for'}`);
       return;
     }
-    const topic = this.topic(result.channel, result.symbol);
+    let topic = this.topic(kind, result.symbol);
+    const other = this.byHandle.get(result.handle);
+    if (other !== undefined && other !== topic) topic = this.replace(topic, other);
     // A handle that is live already keeps its base: the server goes on where it was.
     if (topic.handle !== result.handle) {
       topic.unbind();
@@ -206,22 +223,38 @@ export class Subscriptions {
       this.byHandle.set(result.handle, topic);
     }
     topic.phase = 'live';
-    topic.wish = pending.cadenceMs;
+    topic.wish = cadenceMs;
     topic.entry = entry;
-    pattern?.matched.add(topic);
+    entry.watchers.add(topic);
+    if (pattern !== undefined) {
+      pattern.matched.add(topic);
+      pattern.given = viewKey(viewOf(result));
+      if (pattern.phase === 'refused') pattern.phase = 'live'; // it fitted nothing, until now
+    }
     for (const holder of pattern?.holders ?? []) if (!topic.holders.has(holder)) holder.adopt(topic);
-    for (const holder of topic.holders) holder.answered(result.symbol, { ok: true });
+    for (const holder of topic.holders) holder.answered(result.symbol, by === '' ? { ok: true } : { ok: true, by });
+    if (topic.list === undefined) topic.statusChanged(); // what is known of the status already
     this.schedule(); // it may be unwanted by now, or wanted at another cadence
   }
 
-  private refuse(symbol: string, channel: string, error: WireError, pattern: Pattern | undefined): void {
-    const result = { ok: false, code: serverErrorCode(error.code), text: error.text };
+  /** Two views that were wished are one that is given, as where less is allowed than either. Returns the one that stays. */
+  private replace(topic: Topic, by: Topic): Topic {
+    for (const holder of [...topic.holders]) {
+      topic.holders.delete(holder);
+      holder.adopt(by);
+    }
+    topic.unbind();
+    this.drop(topic);
+    return by;
+  }
+
+  private refuse(symbol: string, kind: Kind | undefined, result: SubscribeResult, pattern: Pattern | undefined): void {
     if (pattern !== undefined) {
       if (symbol === pattern.text) pattern.phase = 'refused';
       for (const holder of pattern.holders) holder.answered(symbol, result);
       return;
     }
-    const topic = (channel === 'trade' ? this.trades : this.quotes).get(symbol);
+    const topic = kind === undefined ? undefined : this.topics.get(topicKey(kind, symbol));
     if (topic?.phase !== 'asked') return;
     topic.phase = 'refused';
     for (const holder of topic.holders) holder.answered(symbol, result);
@@ -230,7 +263,7 @@ export class Subscriptions {
 
   private granted(wire: WireGrant): void {
     const reason = grantReasons[wire.reason] ?? 'policy';
-    const grant: Grant = { cadenceMs: wire.cadenceMs, delayMs: wire.delayMs, reason };
+    const grant: Grant = { cadenceMs: wire.cadenceMs, delayMs: wire.delayMs, depth: wire.depth, reason };
     if (reason === 'default') this.defaultCadenceMs = wire.cadenceMs;
     for (const handle of wire.handles) {
       const topic = this.byHandle.get(handle);
@@ -250,8 +283,8 @@ export class Subscriptions {
       this.later(RETRY_MS);
       return;
     }
-    if (pending.pattern !== undefined) this.refuse(pending.pattern.text, pending.pattern.channel, error, pending.pattern);
-    for (const topic of pending.topics) this.refuse(topic.symbol, topic.channel, error, undefined);
+    if (pending.pattern !== undefined) this.refuse(pending.pattern.text, undefined, told(error), pending.pattern);
+    for (const topic of pending.topics) this.refuse(topic.symbol, topic.kind, told(error), undefined);
   }
 
   // ---- planning
@@ -259,9 +292,12 @@ export class Subscriptions {
   /** Sends what is missing between what is wanted and what the server knows, as far as it allows now. */
   private plan(): void {
     const { limits, env } = this;
-    for (const topic of this.topics()) this.drop(topic);
-    for (const [key, pattern] of this.patterns)
-      if (pattern.holders.size === 0 && pattern.phase !== 'asked') this.patterns.delete(key);
+    for (const topic of this.topics.values()) this.drop(topic);
+    for (const [key, pattern] of this.patterns) {
+      if (pattern.holders.size > 0 || pattern.phase === 'asked') continue;
+      this.patterns.delete(key);
+      if (pattern.phase !== 'absent') this.parting.add(pattern.text);
+    }
     if (limits === undefined) return;
     const now = env.clock.now();
     for (const { request, sent, ...pending } of this.wanted(limits, now)) {
@@ -276,16 +312,15 @@ export class Subscriptions {
       this.pending.set(id, pending);
     }
     let next = Infinity;
-    for (const topic of this.topics()) next = Math.min(next, topic.repairAt ?? Infinity);
+    for (const topic of this.topics.values()) next = Math.min(next, topic.repairAt ?? Infinity);
     if (next < Infinity) this.later(next - now);
   }
 
-  private *wanted(limits: Limits, now: number): Generator<Pending & { request: Request; sent(): void }> {
-    const nothing = { topics: [], pattern: undefined, cadenceMs: undefined };
+  private *wanted(limits: Limits, now: number): Generator<Step> {
     if (this.visibility !== this.toldVisibility) {
       const told = this.visibility;
       yield {
-        ...nothing,
+        ...NOTHING,
         request: { type: 'setRate', handles: [], visibility: told },
         sent: () => void (this.toldVisibility = told),
         retry: () => void (this.toldVisibility = undefined),
@@ -295,109 +330,68 @@ export class Subscriptions {
       const repair = topic.repairAt !== undefined && topic.repairAt <= now;
       if (topic.holders.size === 0 || repair) this.unbind(topic, repair);
     }
+    // The server knows patterns by their text alone: one that another channel still wants stays. What joins it in vain is let go.
+    for (const { text } of this.patterns.values()) this.parting.delete(text);
+    for (const patterns of limits.chunks([...this.parting], (text) => symbolBytes(text, false))) {
+      yield {
+        ...NOTHING,
+        request: { type: 'unsubscribe', handles: [], patterns },
+        sent: () => patterns.forEach((p) => this.parting.delete(p)),
+        retry: () => patterns.forEach((p) => this.parting.add(p)),
+      };
+    }
     for (const handles of limits.handleChunks([...this.leaving])) {
       yield {
-        ...nothing,
+        ...NOTHING,
         request: { type: 'unsubscribe', handles },
         sent: () => handles.forEach((h) => this.leaving.delete(h)),
         retry: () => handles.forEach((h) => this.byHandle.has(h) || this.leaving.add(h)),
       };
     }
-    const absent = [...this.topics()].filter((t) => t.phase === 'absent' && isAsked(t));
-    for (const group of groupBy(absent, (t) => `${t.channel} ${this.cadence(t)} ${longest(t.holders)}`)) {
-      for (const topics of limits.chunks(group, (t) => symbolBytes(t.symbol, t.position !== undefined))) yield this.ask(topics);
+    const absent = [...this.topics.values()].filter((t) => t.phase === 'absent' && isAsked(t));
+    for (const group of groupBy(absent, (t) => `${kindKey(t.kind)} ${this.cadence(t)} ${longest(t.holders)}`)) {
+      for (const topics of limits.chunks(group, (t) => symbolBytes(t.symbol, t.position !== undefined))) yield ask(topics, this.cadence(topics[0]!));
     }
-    for (const pattern of this.patterns.values()) if (pattern.phase === 'absent') yield this.askPattern(pattern);
+    for (const pattern of this.patterns.values()) if (pattern.phase === 'absent') yield askPattern(pattern, fastest(pattern.holders, this.defaultCadenceMs));
     const moving = [...this.byHandle.values()].filter((t) => this.cadence(t) !== t.wish);
     for (const group of groupBy(moving, (t) => `${this.cadence(t)}`)) {
-      for (const topics of limits.handleChunks(group)) yield this.move(topics);
+      for (const topics of limits.handleChunks(group)) yield move(topics, this.cadence(topics[0]!), this.defaultCadenceMs);
     }
   }
 
-  private ask(topics: Topic<any>[]): Pending & { request: Request; sent(): void } {
-    const { channel } = topics[0]!;
-    const cadenceMs = this.cadence(topics[0]!);
-    return {
-      topics,
-      pattern: undefined,
-      cadenceMs,
-      request: {
-        type: 'subscribe',
-        symbols: topics.map((t) => t.symbol),
-        channels: [channel],
-        cadenceMs,
-        history: longest(topics[0]!.holders),
-        resume: topics.flatMap((t) => (t.position === undefined ? [] : [{ symbol: t.symbol, channel, ...t.position }])),
-      },
-      sent: () => topics.forEach((t) => (t.phase = 'asked')),
-      retry: () => topics.forEach((t) => t.phase === 'asked' && (t.phase = 'absent')),
-    };
-  }
-
-  private askPattern(pattern: Pattern): Pending & { request: Request; sent(): void } {
-    const cadenceMs = fastest(pattern.holders, this.defaultCadenceMs);
-    return {
-      topics: [],
-      pattern,
-      cadenceMs,
-      request: {
-        type: 'subscribe',
-        symbols: [pattern.text],
-        channels: [pattern.channel],
-        cadenceMs,
-        history: longest(pattern.holders),
-      },
-      sent: () => (pattern.phase = 'asked'),
-      retry: () => (pattern.phase = 'absent'),
-    };
-  }
-
-  private move(topics: Topic<any>[]): Pending & { request: Request; sent(): void } {
-    const wish = this.cadence(topics[0]!);
-    return {
-      topics: [],
-      pattern: undefined,
-      cadenceMs: wish,
-      request: { type: 'setRate', handles: topics.map((t) => t.handle), cadenceMs: wish ?? this.defaultCadenceMs },
-      sent: () => topics.forEach((t) => (t.wish = wish)),
-      retry: () => topics.forEach((t) => (t.wish = NaN)), // unknown: different from every wish
-    };
-  }
-
-  private cadence(topic: Topic<any>): number | undefined {
+  private cadence(topic: Topic): number | undefined {
     return fastest(topic.holders, this.defaultCadenceMs);
   }
 
   // ---- small parts
 
-  private *topics(): Generator<Topic<any>> {
-    yield* this.quotes.values();
-    yield* this.trades.values();
-  }
-
-  private topic(channel: Channel, symbol: string): Topic<any> {
-    let topic: Topic<any> | undefined = channel === 'quote' ? this.quotes.get(symbol) : this.trades.get(symbol);
-    if (topic !== undefined) return topic;
-    if (channel === 'quote') this.quotes.set(symbol, (topic = new QuoteTopic(symbol)));
-    else this.trades.set(symbol, (topic = new TradeTopic(symbol, this.env.missed)));
+  private topic(kind: Kind, symbol: string): Topic {
+    const key = topicKey(kind, symbol);
+    let topic = this.topics.get(key);
+    if (topic === undefined) this.topics.set(key, (topic = kind.make(symbol, this.env.missed)));
     return topic;
   }
 
-  private pattern(channel: Channel, text: string): Pattern {
-    const key = `${channel} ${text}`;
+  private pattern(kind: Kind, text: string): Pattern {
+    const key = topicKey(kind, text);
     let pattern = this.patterns.get(key);
-    if (pattern === undefined)
-      this.patterns.set(key, (pattern = { channel, text, holders: new Set(), matched: new Set(), phase: 'absent' }));
+    if (pattern === undefined) {
+      pattern = { kind, text, holders: new Set(), matched: new Set(), phase: 'absent', wish: undefined, given: viewKey(kind.view) };
+      this.patterns.set(key, pattern);
+    }
     return pattern;
   }
 
   /** Forgets a topic that nobody holds and that the server knows nothing of. */
-  private drop(topic: Topic<any>): void {
+  private drop(topic: Topic): void {
     if (topic.holders.size > 0 || topic.phase === 'asked' || topic.phase === 'live') return;
-    (topic.channel === 'quote' ? this.quotes : this.trades).delete(topic.symbol);
+    topic.entry?.watchers.delete(topic);
+    const key = topicKey(topic.kind, topic.symbol);
+    if (this.topics.get(key) === topic) this.topics.delete(key);
+    for (const pattern of this.patterns.values()) pattern.matched.delete(topic);
   }
 
-  private unbind(topic: Topic<any>, repair: boolean): void {
+  private unbind(topic: Topic, repair: boolean): void {
     this.byHandle.delete(topic.handle);
     this.strays.add(topic.handle);
     this.leaving.add(topic.handle);
@@ -412,12 +406,26 @@ export class Subscriptions {
   private stray(handle: number): undefined {
     if (this.strays.has(handle)) return undefined;
     this.strays.add(handle);
-    this.env.error(new FeedError('protocol', `a row for handle ${handle}, which no subscribe was answered with`, true));
+    this.wrong(`a row for handle ${handle}, which no subscribe was answered with`);
     return undefined;
+  }
+
+  /** The server broke a rule. */
+  private wrong(text: string): void {
+    this.env.error(new FeedError('protocol', text, true));
   }
 
   private later(ms: number): void {
     this.env.clock.clearTimeout(this.timer);
     this.timer = this.env.clock.setTimeout(() => this.plan(), ms);
   }
+}
+
+/** The view that a result says is given. */
+function viewOf(result: WireResult): View {
+  return { depth: result.depth, priceGroup: result.priceGroup, barSeconds: result.barSeconds, summary: result.tradeSummary };
+}
+
+function told(error: WireError): SubscribeResult {
+  return { ok: false, code: serverErrorCode(error.code), text: error.text };
 }

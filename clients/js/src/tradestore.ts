@@ -1,6 +1,6 @@
 import { Batches } from './batches.js';
 import { BaseStore, checkWhole, type Host } from './store.js';
-import type { TradeHolder, TradeTopic } from './topics.js';
+import { TRADES, type TradeHolder, type TradeTopic } from './trades.js';
 import type { MissedTrades, TradeEvent, TradeOptions, TradeRow, TradeStore } from './types.js';
 
 const DEFAULT_BUFFER = 200;
@@ -18,7 +18,7 @@ export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeSt
   private readonly loops = new Set<Loop>();
 
   constructor(host: Host, symbols: readonly string[], options: TradeOptions) {
-    super(host, 'trade', symbols, options);
+    super(host, TRADES, symbols, options);
     checkWhole('history', options.history);
     checkWhole('buffer', options.buffer);
     this.history = options.history;

@@ -5,6 +5,12 @@
  */
 
 import type { FeedError } from './errors.js';
+import type {
+  BarOptions, BarStore, BookOptions, BookStore, QuoteOptions, QuoteStore, StatsStore, StatusStore, StoreOptions, SummaryStore, TradeOptions,
+  TradeStore,
+} from './storetypes.js';
+
+export type * from './storetypes.js';
 
 /** What the client needs of time. Hand in another one to test, or to run on another clock. */
 export interface Clock {
@@ -96,6 +102,8 @@ export interface ClientEvents {
   source: SourceEvent;
   status: InstrumentStatus;
   goaway: GoAwayEvent;
+  /** An instrument that was known is defined anew: steps, description, session, or that it is delisted. */
+  instrument: Instrument;
 }
 
 export interface Instrument {
@@ -110,149 +118,21 @@ export interface Instrument {
   readonly base: string;
   readonly quote: string;
   readonly source: string;
+  /** "spot", "perpetual", "future", "option", "equity", "fx", "index", "bond" or empty. */
+  readonly assetClass: string;
+  /** A trading day starts so many seconds after 00:00 in timeZone (an IANA name; empty: UTC). */
+  readonly sessionStartS: number;
+  readonly timeZone: string;
+  readonly delisted: boolean;
 }
 
-/** The top of a book. Never changed once handed out: each update is a new object. */
-export interface QuoteRow {
-  readonly symbol: string;
-  readonly instrument: Instrument;
-  readonly bid: number | null;
-  readonly bidSize: number | null;
-  readonly ask: number | null;
-  readonly askSize: number | null;
-  /** The venue's time; null where it gives none. To the millisecond, as all times of quotes. */
-  readonly exchangeTimeUs: number | null;
-  /** When feedd took in the newest tick of this row. */
-  readonly ingestTimeUs: number;
-  /** When feedd froze the state in this row. */
-  readonly cutTimeUs: number;
-  /** When the row arrived here, on the client's own clock. */
-  readonly receivedMs: number;
-  readonly quality: Quality;
-  readonly trading: Trading;
-  /** Whether the row came whole rather than as a difference. */
-  readonly full: boolean;
-}
-
-/** Numbers of a publisher's run: a larger one is later. A bigint only beyond 2^53. */
-export type Epoch = number | bigint;
-
-/** One trade. Never changed once handed out. */
-export interface TradeRow {
-  readonly symbol: string;
-  readonly instrument: Instrument;
-  readonly price: number;
-  readonly size: number;
-  /** Who took liquidity. */
-  readonly aggressor: 'buy' | 'sell' | 'unknown';
-  readonly exchangeTimeUs: number | null;
-  readonly ingestTimeUs: number;
-  readonly cutTimeUs: number;
-  readonly receivedMs: number;
-  /** The venue's number, null where it gives none; decimal text beyond 2^53. */
-  readonly id: number | string | null;
-  readonly kind: 'trade' | 'correction' | 'cancellation';
-  /** Sequence of the trade that a correction or cancellation is about. */
-  readonly refersTo: number | null;
-  readonly epoch: Epoch;
-  readonly sequence: number;
-}
-
-/** Trades that you will not get, from and to included. */
-export interface MissedTrades {
-  readonly symbol: string;
-  readonly epoch: Epoch;
-  readonly from: number;
-  readonly to: number;
-  readonly count: number;
-}
-
-/**
- * lost: dropped on the way because this client was too slow, by the server or (with `by` consumer) by a
- * for-await loop that did not keep up. gap: never reached feedd, or could not be replayed.
- */
-export type TradeEvent =
-  | { readonly type: 'trade'; readonly trade: TradeRow }
-  | ({ readonly type: 'lost'; readonly by: 'server' | 'consumer' } & MissedTrades)
-  | ({ readonly type: 'gap' } & MissedTrades);
-
-export type GrantReason = 'wished' | 'rounded' | 'policy' | 'congestion' | 'hidden' | 'paused' | 'default';
-
-/** What the server gives, which may be slower than what was wished. */
-export interface Grant {
-  /** Milliseconds between frames; 0: at once. */
-  readonly cadenceMs: number;
-  /** How far behind the market on purpose, in milliseconds; 0: real time. */
-  readonly delayMs: number;
-  readonly reason: GrantReason;
-}
-
-export interface SubscribeResult {
-  readonly ok: boolean;
-  /** Why not, and what would be right; see FeedError.code. */
-  readonly code?: string;
-  readonly text?: string;
-}
-
-export interface StoreStats {
-  /** Rows or events handed out, and in how many calls. */
-  readonly rows: number;
-  readonly batches: number;
-}
-
-interface Store {
-  /** Symbols that were granted, patterns replaced by what they matched. */
-  symbols(): string[];
-  /** Wishes another pace, in milliseconds; 0: at once. What comes of it is told by onGrant. */
-  setRate(cadenceMs: number): void;
-  /** The slowest grant among the symbols; undefined before the first. */
-  readonly grant: Grant | undefined;
-  grantOf(symbol: string): Grant | undefined;
-  onGrant(fn: (grant: Grant) => void): () => void;
-  /** One for each symbol and pattern asked, and for each symbol that a pattern matched. */
-  readonly results: ReadonlyMap<string, SubscribeResult>;
-  onResult(fn: (symbol: string, result: SubscribeResult) => void): () => void;
-  readonly stats: StoreStats;
-  /** Ends listeners and loops; what no other store uses is unsubscribed. */
-  close(): void;
-  [Symbol.dispose](): void;
-}
-
-export interface QuoteStore extends Store, AsyncIterable<QuoteRow[]> {
-  get(symbol: string): QuoteRow | undefined;
-  /** The rows there are, in the order of symbols(). */
-  rows(): QuoteRow[];
-  /** Called with the rows that changed, once for each cut. Returns the way to stop. */
-  subscribe(fn: (changed: readonly QuoteRow[]) => void): () => void;
-}
-
-/** A for-await loop gets batches of events; at most 4 × buffer (1,000 at least) wait for it. */
-export interface TradeStore extends Store, AsyncIterable<TradeEvent[]> {
-  /** The newest trades of a symbol, oldest first, at most `buffer`; a new array each time. */
-  get(symbol: string): readonly TradeRow[];
-  subscribe(fn: (events: readonly TradeEvent[]) => void): () => void;
-}
-
-export interface QuoteOptions {
-  /** Wished milliseconds between frames, 0 for at once; absent: the server's default. */
-  cadenceMs?: number;
-  /** Closes the store when aborted. */
-  signal?: AbortSignal;
-}
-
-export interface TradeOptions extends QuoteOptions {
-  /** Past trades to begin with; absent: the server's default. */
-  history?: number;
-  /** Trades kept for each symbol; default 200. */
-  buffer?: number;
-}
-
-export interface Client {
+/** A client of quotes and trades: what createTickClient makes. */
+export interface TickClient {
   readonly state: ConnectionState;
   /** The server's name for this connection, for support. */
   readonly session: string | undefined;
   /**
-   * Starts; harmless when started. The first quotes() or trades() of an idle client does it by itself.
+   * Starts; harmless when started. The first store of an idle client does it by itself.
    * Throws FeedError no-websocket where there is no WebSocket.
    */
   connect(): void;
@@ -274,10 +154,13 @@ export interface Client {
     readonly rows: number;
     readonly conflated: number;
     readonly lost: number;
+    /** Books that did not fit their checksum and were asked anew. */
+    readonly mismatches: number;
   };
   /**
-   * Live top of book of the symbols, each "venue:SYMBOL" or a pattern with * ("binance:*USDT"). Stores
-   * that name the same symbol share one subscription at the fastest cadence that any of them wishes.
+   * Live top of book of the symbols, each "venue:SYMBOL", a pattern with * ("binance:*USDT"), or a list of the server's
+   * ("@majors"). What comes to fit a pattern or a list later joins by itself. Stores that name the same symbol share
+   * one subscription at the fastest cadence that any of them wishes.
    */
   quotes(symbols: readonly string[], options?: QuoteOptions): QuoteStore;
   /** Every trade of the symbols in order, or an event that says which are missing. */
@@ -286,4 +169,18 @@ export interface Client {
   statusOf(symbol: string): InstrumentStatus | undefined;
   /** hidden: a slow cadence; paused: no rows. Back to shown brings full rows. */
   setVisibility(visibility: 'shown' | 'hidden' | 'paused'): void;
+}
+
+/** A client of every channel: what createClient makes. */
+export interface Client extends TickClient {
+  /** The order book of one symbol: a snapshot, then the levels that change. Throws FeedError bad-option for a view that no server has. */
+  book(symbol: string, options?: BookOptions): BookStore;
+  /** Bars of one length, made of trades: the last ones, the open one as it grows, each closed one. */
+  bars(symbols: readonly string[], options?: BarOptions): BarStore;
+  /** Statistics over 24 hours and the session, and what the venue states. */
+  stats(symbols: readonly string[], options?: QuoteOptions): StatsStore;
+  /** Status of the symbols and their sources, without any prices. */
+  status(symbols: readonly string[], options?: StoreOptions): StatusStore;
+  /** Trades as one row a cut, for those who show no tape. */
+  tradeSummaries(symbols: readonly string[], options?: QuoteOptions): SummaryStore;
 }

@@ -1,14 +1,22 @@
 /** What those who hold a topic or a pattern wish together. */
 
-import type { Channel, Holder, Phase, Topic } from './topics.js';
+import type { Holder, Kind, Phase, Topic } from './topic.js';
 
-/** A symbol with *, which the server replaces by what it matches. */
+/** A symbol with *, or a list such as "@majors": the server says what it comes to, now and later. */
 export interface Pattern {
-  readonly channel: Channel;
+  readonly kind: Kind;
   readonly text: string;
   readonly holders: Set<Holder>;
-  readonly matched: Set<Topic<any>>;
+  readonly matched: Set<Topic>;
   phase: Phase;
+  /** The cadence that was asked for, which what joins later gets. */
+  wish: number | undefined;
+  /** The view that is given, which may be less than what was asked. */
+  given: string;
+}
+
+export function isPattern(text: string): boolean {
+  return text.includes('*') || text.startsWith('@');
 }
 
 /** The fastest cadence; undefined is the server's default, which is also what it counts as among others. */
@@ -23,7 +31,7 @@ export function fastest(holders: Iterable<Holder>, defaultCadenceMs: number): nu
 }
 
 /** By name, or because a pattern's answer alone would not bring it back where it was. */
-export function isAsked(topic: Topic<any>): boolean {
+export function isAsked(topic: Topic): boolean {
   if (topic.position !== undefined || topic.repairs > 0) return true;
   for (const holder of topic.holders) if (holder.asked(topic.symbol)) return true;
   return false;

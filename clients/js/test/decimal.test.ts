@@ -12,6 +12,10 @@ const instrument = (over: Partial<Instrument>): Instrument => ({
   base: '',
   quote: '',
   source: '',
+  assetClass: '',
+  sessionStartS: 0,
+  timeZone: '',
+  delisted: false,
   ...over,
 });
 

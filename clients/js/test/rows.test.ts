@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { QuoteBase, TradeBase, before } from '../src/rows.js';
-import { WireQuote, WireTrade } from '../src/wire/frame.js';
+import { WireQuote, WireTrade } from '../src/wire/ticks.js';
 
 const quote = (over: Partial<WireQuote>) => Object.assign(new WireQuote(), over);
 const trade = (over: Partial<WireTrade>) => Object.assign(new WireTrade(), over);

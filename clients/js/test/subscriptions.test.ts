@@ -313,7 +313,7 @@ describe('visibility and grants', () => {
     const w = new World(['a:X', 'a:Y']);
     const store = w.client.quotes(['a:X', 'a:Y'], { cadenceMs: 100 });
     const session = await w.accept();
-    expect(store.grant).toEqual({ cadenceMs: 100, delayMs: 0, reason: 'wished' });
+    expect(store.grant).toEqual({ cadenceMs: 100, delayMs: 0, depth: 0, reason: 'wished' });
     const handle = w.server.handle(w.server.markets.get('a:Y')!, 'quote');
     session.send({ grants: [{ handles: [handle], cadenceMs: 2000, reason: GrantReason.CONGESTION }] });
     expect(store.grant).toMatchObject({ cadenceMs: 2000, reason: 'congestion' });

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { TradeEvent } from '../src/index.js';
+import { settle } from './support/clock.js';
 import { short, tape } from './support/tape.js';
 import { World } from './support/world.js';
 
@@ -135,5 +137,43 @@ describe('trades', () => {
     await w.flush();
     expect(short(events)).toEqual([1, 'gap 2-2', 3]);
     expect(w.errors).toEqual([expect.objectContaining({ code: 'unsafe-integer' })]);
+  });
+});
+
+describe('what the server finds again', () => {
+  async function open() {
+    const w = new World(['a:X']);
+    const told = tape(w, ['a:X'], { buffer: 50 });
+    const session = await w.accept();
+    const handle = w.server.handle(w.server.markets.get('a:X')!, 'trade');
+    const full = (sequence: number) => ({ handle, price: BigInt(100 + sequence), size: 1n, exchangeTimeUs: BigInt(sequence), sequence: BigInt(sequence), epoch: 1n });
+    const gap = (from: number, to: number, recovered: boolean) => ({ handle, from: BigInt(from), to: BigInt(to), epoch: 1n, recovered });
+    const send = async (frame: object) => {
+      session.send({ cutTimeUs: 1n, ...frame });
+      await settle();
+    };
+    const held = () => told.store.get('a:X').map((t) => t.sequence);
+    return { w, told, full, gap, send, held };
+  }
+  const told = (events: readonly TradeEvent[]) => events.map((e) => (e.type === 'gap' && e.recovered ? `found ${e.from}-${e.to}` : short([e])[0]));
+
+  it('is told ahead of its trades, and none of them is missing', async () => {
+    const { w, told: t, full, gap, send, held } = await open();
+    await send({ trades: [full(1)] });
+    await send({ gaps: [gap(2, 3, true)] });
+    await send({ trades: [full(2), full(3), full(4)] });
+    expect(told(t.events)).toEqual([1, 'found 2-3', 2, 3, 4]);
+    expect([held(), w.client.traffic.lost]).toEqual([[1, 2, 3, 4], 0]);
+  });
+
+  it('takes its place among trades that came meanwhile, each once', async () => {
+    const { w, told: t, full, gap, send, held } = await open();
+    await send({ trades: [full(1)], gaps: [gap(2, 3, false)] });
+    await send({ trades: [full(4)] });
+    await send({ gaps: [gap(2, 3, true)], trades: [full(2), full(3)] });
+    await send({ trades: [full(3), full(5)] });
+    expect(told(t.events)).toEqual([1, 'gap 2-3', 4, 'found 2-3', 2, 3, 5]);
+    expect(held()).toEqual([1, 2, 3, 4, 5]);
+    expect(w.errors).toEqual([]);
   });
 });

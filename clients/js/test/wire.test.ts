@@ -3,7 +3,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FeedError } from '../src/index.js';
-import { decodeFrame } from '../src/wire/frame.js';
+import { decodeFrame, decodeTicks } from '../src/wire/decode.js';
 import { Reader, narrow } from '../src/wire/reader.js';
 import { type Request, encodeRequest } from '../src/wire/request.js';
 import { ClientFrameSchema, ServerFrameSchema } from './gen/feed/v1/feed_pb.js';
@@ -25,6 +25,11 @@ function official(bytes: Uint8Array): unknown {
   const theirs = fromBinary(ServerFrameSchema, bytes) as any;
   theirs.quotes = theirs.quotes.map((q: any) => ({ ...q, has: q.has ?? -1, unsafe: false }));
   theirs.trades = theirs.trades.map((t: any) => ({ ...t, unsafe: false }));
+  theirs.books = theirs.books.map((b: any) => ({ ...b, checksum: b.checksum ?? -1, unsafe: false }));
+  theirs.bars = theirs.bars.map((b: any) => ({ ...b, unsafe: false }));
+  theirs.stats = theirs.stats.map((s: any) => ({ ...s, has: s.has ?? -1, unsafe: false }));
+  theirs.losses = theirs.losses.map((l: any) => ({ ...l, recovered: false }));
+  theirs.summaries = theirs.tradeSummaries.map((t: any) => ({ ...t, unsafe: false }));
   if (theirs.welcome !== undefined)
     theirs.welcome.limits ??= {
       clientFrameBytes: 0,
@@ -154,18 +159,45 @@ describe('reading', () => {
       ],
     });
     const read = decodeFrame(toBinary(ServerFrameSchema, frame));
-    expect(read.quotes.map((q) => [q.handle, q.unsafe])).toEqual([
+    expect(read.quotes!.map((q) => [q.handle, q.unsafe])).toEqual([
       [1, false],
       [2, true],
       [3, true],
       [4, false],
     ]);
-    expect(read.quotes[3]!.ask).toBe(6);
-    expect(read.trades.map((t) => [t.handle, t.unsafe])).toEqual([
+    expect(read.quotes![3]!.ask).toBe(6);
+    expect(read.trades!.map((t) => [t.handle, t.unsafe])).toEqual([
       [5, true],
       [6, false],
     ]);
-    expect(read.trades[1]).toMatchObject({ size: 7, id: 2n ** 62n, epoch: 2n ** 63n });
+    expect(read.trades![1]).toMatchObject({ size: 7, id: 2n ** 62n, epoch: 2n ** 63n });
+  });
+
+  it('marks a book whose list holds one, and reads on behind the row', () => {
+    const frame = create(ServerFrameSchema, {
+      books: [
+        { handle: 1, bids: [1n, 2n ** 53n, 3n], asks: [4n, 5n], sequence: 9n },
+        { handle: 2, bids: [7n, 8n], checksum: 0xffff_ffff },
+      ],
+      bars: [{ handle: 3, high: -(2n ** 60n) }, { handle: 4, startS: 60n }],
+    });
+    const read = decodeFrame(toBinary(ServerFrameSchema, frame));
+    expect(read.books!.map((b) => [b.handle, b.unsafe])).toEqual([
+      [1, true],
+      [2, false],
+    ]);
+    expect(read.books![1]).toMatchObject({ bids: [7, 8], asks: [], checksum: 0xffff_ffff });
+    expect(read.bars!.map((b) => [b.handle, b.unsafe])).toEqual([
+      [3, true],
+      [4, false],
+    ]);
+  });
+
+  it('passes over rows that it was not made for', () => {
+    const frame = create(ServerFrameSchema, { books: [{ handle: 1, bids: [1n] }], quotes: [{ handle: 2 }] });
+    const read = decodeTicks(toBinary(ServerFrameSchema, frame));
+    expect(read.books).toBeUndefined();
+    expect(read.quotes).toHaveLength(1);
   });
 
   it('refuses such a number outside of rows', () => {
@@ -202,9 +234,13 @@ describe('writing', () => {
       channels: fc.array(text, { maxLength: 3 }),
       cadenceMs: maybe(uint32),
       history: maybe(uint32),
+      depth: maybe(fc.nat(100)),
+      priceGroup: maybe(safe),
+      barSeconds: maybe(uint32),
+      summary: maybe(fc.boolean()),
       resume: maybe(fc.array(fc.record({ symbol: text, channel: text, epoch, sequence: safe }))),
     }),
-    fc.record({ type: fc.constant('unsubscribe' as const), handles: fc.array(uint32) }),
+    fc.record({ type: fc.constant('unsubscribe' as const), handles: fc.array(uint32), patterns: maybe(fc.array(text, { maxLength: 3 })) }),
     fc.record({
       type: fc.constant('setRate' as const),
       handles: fc.array(uint32),
@@ -223,10 +259,14 @@ describe('writing', () => {
         case: 'subscribe',
         value: {
           ...s,
+          depth: s.depth ?? 0,
+          priceGroup: BigInt(s.priceGroup ?? 0),
+          barSeconds: s.barSeconds ?? 0,
+          tradeSummary: s.summary ?? false,
           resume: (s.resume ?? []).map((x: any) => ({ ...x, epoch: BigInt(x.epoch), sequence: BigInt(x.sequence) })),
         },
       }),
-      unsubscribe: (u: any) => ({ case: 'unsubscribe', value: { handles: u.handles } }),
+      unsubscribe: (u: any) => ({ case: 'unsubscribe', value: { handles: u.handles, patterns: u.patterns ?? [] } }),
       setRate: (s: any) => ({
         case: 'setRate',
         value: { ...s, visibility: s.visibility === undefined ? 0 : visibility[s.visibility as keyof typeof visibility] },

@@ -96,6 +96,12 @@ export class Reader {
     return n;
   }
 
+  fixed32(): number {
+    const at = this.pos;
+    this.advance(4);
+    return this.little(at);
+  }
+
   fixed64(): number {
     this.halves();
     if (this.high > SAFE_HIGH) throw this.unsafe();
@@ -134,6 +140,13 @@ export class Reader {
     while (this.pos < this.end) list.push(this.uint32());
     this.leave(outer);
     return list;
+  }
+
+  /** Appends a packed list to one. */
+  sint64s(list: number[]): void {
+    const outer = this.enter();
+    while (this.pos < this.end) list.push(this.sint64());
+    this.leave(outer);
   }
 
   /** Passes over the value behind a tag that nobody knows. */

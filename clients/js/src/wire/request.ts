@@ -21,9 +21,13 @@ export type Request =
       channels: readonly string[];
       cadenceMs?: number | undefined;
       history?: number | undefined;
+      depth?: number | undefined;
+      priceGroup?: number | undefined;
+      barSeconds?: number | undefined;
+      summary?: boolean | undefined;
       resume?: readonly Resume[] | undefined;
     }
-  | { type: 'unsubscribe'; handles: readonly number[] }
+  | { type: 'unsubscribe'; handles: readonly number[]; patterns?: readonly string[] | undefined }
   | {
       type: 'setRate';
       handles: readonly number[];
@@ -44,7 +48,10 @@ export function encodeRequest(id: number, request: Request): Uint8Array<ArrayBuf
       w.message(3, (m) => writeSubscribe(m, request));
       break;
     case 'unsubscribe':
-      w.message(4, (m) => m.packed(1, request.handles));
+      w.message(4, (m) => {
+        m.packed(1, request.handles);
+        for (const pattern of request.patterns ?? []) m.element(2, pattern);
+      });
       break;
     case 'setRate':
       w.message(5, (m) => {
@@ -65,6 +72,9 @@ function writeSubscribe(m: Writer, s: Extract<Request, { type: 'subscribe' }>): 
   for (const channel of s.channels) m.element(2, channel);
   if (s.cadenceMs !== undefined) m.present(3, s.cadenceMs);
   if (s.history !== undefined) m.present(4, s.history);
+  m.uint(5, s.depth ?? 0);
+  m.uint(6, s.priceGroup ?? 0);
+  m.uint(7, s.barSeconds ?? 0);
   for (const r of s.resume ?? []) {
     m.message(8, (w) => {
       w.string(1, r.symbol);
@@ -73,4 +83,5 @@ function writeSubscribe(m: Writer, s: Extract<Request, { type: 'subscribe' }>): 
       w.uint(4, r.sequence);
     });
   }
+  m.uint(9, s.summary === true ? 1 : 0);
 }

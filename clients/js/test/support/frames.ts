@@ -27,23 +27,42 @@ export const trade = fc.record({
 });
 const status = fc.record({ handle: uint32, stream: enumNumber, quality: enumNumber, trading: enumNumber, reason: text });
 const sourceStatus = fc.record({ source: text, stream: enumNumber, quality: enumNumber, reason: text });
-const range = fc.record({ handle: uint32, from: safeUnsigned, to: safeUnsigned, epoch: wide });
+const loss = fc.record({ handle: uint32, from: safeUnsigned, to: safeUnsigned, epoch: wide });
+const gap = fc.record({ handle: uint32, from: safeUnsigned, to: safeUnsigned, epoch: wide, recovered: fc.boolean() });
 const instrument = fc.record({
   symbol: text, priceScale: uint32, sizeScale: uint32, priceStep: safe, sizeStep: safe, description: text, base: text, quote: text,
-  source: text, statusHandle: uint32,
+  source: text, statusHandle: uint32, assetClass: text, sessionStartS: fc.integer(), timeZone: text, delisted: fc.boolean(),
 });
-const result = fc.record({ symbol: text, channel: text, handle: uint32, code: enumNumber, text });
+const result = fc.record({
+  symbol: text, channel: text, handle: uint32, code: enumNumber, text, depth: uint32, priceGroup: safe, barSeconds: uint32,
+  tradeSummary: fc.boolean(), by: text,
+});
 
+const book = fc.record({
+  handle: uint32, bids: few(safe), asks: few(safe), ageMs: uint32, transitMs: fc.integer(), partial: fc.boolean(), sequence: safeUnsigned,
+  epoch: wide, checksum: maybe(uint32),
+});
+const bar = fc.record({
+  handle: uint32, open: safe, high: safe, low: safe, close: safe, volume: safe, trades: safe, vwap: safe, startS: safe,
+  closed: fc.boolean(), ageMs: uint32, transitMs: fc.integer(),
+});
+const stats = fc.record({
+  handle: uint32, last: safe, open: safe, high: safe, low: safe, volume: safe, trades: safe, vwap: safe, ageMs: uint32,
+  transitMs: fc.integer(), sessionOpen: safe, sessionHigh: safe, sessionLow: safe, sessionVolume: safe, sessionTrades: safe,
+  full: fc.boolean(), sessionVwap: safe, sessionStartS: safe, turnover: text, sessionTurnover: text, has: maybe(uint32),
+  previousClose: safe, settlement: safe, mark: safe, index: safe, openInterest: safe, fundingRateE8: safe,
+});
+const summary = fc.record({
+  handle: uint32, last: safe, high: safe, low: safe, volume: safe, trades: safeUnsigned, ageMs: uint32, transitMs: fc.integer(),
+  sequence: safeUnsigned, epoch: wide,
+});
 // What this client passes over.
-const book = fc.record({ handle: uint32, bids: few(safe), asks: few(safe), partial: fc.boolean(), checksum: maybe(uint32) });
-const bar = fc.record({ handle: uint32, open: safe, closed: fc.boolean(), sequence: safeUnsigned });
-const stats = fc.record({ handle: uint32, turnover: text, fundingRateE8: safe });
 const quoteText = fc.record({ symbol: text, bid: text, sequence: safeUnsigned });
 
 export const serverFrame: fc.Arbitrary<ServerFrame> = fc
   .record({
-    quotes: few(quote), trades: few(trade), books: few(book), bars: few(bar), stats: few(stats), statuses: few(status),
-    cutTimeUs: safeUnsigned, conflated: uint32, sourceStatuses: few(sourceStatus), losses: few(range), gaps: few(range), partial: fc.boolean(),
+    quotes: few(quote), trades: few(trade), books: few(book), bars: few(bar), stats: few(stats), tradeSummaries: few(summary), statuses: few(status),
+    cutTimeUs: safeUnsigned, conflated: uint32, sourceStatuses: few(sourceStatus), losses: few(loss), gaps: few(gap), partial: fc.boolean(),
     replyTo: uint32,
     welcome: maybe(fc.record({
       session: text, serverTimeUs: safe, server: text, heartbeatMs: uint32, cadencesMs: few(uint32),

@@ -1,159 +1,43 @@
-/** One instrument on one channel, however many stores look at it. */
+import { type Applied, TradeBase, before } from './rows.js';
+import { type Holder, type Kind, type Moment, PLAIN, Topic } from './topic.js';
+import type { Epoch, MissedTrades, TradeEvent, TradeRow } from './types.js';
+import type { WireRange } from './wire/frame.js';
+import type { WireTrade } from './wire/ticks.js';
 
-import type { InstrumentEntry } from './instruments.js';
-import { type Applied, HAS_ASK, HAS_BID, HAS_EXCHANGE_TIME, QuoteBase, TradeBase, before } from './rows.js';
-import type { Epoch, Grant, MissedTrades, QuoteRow, SubscribeResult, TradeEvent, TradeRow } from './types.js';
-import type { WireQuote, WireRange, WireTrade } from './wire/frame.js';
-
-export type Channel = 'quote' | 'trade';
-
-/** What a topic needs of a store that holds it. */
-export interface Holder {
-  readonly cadenceMs: number | undefined;
-  readonly history: number | undefined;
-  /** Events kept for each symbol; 0 on State channels. */
-  readonly buffer: number;
-  /** Whether the symbol was asked by name rather than matched by a pattern. */
-  asked(symbol: string): boolean;
-  answered(symbol: string, result: SubscribeResult): void;
-  granted(): void;
-  /** A topic that a pattern matched. */
-  adopt(topic: Topic): void;
-}
-
-/** When a frame froze the state in its rows, and when it arrived. */
-export interface Moment {
-  readonly cutTimeUs: number;
-  readonly receivedMs: number;
-}
-
-/** absent: the server does not know that we want it. asked: not yet answered. */
-export type Phase = 'absent' | 'asked' | 'live' | 'refused';
-
-export abstract class Topic<H extends Holder = Holder> {
-  readonly holders = new Set<H>();
-  phase: Phase = 'absent';
-  entry: InstrumentEntry | undefined;
-  grant: Grant | undefined;
-
-  // Of this connection.
-  handle = 0;
-  /** The cadence that was asked for last; undefined: the server's default. */
-  wish: number | undefined;
-
-  // Repair of a subscription whose base was lost.
-  /** When to ask for it anew, on the client's clock; undefined: nothing to repair. */
-  repairAt: number | undefined;
-  repairs = 0;
-  repairedAt = 0;
-
-  constructor(readonly symbol: string) {}
-
-  abstract readonly channel: Channel;
-  /** Where to go on after a reconnect. */
-  abstract readonly position: { epoch: Epoch; sequence: number } | undefined;
-
-  /** Forgets what belonged to one subscription on one connection. */
-  unbind(): void {
-    this.phase = 'absent';
-    this.handle = 0;
-    this.wish = undefined;
-    this.repairAt = undefined;
-  }
-}
-
-export interface QuoteHolder extends Holder {
-  changed(row: QuoteRow): void;
-}
-
-export class QuoteTopic extends Topic<QuoteHolder> {
-  readonly channel = 'quote';
-  readonly position = undefined;
-  row: QuoteRow | undefined;
-  private base = new QuoteBase();
-
-  override unbind(): void {
-    super.unbind();
-    this.base = new QuoteBase();
-  }
-
-  apply(wire: WireQuote, at: Moment): Applied {
-    const applied = this.base.apply(wire);
-    if (applied === 'ok') {
-      this.repairAt = undefined;
-      this.show(at);
-    }
-    return applied;
-  }
-
-  /** A new row with the same prices and another status. */
-  statusChanged(): void {
-    const { row, entry } = this;
-    if (row === undefined || entry === undefined) return;
-    const { quality, trading } = this.status(entry);
-    if (row.quality !== quality || row.trading !== trading) this.hand({ ...row, quality, trading });
-  }
-
-  private show(at: Moment): void {
-    const { base } = this;
-    const entry = this.entry!;
-    const { quality, trading } = this.status(entry);
-    const bid = (base.has & HAS_BID) !== 0;
-    const ask = (base.has & HAS_ASK) !== 0;
-    const ingestTimeUs = at.cutTimeUs - 1000 * base.ageMs;
-    this.hand({
-      symbol: this.symbol,
-      instrument: entry.instrument,
-      bid: bid ? base.bid : null,
-      bidSize: bid ? base.bidSize : null,
-      ask: ask ? base.ask : null,
-      askSize: ask ? base.askSize : null,
-      exchangeTimeUs: (base.has & HAS_EXCHANGE_TIME) !== 0 ? ingestTimeUs - 1000 * base.transitMs : null,
-      ingestTimeUs,
-      cutTimeUs: at.cutTimeUs,
-      receivedMs: at.receivedMs,
-      quality,
-      trading,
-      full: base.full,
-    });
-  }
-
-  private status(entry: InstrumentEntry): Pick<QuoteRow, 'quality' | 'trading'> {
-    return { quality: this.base.known ? entry.status.quality : 'syncing', trading: entry.status.trading };
-  }
-
-  private hand(row: QuoteRow): void {
-    this.row = row;
-    for (const holder of this.holders) holder.changed(row);
-  }
-}
+export const TRADES: Kind<TradeTopic> = {
+  channel: 'trade',
+  view: PLAIN,
+  make: (symbol, missed) => new TradeTopic(symbol, missed),
+};
 
 export interface TradeHolder extends Holder {
   happened(event: TradeEvent): void;
 }
 
 /** Missing trades that were told of, but that trades still to come may lie ahead of. */
-type Hole = { type: 'lost' | 'gap'; epoch: Epoch; from: number; to: number };
+type Hole = { type: 'lost' | 'gap'; epoch: Epoch; from: number; to: number; recovered: boolean };
 
 const sides = ['unknown', 'buy', 'sell'] as const;
 const kinds = ['trade', 'correction', 'cancellation'] as const;
-/** Holes that wait at a time; with more the oldest is told at once. */
+/** Holes that wait at a time; with more the oldest is told at once. Recovered ones that trades are taken for, likewise. */
 const MAX_HOLES = 64;
 
 export class TradeTopic extends Topic<TradeHolder> {
-  readonly channel = 'trade';
-  /** The last trade handed out or told missing: nothing up to it comes again. */
-  position: { epoch: Epoch; sequence: number } | undefined;
+  readonly list = 'trades';
+  /** The last trade handed out or told missing: nothing up to it comes again, but for what is recovered. */
+  override position: { epoch: Epoch; sequence: number } | undefined;
   private ring: TradeRow[] = [];
   private base = new TradeBase();
   private holes: Hole[] = [];
+  /** Behind the position, but to come after all. */
+  private recovering: Hole[] = [];
 
   /** missed is told of every run of trades that will not come. */
   constructor(
     symbol: string,
     private readonly missed: (count: number) => void,
   ) {
-    super(symbol);
+    super(TRADES, symbol);
   }
 
   override unbind(): void {
@@ -173,7 +57,7 @@ export class TradeTopic extends Topic<TradeHolder> {
     const reach = (epoch: Epoch, sequence: number) => {
       const from = last === undefined ? sequence : last.epoch === epoch ? last.sequence + 1 : 1;
       if (from < sequence)
-        events.push({ type: 'gap', symbol: this.symbol, epoch, from, to: sequence - 1, count: sequence - from });
+        events.push({ type: 'gap', recovered: false, symbol: this.symbol, epoch, from, to: sequence - 1, count: sequence - from });
     };
     for (const trade of this.newest(count)) {
       reach(trade.epoch, trade.sequence);
@@ -194,6 +78,10 @@ export class TradeTopic extends Topic<TradeHolder> {
       return applied;
     }
     this.repairAt = undefined;
+    if (this.isRecovered()) {
+      this.insert(this.row(wire, at));
+      return 'ok';
+    }
     if (this.position !== undefined && !before(this.position.epoch, this.position.sequence, base.epoch, base.sequence)) {
       if (!this.startedAgain(wire)) return 'ok'; // seen before
       this.position = { epoch: base.epoch, sequence: 0 };
@@ -208,9 +96,18 @@ export class TradeTopic extends Topic<TradeHolder> {
   }
 
   /** Takes in what the server says is missing; settle() tells of it when its turn has come. */
-  hole(type: 'lost' | 'gap', range: WireRange): void {
+  override hole(type: 'lost' | 'gap', range: WireRange): void {
     if (range.to < range.from) return;
-    this.holes.push({ type, epoch: range.epoch, from: range.from, to: range.to });
+    const { epoch, from, to, recovered } = range;
+    const last = this.position;
+    if (recovered && last !== undefined && !before(last.epoch, last.sequence, epoch, from)) {
+      // Told missing before, and found since.
+      this.recovering.push({ type, epoch, from, to: Math.min(to, epoch === last.epoch ? last.sequence : to), recovered });
+      if (this.recovering.length > MAX_HOLES) this.recovering.shift();
+      this.hand({ type: 'gap', recovered, symbol: this.symbol, epoch, from, to, count: to - from + 1 });
+      return;
+    }
+    this.holes.push({ type, epoch, from, to, recovered });
     this.holes.sort((a, b) => (a.epoch === b.epoch ? a.from - b.from : a.epoch < b.epoch ? -1 : 1));
   }
 
@@ -218,7 +115,7 @@ export class TradeTopic extends Topic<TradeHolder> {
    * Tells of the holes that no trade can still lie ahead of; called behind the rows of a frame, since only
    * then it is certain that an epoch before theirs has no more.
    */
-  settle(): void {
+  override settle(): void {
     while (this.holes.length > 0 && (this.holes.length > MAX_HOLES || this.isNext(this.holes[0]!)))
       this.tell(this.holes.shift()!);
   }
@@ -233,7 +130,8 @@ export class TradeTopic extends Topic<TradeHolder> {
     const from = last !== undefined && last.epoch === hole.epoch ? Math.max(hole.from, last.sequence + 1) : hole.from;
     if (from > hole.to) return; // all of it came after all
     this.missBefore(hole.epoch, from);
-    this.miss(hole.type, hole.epoch, from, hole.to);
+    if (!hole.recovered) this.miss(hole.type, hole.epoch, from, hole.to);
+    else this.hand({ type: 'gap', recovered: true, symbol: this.symbol, epoch: hole.epoch, from, to: hole.to, count: hole.to - from + 1 });
   }
 
   /** Numbers that were skipped without a word are missing all the same. */
@@ -249,7 +147,23 @@ export class TradeTopic extends Topic<TradeHolder> {
     if (this.position === undefined || before(this.position.epoch, this.position.sequence, epoch, to))
       this.position = { epoch, sequence: to };
     this.missed(missed.count);
-    this.hand(type === 'lost' ? { type, by: 'server', ...missed } : { type, ...missed });
+    this.hand(type === 'lost' ? { type, by: 'server', ...missed } : { type, recovered: false, ...missed });
+  }
+
+  /** Whether the trade lies where the server said that it would find some. */
+  private isRecovered(): boolean {
+    const { epoch, sequence } = this.base;
+    return this.recovering.some((h) => h.epoch === epoch && h.from <= sequence && sequence <= h.to);
+  }
+
+  /** Puts a recovered trade in its place in the ring; one that is there already stays alone. */
+  private insert(trade: TradeRow): void {
+    let at = this.ring.length;
+    while (at > 0 && before(trade.epoch, trade.sequence, this.ring[at - 1]!.epoch, this.ring[at - 1]!.sequence)) at--;
+    const held = this.ring[at - 1];
+    if (held !== undefined && held.epoch === trade.epoch && held.sequence === trade.sequence) return;
+    this.ring.splice(at, 0, trade);
+    this.hand({ type: 'trade', trade });
   }
 
   /**
@@ -296,6 +210,8 @@ export class TradeTopic extends Topic<TradeHolder> {
       sequence: base.sequence,
     };
   }
+
+  statusChanged(): void {} // a trade is what it was
 
   private keep(trade: TradeRow): void {
     let most = 0;

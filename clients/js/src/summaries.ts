@@ -1,0 +1,77 @@
+import { Latest, LatestTopic } from './latest.js';
+import type { Applied } from './rows.js';
+import type { Host } from './store.js';
+import { type Kind, type Moment, PLAIN } from './topic.js';
+import type { QuoteOptions, SummaryRow, SummaryStore } from './types.js';
+import type { WireRange } from './wire/frame.js';
+import type { WireSummary } from './wire/pictures.js';
+
+export const SUMMARIES: Kind<SummaryTopic> = {
+  channel: 'trade',
+  view: { ...PLAIN, summary: true },
+  make: (symbol, missed) => new SummaryTopic(symbol, missed),
+};
+
+class SummaryTopic extends LatestTopic<SummaryRow> {
+  readonly list = 'summaries';
+
+  constructor(
+    symbol: string,
+    private readonly missed: (count: number) => void,
+  ) {
+    super(SUMMARIES, symbol);
+  }
+
+  apply(wire: WireSummary, at: Moment): Applied {
+    if (wire.unsafe) return 'unsafe';
+    this.repairAt = undefined;
+    const { last, volume, trades, epoch, sequence } = wire;
+    const ingestTimeUs = at.cutTimeUs - 1000 * wire.ageMs;
+    this.hand({
+      symbol: this.symbol,
+      instrument: this.entry!.instrument,
+      trades,
+      volume,
+      high: last + wire.high,
+      low: last + wire.low,
+      last,
+      epoch,
+      sequence,
+      exchangeTimeUs: ingestTimeUs - 1000 * wire.transitMs,
+      ingestTimeUs,
+      cutTimeUs: at.cutTimeUs,
+      receivedMs: at.receivedMs,
+    });
+    return 'ok';
+  }
+
+  /** A sum has no place for what is missing: it is counted. */
+  override hole(_type: 'lost' | 'gap', range: WireRange): void {
+    if (range.to >= range.from && !range.recovered) this.missed(range.to - range.from + 1);
+  }
+
+  statusChanged(): void {}
+}
+
+export class Summaries extends Latest<SummaryRow> implements SummaryStore {
+  constructor(host: Host, symbols: readonly string[], options: QuoteOptions) {
+    super(host, SUMMARIES, symbols, options);
+  }
+
+  /** A loop begins with what trades from here on: the sum of a row that is past was not asked for. */
+  protected override first(): SummaryRow[] {
+    return [];
+  }
+
+  protected override catchUp(): void {}
+
+  protected override merged(before: SummaryRow, row: SummaryRow): SummaryRow {
+    return {
+      ...row,
+      trades: before.trades + row.trades,
+      volume: before.volume + row.volume,
+      high: Math.max(before.high, row.high),
+      low: Math.min(before.low, row.low),
+    };
+  }
+}

@@ -1,0 +1,82 @@
+/** Rows of quotes and trades. They are read by hand, since they are many. */
+
+import type { Epoch } from '../types.js';
+import { VARINT, each, row } from './fields.js';
+import type { Reader } from './reader.js';
+
+/** A class, so that all rows share one shape and reading them stays fast. */
+export class WireQuote {
+  handle = 0;
+  bid = 0;
+  bidSize = 0;
+  ask = 0;
+  askSize = 0;
+  ageMs = 0;
+  transitMs = 0;
+  /** -1: absent. */
+  has = -1;
+  sequence = 0;
+  epoch: Epoch = 0;
+  /** Some number was beyond 2^53; the rest is void but for the handle. */
+  unsafe = false;
+}
+
+export class WireTrade {
+  handle = 0;
+  price = 0;
+  size = 0;
+  aggressor = 0;
+  exchangeTimeUs = 0;
+  transitMs = 0;
+  id: number | bigint = 0;
+  kind = 0;
+  refersTo = 0;
+  sequence = 0;
+  epoch: Epoch = 0;
+  unsafe = false;
+}
+
+/** The lists of a frame that hold them. */
+export const tickRows = () => ({
+  quotes: [1, each(row(() => new WireQuote(), readQuote))] as const,
+  trades: [2, each(row(() => new WireTrade(), readTrade))] as const,
+});
+
+function readQuote(r: Reader, q: WireQuote): void {
+  while (r.pos < r.end) {
+    const tag = r.tag();
+    switch (tag) {
+      case (1 << 3) | VARINT: q.handle = r.uint32(); break;
+      case (2 << 3) | VARINT: q.bid = r.sint64(); break;
+      case (3 << 3) | VARINT: q.bidSize = r.sint64(); break;
+      case (4 << 3) | VARINT: q.ask = r.sint64(); break;
+      case (5 << 3) | VARINT: q.askSize = r.sint64(); break;
+      case (6 << 3) | VARINT: q.ageMs = r.uint32(); break;
+      case (7 << 3) | VARINT: q.transitMs = r.sint32(); break;
+      case (8 << 3) | VARINT: q.has = r.uint32(); break;
+      case (9 << 3) | VARINT: q.sequence = r.uint64(); break;
+      case (10 << 3) | VARINT: q.epoch = r.wideUint64(); break;
+      default: r.skip(tag);
+    }
+  }
+}
+
+function readTrade(r: Reader, t: WireTrade): void {
+  while (r.pos < r.end) {
+    const tag = r.tag();
+    switch (tag) {
+      case (1 << 3) | VARINT: t.handle = r.uint32(); break;
+      case (2 << 3) | VARINT: t.price = r.sint64(); break;
+      case (3 << 3) | VARINT: t.size = r.uint64(); break;
+      case (4 << 3) | VARINT: t.aggressor = r.int32(); break;
+      case (5 << 3) | VARINT: t.exchangeTimeUs = r.sint64(); break;
+      case (6 << 3) | VARINT: t.transitMs = r.sint64(); break;
+      case (7 << 3) | VARINT: t.id = r.wideSint64(); break;
+      case (8 << 3) | VARINT: t.kind = r.int32(); break;
+      case (9 << 3) | VARINT: t.refersTo = r.uint64(); break;
+      case (10 << 3) | VARINT: t.sequence = r.uint64(); break;
+      case (11 << 3) | VARINT: t.epoch = r.wideUint64(); break;
+      default: r.skip(tag);
+    }
+  }
+}
