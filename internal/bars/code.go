@@ -85,8 +85,8 @@ func (s *Set) ReadFrom(b []byte) (rest []byte, err error) {
 	if d.failed {
 		return nil, errStored
 	}
-	if newest := &s.series[minutes].newest; s.series[minutes].end != 0 {
-		s.sessionStart, s.sessionEnd = s.calendar.Day(newest.Start)
+	if shortest := &s.series[0]; shortest.end != 0 {
+		s.sessionStart, s.sessionEnd = s.calendar.Day(shortest.newest.Start)
 		s.revision = 1
 	}
 	s.window.rebuild(&s.series[minutes])
@@ -174,7 +174,7 @@ func (d *decoder) bar(prev *market.Bar) market.Bar {
 	if flags&storedTimed != 0 {
 		b.ExchangeTime = b.Start*second + d.signed()
 	}
-	d.failed = d.failed || flags >= storedFlags || b.Start > latestStart || b.Start < -secondsPerDay ||
+	d.failed = d.failed || flags >= storedFlags || b.Start > latestStart || b.Start <= 0 ||
 		b.Trades != 0 && (b.Low > min(b.Open, b.Close) || b.High < max(b.Open, b.Close))
 	return b
 }

@@ -40,7 +40,7 @@ func (s *Series) known(h *Held) int64 {
 	if h.Closed {
 		n++
 	}
-	return max(n, 1)
+	return n
 }
 
 // Lost returns the range of bars, by number, that were dropped before the reader at c got them in their last form, and
@@ -52,7 +52,7 @@ func (s *Series) Lost(c *Cursor, f *Frozen) (from, to int64, lost bool) {
 		to = min(to, s.Number(f.Newest.Start)-1)
 	}
 	fresh := c.Revision == 0 && c.Until != 0 && c.Known == 1
-	if !fresh && to >= max(c.Known, 1) {
+	if !fresh && to >= c.Known {
 		from, lost = max(c.Known, d.first), true
 		c.Known = to + 1
 	}

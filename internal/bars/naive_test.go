@@ -62,7 +62,7 @@ func (n *naive) trade(t market.Trade) (counted bool) {
 	if at == 0 {
 		at = t.IngestTime
 	}
-	if at < second || at > t.IngestTime+maxAhead {
+	if at < earliest || at > t.IngestTime+maxAhead {
 		return false
 	}
 	sec := at / second
@@ -137,7 +137,7 @@ func (n *naive) mend(t market.Trade) bool {
 		}
 	}
 	for _, b := range n.bars[minutes] {
-		if n.count(b) > 0 {
+		if found && n.count(b) > 0 {
 			n.last = b.price[3]
 		}
 	}

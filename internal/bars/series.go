@@ -225,7 +225,7 @@ func (d *dropped) add(number int64, revision, behind uint64) {
 	if d.last == 0 {
 		d.first = number
 	}
-	d.last = max(number, 1)
+	d.last = number
 	if revision <= behind {
 		return
 	}

@@ -7,11 +7,12 @@ import (
 )
 
 const (
-	second    = 1_000_000     // in microseconds
-	maxAhead  = 60 * second   // how far a trade's time may lie ahead of its arrival
-	intervals = len(limits)   // of market.Intervals
-	minutes   = 1             // index of the bars of a minute
-	days      = intervals - 1 // index of the bars of a day
+	second    = 1_000_000                  // in microseconds
+	earliest  = 2 * secondsPerDay * second // no bar starts at 0 or before, which would stand for none
+	maxAhead  = 60 * second                // how far a trade's time may lie ahead of its arrival
+	intervals = len(limits)                // of market.Intervals
+	minutes   = 1                          // index of the bars of a minute
+	days      = intervals - 1              // index of the bars of a day
 )
 
 // Set is the bars and statistics of one instrument. It belongs to one goroutine.
@@ -76,7 +77,7 @@ func timeOf(t *market.Trade) (int64, bool) {
 	if at == 0 {
 		at = t.IngestTime
 	}
-	return at / second, at >= second && at-maxAhead <= t.IngestTime
+	return at / second, at >= earliest && at-maxAhead <= t.IngestTime
 }
 
 // Trade counts an ordinary trade. A result of 0 says that the trade is late: it counts nowhere.

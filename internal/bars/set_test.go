@@ -128,7 +128,7 @@ func TestSetAgreesWithAllTrades(t *testing.T) {
 				case 1:
 					tr.ExchangeTime = w.now + step.Draw(t, "ahead").Microseconds()
 				case 2:
-					tr.ExchangeTime = rapid.SampledFrom([]int64{-1, 1, second, math.MaxInt64, math.MinInt64}).Draw(t, "hostile")
+					tr.ExchangeTime = rapid.SampledFrom([]int64{-1, 1, earliest - 1, earliest, math.MaxInt64, math.MinInt64}).Draw(t, "hostile")
 				case 3, 4:
 				default:
 					tr.ExchangeTime = w.now - rapid.Int64Range(0, 900_000).Draw(t, "transit")

@@ -22,12 +22,16 @@ const (
 	textSources
 	textLosses
 	textGaps
+	textBars
+	textStats
+	textSummaries
 	textLists
 )
 
 var textNames = [textLists]string{
 	textQuotes: "quoteTexts", textTrades: "tradeTexts", textBooks: "bookTexts", textStatuses: "statuses", textSources: "sourceStatuses",
-	textLosses: "losses", textGaps: "gaps",
+	textLosses: "losses", textGaps: "gaps", textBars: "barTexts", textStats: "statsTexts",
+	textSummaries: "tradeSummaryTexts",
 }
 
 // Reset empties the frame.
