@@ -8,6 +8,10 @@ import (
 // MaxTicks is how many ticks a payload may hold, so that a few bytes each cannot make memory grow.
 const MaxTicks = 10_000
 
+// MaxLevels is how many levels of books a payload may hold, both sides together, for the same reason: images of
+// two whole books fit.
+const MaxLevels = 4 * market.MaxLevels
+
 // Batch is the ticks of one payload. Its memory is reused: what it holds is valid until the next read.
 // Quotes and trades carry neither position nor ingest time, and their numbers are in the publisher's
 // scales (after ReadJSON: in those that were asked for). The zero value is ready.
@@ -21,8 +25,18 @@ type Batch struct {
 	Trades      []market.Trade
 	Statuses    []Status
 	Definitions []Definition
-	// Books and Statistics are counted and their form is checked; nothing takes them up yet.
-	Books, Statistics int
+	Books       []Book
+	Statistics  []market.Statistics
+
+	bids, asks []market.Level // of all books
+}
+
+// Book is a step in the life of an order book.
+type Book struct {
+	Snapshot     bool // the whole image, or a part of it
+	Partial      bool // the tick behind this one holds another part of the image
+	Bids, Asks   []market.Level
+	ExchangeTime int64
 }
 
 // Status is a change of what the venue lets participants do.
@@ -38,6 +52,9 @@ type Definition struct {
 	PriceStep, SizeStep      int64
 	Description, Base, Quote string
 	Source                   string // without the venue; empty: the venue has one feed
+	Asset                    market.AssetClass
+	SessionStart             int32
+	TimeZone                 string
 	Delisted                 bool
 }
 
@@ -56,18 +73,20 @@ func (r *Refusal) Error() string { return r.Text }
 var (
 	errMalformed = &Refusal{drop.MalformedProtobuf, "payload is not a marketdata.v1.TickBatch"}
 	errTooMany   = &Refusal{drop.BadValue, "batch of more than 10000 ticks: send several"}
+	errTooDeep   = &Refusal{drop.BadValue, "batch of books with more than 40000 levels: send several, or an image in parts"}
 )
 
 // Reset empties b and keeps its memory.
 func (b *Batch) Reset() {
 	*b = Batch{
 		Quotes: b.Quotes[:0], Trades: b.Trades[:0], Statuses: b.Statuses[:0], Definitions: b.Definitions[:0],
+		Books: b.Books[:0], Statistics: b.Statistics[:0], bids: b.bids[:0], asks: b.asks[:0],
 	}
 }
 
 // Len returns the number of ticks of all kinds.
 func (b *Batch) Len() int {
-	return len(b.Quotes) + len(b.Trades) + len(b.Statuses) + len(b.Definitions) + b.Books + b.Statistics
+	return len(b.Quotes) + len(b.Trades) + len(b.Statuses) + len(b.Definitions) + len(b.Books) + len(b.Statistics)
 }
 
 // Channel returns the channel that all ticks belong to: ChannelNone where there are none, and false where
@@ -79,7 +98,7 @@ func (b *Batch) Channel() (market.Channel, bool) {
 		ch market.Channel
 	}{
 		{len(b.Quotes), market.ChannelQuote}, {len(b.Trades), market.ChannelTrade}, {len(b.Statuses), market.ChannelStatus},
-		{len(b.Definitions), market.ChannelDefinition}, {b.Books, market.ChannelBook}, {b.Statistics, market.ChannelStats},
+		{len(b.Definitions), market.ChannelDefinition}, {len(b.Books), market.ChannelBook}, {len(b.Statistics), market.ChannelStats},
 	} {
 		if k.n > 0 {
 			ch = k.ch

@@ -23,7 +23,10 @@ var (
 		market.ChannelTrade:  append([]string{"price", "size", "side", "id", "kind", "refersTo", "exchangeTime"}, numbering...),
 		market.ChannelStatus: append([]string{"trading", "reason", "exchangeTime"}, numbering...),
 		market.ChannelDefinition: append([]string{"priceScale", "sizeScale", "priceStep", "sizeStep", "description", "base", "quote",
-			"source", "delisted"}, numbering...),
+			"source", "assetClass", "sessionStart", "timeZone", "delisted"}, numbering...),
+		market.ChannelBook: append([]string{"snapshot", "bids", "asks", "exchangeTime"}, numbering...),
+		market.ChannelStats: append([]string{"previousClose", "settlement", "mark", "index", "openInterest", "fundingRate", "exchangeTime"},
+			numbering...),
 	}
 )
 
@@ -55,6 +58,10 @@ func (b *Batch) ReadJSON(payload []byte, ch market.Channel, scales Scales) error
 		b.Statuses = append(b.Statuses, o.status())
 	case market.ChannelDefinition:
 		b.Definitions = append(b.Definitions, o.definition())
+	case market.ChannelBook:
+		b.Books = append(b.Books, o.book(b, scales))
+	case market.ChannelStats:
+		b.Statistics = append(b.Statistics, o.statistics(scales))
 	}
 	if o.err != nil {
 		return o.err
@@ -81,7 +88,10 @@ func (o *object) fail(r drop.Reason, key, format string, args ...any) {
 
 // raw returns the text of a value, without quotes where it has them.
 func (o *object) raw(key string) (value string, quoted, present bool) {
-	v := o.fields[key]
+	return o.unquote(key, o.fields[key])
+}
+
+func (o *object) unquote(key string, v json.RawMessage) (value string, quoted, present bool) {
 	if len(v) == 0 || string(v) == "null" {
 		return "", false, false
 	}
@@ -95,7 +105,11 @@ func (o *object) raw(key string) (value string, quoted, present bool) {
 }
 
 func (o *object) decimal(key string, scale uint8) (v int64, present bool) {
-	value, _, present := o.raw(key)
+	return o.decimalOf(key, o.fields[key], scale)
+}
+
+func (o *object) decimalOf(key string, raw json.RawMessage, scale uint8) (v int64, present bool) {
+	value, _, present := o.unquote(key, raw)
 	if !present {
 		return 0, false
 	}
@@ -230,26 +244,34 @@ func (o *object) definition() Definition {
 		d.PriceStep, _ = o.decimal("priceStep", uint8(d.PriceScale))
 		d.SizeStep, _ = o.decimal("sizeStep", uint8(d.SizeScale))
 	}
-	switch value, _, _ := o.raw("delisted"); value {
-	case "", "false":
-	case "true":
-		d.Delisted = true
-	default:
-		o.fail(drop.MalformedJSON, "delisted", "%s is neither true nor false", value)
+	d.Asset = market.AssetClass(o.word("assetClass", assetWords...))
+	if start := o.uint("sessionStart"); start < secondsPerDay {
+		d.SessionStart = int32(start)
+	} else {
+		o.fail(drop.BadValue, "sessionStart", "%d: want seconds after 00:00, 0 to %d", start, secondsPerDay-1)
 	}
+	d.TimeZone = o.text("timeZone")
+	d.Delisted = o.bool("delisted")
 	return d
 }
 
-// scale reads a number of decimals, which a definition must state.
-func (o *object) scale(key string) uint32 {
-	if _, _, present := o.raw(key); !present {
-		o.fail(drop.MalformedJSON, key, "missing: want the number of decimals, 0 to %d", market.MaxScale)
-		return 0
+const secondsPerDay = 24 * 60 * 60
+
+var assetWords = func() (words []string) {
+	for a := market.AssetUnknown; a <= market.AssetBond; a++ {
+		words = append(words, a.String())
 	}
-	v := o.uint(key)
-	if v > market.MaxScale {
-		o.fail(drop.BadValue, key, "%d decimals: at most %d", v, market.MaxScale)
-		return 0
+	return words
+}()
+
+func (o *object) bool(key string) bool {
+	value, _, _ := o.raw(key)
+	switch value {
+	case "", "false":
+	case "true":
+		return true
+	default:
+		o.fail(drop.MalformedJSON, key, "%s is neither true nor false", value)
 	}
-	return uint32(v)
+	return false
 }

@@ -2,6 +2,7 @@ package tick
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,9 +47,28 @@ func TestJSONTicks(t *testing.T) {
 	if want := (Status{market.TradingPreOpen, "soon", 0}); b.Statuses[0] != want {
 		t.Errorf("status %+v, want %+v", b.Statuses[0], want)
 	}
-	read(market.ChannelDefinition, `{"priceScale":2,"sizeScale":5,"priceStep":"0.05","sizeStep":0.00001,"description":"Bitcoin","base":"BTC","quote":"USD","source":"spot","delisted":true}`)
-	if want := (Definition{2, 5, 5, 1, "Bitcoin", "BTC", "USD", "spot", true}); b.Definitions[0] != want {
+	read(market.ChannelDefinition, `{"priceScale":2,"sizeScale":5,"priceStep":"0.05","sizeStep":0.00001,"description":"Bitcoin","base":"BTC","quote":"USD",
+		"source":"spot","assetClass":"perpetual","sessionStart":64800,"timeZone":"America/New_York","delisted":true}`)
+	if want := (Definition{PriceScale: 2, SizeScale: 5, PriceStep: 5, SizeStep: 1, Description: "Bitcoin", Base: "BTC", Quote: "USD", Source: "spot",
+		Asset: market.AssetPerpetual, SessionStart: 64800, TimeZone: "America/New_York", Delisted: true}); b.Definitions[0] != want {
 		t.Errorf("definition %+v, want %+v", b.Definitions[0], want)
+	}
+	read(market.ChannelBook, `{"snapshot":true,"bids":[["61837.63","0.5"],[61837.62,0]],"asks":[["61837.64","1"]],"exchangeTime":5}`)
+	if e := b.Books[0]; !e.Snapshot || e.Partial || e.ExchangeTime != 5 || !slices.Equal(e.Bids, []market.Level{{Price: 6183763, Size: 50000000}, {Price: 6183762}}) ||
+		!slices.Equal(e.Asks, []market.Level{{Price: 6183764, Size: 100000000}}) {
+		t.Errorf("book %+v", e)
+	}
+	read(market.ChannelBook, `{"asks":[]}`)
+	if e := b.Books[0]; e.Snapshot || len(e.Bids)+len(e.Asks) != 0 {
+		t.Errorf("book %+v", e)
+	}
+	read(market.ChannelStats, `{"previousClose":"61000","settlement":61000.5,"mark":"-0.01","index":"0","openInterest":"2.5","fundingRate":"-0.0001","exchangeTime":7}`)
+	if want := (market.Statistics{PreviousClose: 6100000, Settlement: 6100050, Mark: -1, OpenInterest: 250000000, FundingRateE8: -10000, ExchangeTime: 7, Has: 63}); b.Statistics[0] != want {
+		t.Errorf("statistics %+v, want %+v", b.Statistics[0], want)
+	}
+	read(market.ChannelStats, `{"mark":"5"}`)
+	if want := (market.Statistics{Mark: 500, Has: market.HasMark}); b.Statistics[0] != want {
+		t.Errorf("statistics %+v, want %+v", b.Statistics[0], want)
 	}
 }
 
@@ -81,7 +101,17 @@ func TestJSONRefusals(t *testing.T) {
 		{market.ChannelDefinition, `{"priceScale":13,"sizeScale":1}`, drop.BadValue, "at most 12"},
 		{market.ChannelDefinition, `{"priceScale":1,"sizeScale":1,"priceStep":"0.01"}`, drop.ScaleLoss, `"priceStep"`},
 		{market.ChannelDefinition, `{"priceScale":1,"sizeScale":1,"delisted":"maybe"}`, drop.MalformedJSON, "neither true nor false"},
-		{market.ChannelBook, `{}`, drop.MalformedJSON, "book ticks have no JSON form"},
+		{market.ChannelDefinition, `{"priceScale":1,"sizeScale":1,"assetClass":"share"}`, drop.MalformedJSON, "want spot, perpetual, future, option, equity, fx, index, bond"},
+		{market.ChannelDefinition, `{"priceScale":1,"sizeScale":1,"sessionStart":86400}`, drop.BadValue, "0 to 86399"},
+		{market.ChannelBook, `{"partial":true}`, drop.MalformedJSON, "allowed are snapshot, bids, asks, exchangeTime, epoch, sequence"},
+		{market.ChannelBook, `{"snapshot":1}`, drop.MalformedJSON, "neither true nor false"},
+		{market.ChannelBook, `{"bids":["1","2"]}`, drop.MalformedJSON, `want levels such as [["61837.63", "0.5"]]`},
+		{market.ChannelBook, `{"bids":[["1"]]}`, drop.MalformedJSON, "level 1 has 1 elements: want a price and a size"},
+		{market.ChannelBook, `{"asks":[["1","1"],["1",null]]}`, drop.MalformedJSON, "level 2 lacks a price or a size"},
+		{market.ChannelBook, `{"asks":[["1.001","1"]]}`, drop.ScaleLoss, "more than 2 decimals"},
+		{market.ChannelBook, `{"asks":[` + strings.Repeat(`[1,1],`, MaxLevels/2) + `[1,1]]}`, drop.BadValue, "at most 20000 a side"},
+		{market.ChannelStats, `{"fundingRate":"0.000000001"}`, drop.ScaleLoss, "more than 8 decimals"},
+		{market.ChannelBar, `{}`, drop.MalformedJSON, "bar ticks have no JSON form"},
 	} {
 		var b Batch
 		err := b.ReadJSON([]byte(c.text), c.ch, Scales{2, 8})
@@ -96,7 +126,8 @@ func TestJSONRefusals(t *testing.T) {
 // tick of the channel.
 func FuzzReadJSON(f *testing.F) {
 	for _, s := range []string{`{"bid":"1.5","ask":2}`, `{"price":1,"size":2,"side":"buy"}`, `{"trading":"open"}`,
-		`{"priceScale":2,"sizeScale":2,"priceStep":"0.01"}`, `{`, `{"bid":"\ud800"}`, `{"exchangeTime":"2024-08-08T00:00:00Z"}`} {
+		`{"priceScale":2,"sizeScale":2,"priceStep":"0.01","timeZone":"UTC"}`, `{`,
+		`{"snapshot":true,"bids":[["1","2"]],"asks":[[3,4]]}`, `{"bids":[[]]}`, `{"mark":"1.5","fundingRate":-0.0001}`, `{"bid":"\ud800"}`, `{"exchangeTime":"2024-08-08T00:00:00Z"}`} {
 		for ch := market.ChannelQuote; ch <= market.ChannelDefinition; ch++ {
 			f.Add([]byte(s), uint8(ch))
 		}

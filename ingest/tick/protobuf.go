@@ -39,29 +39,6 @@ func skip(num protowire.Number, typ protowire.Type, p []byte) int {
 	return max(protowire.ConsumeFieldValue(num, typ, p), 0)
 }
 
-// wellFormed reports whether p is a message, whatever its fields; where nested is not 0, so must be the
-// length-delimited fields of the two numbers from there on.
-func wellFormed(p []byte, nested protowire.Number) bool {
-	for len(p) > 0 {
-		num, typ, n := field(p)
-		if n == 0 {
-			return false
-		}
-		p = p[n:]
-		if n = skip(num, typ, p); n == 0 {
-			return false
-		}
-		if nested != 0 && typ == protowire.BytesType && (num == nested || num == nested+1) {
-			body, _ := protowire.ConsumeBytes(p)
-			if !wellFormed(body, 0) {
-				return false
-			}
-		}
-		p = p[n:]
-	}
-	return true
-}
-
 // ReadProtobuf fills b with the ticks of a marketdata.v1.TickBatch. The error is a *Refusal; b holds
 // nothing of use then.
 func (b *Batch) ReadProtobuf(p []byte) error {
@@ -91,8 +68,11 @@ func (b *Batch) ReadProtobuf(p []byte) error {
 			if body, n = protowire.ConsumeBytes(p); n < 0 || !b.readTick(num, body) {
 				return errMalformed
 			}
-			if b.Len() > MaxTicks {
+			switch {
+			case b.Len() > MaxTicks:
 				return errTooMany
+			case len(b.bids)+len(b.asks) > MaxLevels:
+				return errTooDeep
 			}
 		default:
 			if n = skip(num, typ, p); n == 0 {
@@ -114,8 +94,8 @@ func (b *Batch) readTick(num protowire.Number, body []byte) bool {
 		b.Trades = append(b.Trades, market.Trade{})
 		return readTrade(&b.Trades[len(b.Trades)-1], body)
 	case 6:
-		b.Books++
-		return wellFormed(body, 3) // bids and asks are fields 3 and 4
+		b.Books = append(b.Books, Book{})
+		return b.readBook(&b.Books[len(b.Books)-1], body)
 	case 7:
 		b.Statuses = append(b.Statuses, Status{})
 		return readStatus(&b.Statuses[len(b.Statuses)-1], body)
@@ -123,8 +103,8 @@ func (b *Batch) readTick(num protowire.Number, body []byte) bool {
 		b.Definitions = append(b.Definitions, Definition{})
 		return readDefinition(&b.Definitions[len(b.Definitions)-1], body)
 	default:
-		b.Statistics++
-		return wellFormed(body, 0)
+		b.Statistics = append(b.Statistics, market.Statistics{})
+		return readStatistics(&b.Statistics[len(b.Statistics)-1], body)
 	}
 }
 
@@ -278,6 +258,10 @@ func readDefinition(d *Definition, p []byte) bool {
 				d.PriceStep = int64(v)
 			case 4:
 				d.SizeStep = int64(v)
+			case 6:
+				d.Asset = market.AssetClass(known(v, uint64(market.AssetBond), uint64(market.AssetUnknown)))
+			case 10:
+				d.SessionStart = int32(v)
 			case 12:
 				d.Delisted = v != 0
 			}
@@ -295,6 +279,8 @@ func readDefinition(d *Definition, p []byte) bool {
 				d.Quote = s
 			case 9:
 				d.Source = s
+			case 11:
+				d.TimeZone = s
 			}
 		default:
 			if n = skip(num, typ, p); n == 0 {
@@ -304,26 +290,4 @@ func readDefinition(d *Definition, p []byte) bool {
 		p = p[n:]
 	}
 	return true
-}
-
-// Batches returns the elements of a marketdata.v1.Snapshot, each of which is a TickBatch, or false where p
-// is no Snapshot or an empty one: other parties may answer a request too: a stream that records it does so in JSON.
-func Batches(p []byte) ([][]byte, bool) {
-	var batches [][]byte
-	for len(p) > 0 {
-		num, typ, n := field(p)
-		if n == 0 {
-			return nil, false
-		}
-		p = p[n:]
-		if n = skip(num, typ, p); n == 0 {
-			return nil, false
-		}
-		if num == 1 && typ == protowire.BytesType {
-			body, _ := protowire.ConsumeBytes(p)
-			batches = append(batches, body)
-		}
-		p = p[n:]
-	}
-	return batches, len(batches) > 0
 }

@@ -3,6 +3,7 @@ package tick
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -23,7 +24,7 @@ func compare(t interface {
 	var want marketdatav1.TickBatch
 	wantErr := proto.Unmarshal(payload, &want)
 	err := b.ReadProtobuf(payload)
-	if errors.Is(err, errTooMany) {
+	if errors.Is(err, errTooMany) || errors.Is(err, errTooDeep) {
 		return
 	}
 	if (err != nil) != (wantErr != nil) {
@@ -33,8 +34,8 @@ func compare(t interface {
 		return
 	}
 	if b.Epoch != want.Epoch || b.Sequence != want.Sequence || b.PublishTime != want.PublishTimeUs ||
-		len(b.Quotes) != len(want.Quotes) || len(b.Trades) != len(want.Trades) || b.Books != len(want.Books) ||
-		len(b.Statuses) != len(want.Statuses) || len(b.Definitions) != len(want.Definitions) || b.Statistics != len(want.Statistics) {
+		len(b.Quotes) != len(want.Quotes) || len(b.Trades) != len(want.Trades) || len(b.Books) != len(want.Books) ||
+		len(b.Statuses) != len(want.Statuses) || len(b.Definitions) != len(want.Definitions) || len(b.Statistics) != len(want.Statistics) {
 		t.Fatalf("payload %x: %+v, the generated code's %v", payload, b, &want)
 	}
 	for i, w := range want.Quotes {
@@ -77,11 +78,42 @@ func compare(t interface {
 		}
 	}
 	for i, w := range want.Definitions {
-		d := Definition{w.PriceScale, w.SizeScale, w.PriceStep, w.SizeStep, w.Description, w.Base, w.Quote, w.Source, w.Delisted}
+		d := Definition{
+			PriceScale: w.PriceScale, SizeScale: w.SizeScale, PriceStep: w.PriceStep, SizeStep: w.SizeStep, Description: w.Description,
+			Base: w.Base, Quote: w.Quote, Source: w.Source, Asset: market.AssetClass(w.AssetClass), SessionStart: w.SessionStartS,
+			TimeZone: w.TimeZone, Delisted: w.Delisted,
+		}
+		if _, ok := marketdatav1.AssetClass_name[int32(w.AssetClass)]; !ok {
+			d.Asset = market.AssetUnknown
+		}
 		if b.Definitions[i] != d {
 			t.Fatalf("payload %x: definition %d: %+v, the generated code's %+v", payload, i, b.Definitions[i], d)
 		}
 	}
+	for i, w := range want.Books {
+		e := &b.Books[i]
+		if e.Snapshot != w.Snapshot || e.Partial != w.Partial || e.ExchangeTime != w.ExchangeTimeUs || !sameLevels(e.Bids, w.Bids) || !sameLevels(e.Asks, w.Asks) {
+			t.Fatalf("payload %x: book %d: %+v, the generated code's %+v", payload, i, e, w)
+		}
+	}
+	for i, w := range want.Statistics {
+		st := market.Statistics{
+			PreviousClose: w.GetPreviousClose(), Settlement: w.GetSettlement(), Mark: w.GetMark(), Index: w.GetIndex(),
+			OpenInterest: w.GetOpenInterest(), FundingRateE8: w.GetFundingRateE8(), ExchangeTime: w.ExchangeTimeUs,
+		}
+		for k, present := range [...]bool{w.PreviousClose != nil, w.Settlement != nil, w.Mark != nil, w.Index != nil, w.OpenInterest != nil, w.FundingRateE8 != nil} {
+			if present {
+				st.Has |= market.HasPreviousClose << k
+			}
+		}
+		if b.Statistics[i] != st {
+			t.Fatalf("payload %x: statistics %d: %+v, the generated code's %+v", payload, i, b.Statistics[i], st)
+		}
+	}
+}
+
+func sameLevels(have []market.Level, want []*marketdatav1.Level) bool {
+	return slices.EqualFunc(have, want, func(h market.Level, w *marketdatav1.Level) bool { return h.Price == w.Price && h.Size == w.Size })
 }
 
 // everything is a batch with every field of every tick set.
@@ -91,10 +123,11 @@ func everything() *marketdatav1.TickBatch {
 		Quotes: []*marketdatav1.Quote{{Bid: proto.Int64(-5), BidSize: 1, Ask: proto.Int64(0), AskSize: -2, ExchangeTimeUs: 9}, {}},
 		Trades: []*marketdatav1.Trade{{Price: 1, Size: 2, Aggressor: 2, ExchangeTimeUs: 3, Id: 4, Kind: 2, RefersTo: 5}, {Aggressor: 300, Kind: -1}},
 		Books: []*marketdatav1.BookEvent{{Snapshot: true, Partial: true, ExchangeTimeUs: 1,
-			Bids: []*marketdatav1.Level{{Price: 1, Size: 2, Orders: 3}}, Asks: []*marketdatav1.Level{{}}}},
+			Bids: []*marketdatav1.Level{{Price: -1, Size: 2, Orders: 3}, {Price: 7}}, Asks: []*marketdatav1.Level{{}}}, {Bids: []*marketdatav1.Level{{Size: 4}}}},
 		Statuses:    []*marketdatav1.TradingStatus{{Trading: 2, Reason: "LULD – up", ExchangeTimeUs: 1}, {Trading: 77}},
 		Definitions: []*marketdatav1.Definition{{PriceScale: 2, SizeScale: 8, PriceStep: 1, SizeStep: 1, Description: "d", AssetClass: 1, Base: "b", Quote: "q", Source: "s", SessionStartS: 5, TimeZone: "UTC", Delisted: true}},
-		Statistics:  []*marketdatav1.Statistics{{Mark: proto.Int64(3), OpenInterest: proto.Int64(4)}},
+		Statistics: []*marketdatav1.Statistics{{Mark: proto.Int64(3), OpenInterest: proto.Int64(4)},
+			{PreviousClose: proto.Int64(0), Settlement: proto.Int64(-1), Index: proto.Int64(2), FundingRateE8: proto.Int64(-5), ExchangeTimeUs: 9}},
 	}
 }
 
@@ -128,7 +161,10 @@ func seeds(t testing.TB) [][]byte {
 		[]byte{0x07}, []byte{0x0f}, []byte{0x22, 0xff}, // no such wire type; cut length
 		wrap(4, 0x0a, 0), // bid as bytes
 		wrap(4, 0x08), wrap(5, 0x08), wrap(7, 0x08), wrap(8, 0x08), wrap(9, 0x08), wrap(6, 0x08),
-		wrap(6, 0x1a, 1, 0x08), wrap(6, 0x22, 2, 0x08, 1), wrap(6, 0x18, 1),
+		wrap(6, 0x1a, 1, 0x08), wrap(6, 0x22, 2, 0x08, 1), wrap(6, 0x18, 1), wrap(6, 0x1a, 9), wrap(6, 0x08, 2), wrap(6, 0x0a, 0), wrap(6, 0x0a, 9),
+		wrap(6, 0x22, 2, 0x08, 1, 0x1a, 2, 0x10, 5, 0x22, 0), wrap(6, 0x1a, 2, 0x0a, 0), wrap(6, 0x1a, 1, 0x0c), wrap(6, 0x28, 0xff),
+		wrap(9, 0x0a, 0), wrap(9, 0x0a, 9), wrap(9, 0x18, 1, 0x18, 2),
+		wrap(8, 0x30, 9), wrap(8, 0x50, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1),
 		wrap(7, 0x12, 1, 0xff), wrap(7, 0x12, 9), wrap(7, 0x0d, 0, 0, 0, 0), wrap(7, 0x10, 1),
 		wrap(8, 0x2a, 1, 0xff), wrap(8, 0x52, 1, 0xff), wrap(8, 0x0a, 1, 0xff), wrap(8, 0x60, 2), wrap(8, 0x32, 1, 0xff), wrap(8, 0x52, 9), wrap(8, 0x5a, 1, 0xff), wrap(8, 0x5a, 9),
 		wrap(8, 0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1),
@@ -187,6 +223,28 @@ func TestTooManyTicks(t *testing.T) {
 	}
 }
 
+func TestTooManyLevels(t *testing.T) {
+	levels := func(n int) []*marketdatav1.Level {
+		out := make([]*marketdatav1.Level, n)
+		for i := range out {
+			out[i] = &marketdatav1.Level{Price: int64(i), Size: 1}
+		}
+		return out
+	}
+	m := &marketdatav1.TickBatch{Books: []*marketdatav1.BookEvent{{Bids: levels(MaxLevels / 2)}, {Asks: levels(MaxLevels/2 + 1)}}}
+	var b Batch
+	if err := b.ReadProtobuf(marshal(t, m)); !errors.Is(err, errTooDeep) {
+		t.Fatalf("%d levels: %v", MaxLevels+1, err)
+	}
+	m.Books[1].Asks = m.Books[1].Asks[1:]
+	if err := b.ReadProtobuf(marshal(t, m)); err != nil {
+		t.Fatalf("%d levels: %v", MaxLevels, err)
+	}
+	if !sameLevels(b.Books[0].Bids, m.Books[0].Bids) || !sameLevels(b.Books[1].Asks, m.Books[1].Asks) {
+		t.Error("levels differ")
+	}
+}
+
 func TestChannelOfABatch(t *testing.T) {
 	for _, c := range []struct {
 		batch Batch
@@ -198,14 +256,14 @@ func TestChannelOfABatch(t *testing.T) {
 		{Batch{Trades: make([]market.Trade, 1)}, market.ChannelTrade, true},
 		{Batch{Statuses: make([]Status, 1)}, market.ChannelStatus, true},
 		{Batch{Definitions: make([]Definition, 1)}, market.ChannelDefinition, true},
-		{Batch{Books: 1}, market.ChannelBook, true},
-		{Batch{Statistics: 2}, market.ChannelStats, true},
+		{Batch{Books: make([]Book, 1)}, market.ChannelBook, true},
+		{Batch{Statistics: make([]market.Statistics, 2)}, market.ChannelStats, true},
 	} {
 		if got, one := c.batch.Channel(); got != c.want || one != c.one {
 			t.Errorf("channel of %+v: %v, %v", c.batch, got, one)
 		}
 	}
-	mixed := Batch{Quotes: make([]market.Quote, 1), Books: 1}
+	mixed := Batch{Quotes: make([]market.Quote, 1), Books: make([]Book, 1)}
 	if _, one := mixed.Channel(); one {
 		t.Error("a batch of quotes and books passes as one of a kind")
 	}
@@ -233,11 +291,18 @@ func TestBatchesOfASnapshot(t *testing.T) {
 }
 
 func TestReadingAllocatesNothing(t *testing.T) {
-	p := marshal(t, &marketdatav1.TickBatch{Epoch: 1, Sequence: 1, Quotes: []*marketdatav1.Quote{
-		{Bid: proto.Int64(6183763), BidSize: 120000, Ask: proto.Int64(6183764), AskSize: 85000, ExchangeTimeUs: 1723075200000000}}})
-	var b Batch
-	if n := testing.AllocsPerRun(100, func() { _ = b.ReadProtobuf(p) }); n != 0 {
-		t.Errorf("%v allocations for each batch of quotes, want 0", n)
+	book := &marketdatav1.BookEvent{Bids: []*marketdatav1.Level{{Price: 6183763, Size: 5}, {Price: 6183762, Size: 7}}, Asks: []*marketdatav1.Level{{Price: 6183764}}}
+	for name, m := range map[string]*marketdatav1.TickBatch{
+		"quotes": {Epoch: 1, Sequence: 1, Quotes: []*marketdatav1.Quote{
+			{Bid: proto.Int64(6183763), BidSize: 120000, Ask: proto.Int64(6183764), AskSize: 85000, ExchangeTimeUs: 1723075200000000}}},
+		"books":      {Epoch: 1, Sequence: 1, Books: []*marketdatav1.BookEvent{book, book, book}},
+		"statistics": {Epoch: 1, Sequence: 1, Statistics: []*marketdatav1.Statistics{{Mark: proto.Int64(6183763)}}},
+	} {
+		p := marshal(t, m)
+		var b Batch
+		if n := testing.AllocsPerRun(100, func() { _ = b.ReadProtobuf(p) }); n != 0 {
+			t.Errorf("%v allocations for each batch of %s, want 0", n, name)
+		}
 	}
 }
 
