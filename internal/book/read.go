@@ -42,7 +42,12 @@ func (b *Book) All(s Side) iter.Seq[market.Level] {
 
 // AppendTop appends the n best levels of a side, or all that there are, best first.
 func (b *Book) AppendTop(dst []market.Level, s Side, n int) []market.Level {
-	for i := range min(n, b.sides[s].len()) {
+	return b.AppendRange(dst, s, 0, n)
+}
+
+// AppendRange appends the levels from ≤ i < to of a side, as far as there are any; the best one is 0.
+func (b *Book) AppendRange(dst []market.Level, s Side, from, to int) []market.Level {
+	for i := from; i < min(to, b.sides[s].len()); i++ {
 		dst = append(dst, b.at(s, i))
 	}
 	return dst
