@@ -90,13 +90,5 @@ func (j *joiner) hold(b *recording.Book) {
 }
 
 func book(b *recording.Book, snapshot bool) publish.Book {
-	return publish.Book{Snapshot: snapshot, Bids: levels(b.Bids), Asks: levels(b.Asks), ExchangeTime: b.ExchangeTime}
-}
-
-func levels(from []recording.Level) []publish.Level {
-	to := make([]publish.Level, len(from))
-	for i, l := range from {
-		to[i] = publish.Level(l)
-	}
-	return to
+	return publish.Book{Snapshot: snapshot, Bids: b.Bids, Asks: b.Asks, ExchangeTime: b.ExchangeTime}
 }

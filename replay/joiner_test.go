@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/recording"
+	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/publish"
 )
 
@@ -66,7 +67,7 @@ func TestJoiner(t *testing.T) {
 				}); err != nil {
 					t.Fatal(err)
 				}
-				e.Book.Bids = append(e.Book.Bids[:0], recording.Level{Price: -1}) // the reader uses it again
+				e.Book.Bids = append(e.Book.Bids[:0], market.Level{Price: -1}) // the reader uses it again
 			}
 			if fmt.Sprint(got) != tt.want || tally != tt.tally {
 				t.Errorf("published %v, %+v\nwant %s, %+v", got, tally, tt.want, tt.tally)

@@ -330,7 +330,7 @@ func TestASubscriberHearsTheWholeFile(t *testing.T) {
 				events[i].Book.Asks[j].Price += 1_000_000
 			}
 			if events[i].Kind == recording.Snapshot {
-				events[i].Book.Bids = []recording.Level{{Price: 1, Size: 5}}
+				events[i].Book.Bids = []market.Level{{Price: 1, Size: 5}}
 			}
 		}
 	}

@@ -133,7 +133,13 @@ var quoteAssets = []string{"USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH"}
 func define(in recording.Instrument) market.Instrument {
 	d := market.Instrument{
 		Symbol: in.Symbol, PriceScale: in.Price.Scale, SizeScale: in.Size.Scale, PriceStep: in.Price.Step, SizeStep: in.Size.Step,
-		Description: in.Symbol.Name + ", recorded",
+		Description: in.Symbol.Name + ", recorded", Asset: market.AssetSpot,
+	}
+	if in.Symbol.Venue == recording.VenueFutures {
+		d.Asset = market.AssetPerpetual
+		if strings.Contains(in.Symbol.Name, "_") { // BTCUSDT_240927 ends on a day
+			d.Asset = market.AssetFuture
+		}
 	}
 	for _, asset := range quoteAssets {
 		if base, ok := strings.CutSuffix(in.Symbol.Name, asset); ok && base != "" {

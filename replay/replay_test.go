@@ -45,13 +45,13 @@ func trade(in recording.Instrument, at time.Duration, id uint64) recording.Event
 func depth(in recording.Instrument, at time.Duration, first, last, previous int64) recording.Event {
 	return recording.Event{Kind: recording.Depth, ReceiveTime: base + int64(at), Symbol: in.Symbol, Book: recording.Book{
 		First: first, Last: last, Previous: previous, HasPrevious: previous != 0, ExchangeTime: 1_700_000_000_000_000,
-		Bids: []recording.Level{{Price: last, Size: 1}},
+		Bids: []market.Level{{Price: last, Size: 1}},
 	}}
 }
 
 func snapshot(in recording.Instrument, at time.Duration, last int64) recording.Event {
 	return recording.Event{Kind: recording.Snapshot, ReceiveTime: base + int64(at), Symbol: in.Symbol, Book: recording.Book{
-		Last: last, Asks: []recording.Level{{Price: last, Size: 1}},
+		Last: last, Asks: []market.Level{{Price: last, Size: 1}},
 	}}
 }
 
@@ -348,15 +348,26 @@ func TestOpenRefuses(t *testing.T) {
 func TestDefinitions(t *testing.T) {
 	other := spot
 	other.Symbol.Name = "WXYZ"
-	r, err := Open(Config{Files: []string{file(t, quote(spot, 0, 6183763)), file(t, quote(other, 0, 6183763))}})
+	dated := futures
+	dated.Symbol.Name = "BTCUSDT_240927"
+	r, err := Open(Config{Files: []string{
+		file(t, quote(spot, 0, 6183763)), file(t, quote(other, 0, 6183763)), file(t, quote(futures, 0, 6183763)), file(t, quote(dated, 0, 6183763)),
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []market.Instrument{
-		{Symbol: spot.Symbol, PriceScale: 2, SizeScale: 5, PriceStep: 1, SizeStep: 1, Base: "BTC", Quote: "USDT", Description: "BTC/USDT, recorded"},
-		{Symbol: other.Symbol, PriceScale: 2, SizeScale: 5, PriceStep: 1, SizeStep: 1, Description: "WXYZ, recorded"},
+		{Symbol: spot.Symbol, PriceScale: 2, SizeScale: 5, PriceStep: 1, SizeStep: 1, Base: "BTC", Quote: "USDT", Description: "BTC/USDT, recorded", Asset: market.AssetSpot},
+		{Symbol: other.Symbol, PriceScale: 2, SizeScale: 5, PriceStep: 1, SizeStep: 1, Description: "WXYZ, recorded", Asset: market.AssetSpot},
+		{Symbol: futures.Symbol, Base: "BTC", Quote: "USDT", Description: "BTC/USDT, recorded", Asset: market.AssetPerpetual},
+		{Symbol: dated.Symbol, Description: "BTCUSDT_240927, recorded", Asset: market.AssetFuture},
 	}
-	if got := r.Instruments(); !slices.Equal(got, want) {
+	got := r.Instruments()
+	for i := range got[2:] { // what the numbers of futures are like is told elsewhere
+		in := &got[2+i]
+		in.PriceScale, in.SizeScale, in.PriceStep, in.SizeStep = 0, 0, 0, 0
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("instruments %+v", got)
 	}
 }

@@ -48,9 +48,6 @@ type Book struct {
 	Previous    int64
 	HasPrevious bool
 	// Bids and Asks are the levels; size 0 deletes one. Valid until the next call of Next.
-	Bids, Asks   []Level
+	Bids, Asks   []market.Level
 	ExchangeTime int64 // microseconds since the Unix epoch; 0: the venue gives none
 }
-
-// Level is a price and what can be had at it.
-type Level struct{ Price, Size int64 }

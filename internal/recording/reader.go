@@ -108,7 +108,7 @@ type Reader struct {
 	instruments []*Instrument
 	names       symbols
 	line        line
-	bids, asks  []Level
+	bids, asks  []market.Level
 }
 
 // Open opens the recording at path, of which survey tells the scales.
@@ -235,9 +235,9 @@ func (s *scaler) trade(l *line) market.Trade {
 	return t
 }
 
-func (s *scaler) levels(dst []Level, raw []rawLevel) []Level {
+func (s *scaler) levels(dst []market.Level, raw []rawLevel) []market.Level {
 	for _, l := range raw {
-		dst = append(dst, Level{Price: s.convert(l.price, s.price), Size: s.convert(l.size, s.size)})
+		dst = append(dst, market.Level{Price: s.convert(l.price, s.price), Size: s.convert(l.size, s.size)})
 	}
 	return dst
 }

@@ -107,12 +107,12 @@ func TestReaderUnderstandsEveryKindOfLine(t *testing.T) {
 			want := []recording.Event{
 				{Kind: recording.Quote, ReceiveTime: 1000000001, Symbol: spot, Quote: market.Quote{Bid: 6012363, BidSize: 234566, Ask: 6012364, AskSize: 150000, Has: both}},
 				{Kind: recording.Trade, ReceiveTime: 1000000002, Symbol: spot, Trade: market.Trade{Price: 6012363, Size: 3000, ID: 77, ExchangeTime: 1003000, Aggressor: market.SideSell}},
-				{Kind: recording.Depth, ReceiveTime: 1000000003, Symbol: spot, Book: recording.Book{First: 10, Last: 12, Bids: []recording.Level{{Price: 6012360}}, ExchangeTime: 1007000}},
-				{Kind: recording.Snapshot, ReceiveTime: 1000000004, Symbol: spot, Book: recording.Book{Last: 11, Bids: []recording.Level{{Price: 6012363, Size: 234566}}, Asks: []recording.Level{{Price: 6012364, Size: 150000}, {Price: 6012365, Size: 100000}}}},
+				{Kind: recording.Depth, ReceiveTime: 1000000003, Symbol: spot, Book: recording.Book{First: 10, Last: 12, Bids: []market.Level{{Price: 6012360}}, ExchangeTime: 1007000}},
+				{Kind: recording.Snapshot, ReceiveTime: 1000000004, Symbol: spot, Book: recording.Book{Last: 11, Bids: []market.Level{{Price: 6012363, Size: 234566}}, Asks: []market.Level{{Price: 6012364, Size: 150000}, {Price: 6012365, Size: 100000}}}},
 				{Kind: recording.Quote, ReceiveTime: 1000000005, Symbol: futures, Quote: market.Quote{Bid: 605002, BidSize: 1207, Ask: 605003, AskSize: 1310, ExchangeTime: 1010000, Has: all}},
 				{Kind: recording.Trade, ReceiveTime: 1000000006, Symbol: futures, Trade: market.Trade{Price: 605003, Size: 16, ID: 5, ExchangeTime: 1011000, Aggressor: market.SideBuy}},
-				{Kind: recording.Depth, ReceiveTime: 1000000007, Symbol: futures, Book: recording.Book{First: 10, Last: 12, Previous: 8, HasPrevious: true, Asks: []recording.Level{{Price: 605004, Size: 1000}}, ExchangeTime: 1013000}},
-				{Kind: recording.Snapshot, ReceiveTime: 1000000008, Symbol: futures, Book: recording.Book{Last: 11, Bids: []recording.Level{{Price: 605002, Size: 2109}}, Asks: []recording.Level{{Price: 605003, Size: 100}}, ExchangeTime: 1015000}},
+				{Kind: recording.Depth, ReceiveTime: 1000000007, Symbol: futures, Book: recording.Book{First: 10, Last: 12, Previous: 8, HasPrevious: true, Asks: []market.Level{{Price: 605004, Size: 1000}}, ExchangeTime: 1013000}},
+				{Kind: recording.Snapshot, ReceiveTime: 1000000008, Symbol: futures, Book: recording.Book{Last: 11, Bids: []market.Level{{Price: 605002, Size: 2109}}, Asks: []market.Level{{Price: 605003, Size: 100}}, ExchangeTime: 1015000}},
 			}
 			compare(t, read(t, path, survey), want)
 		})
@@ -386,8 +386,8 @@ func drawEvent(t *rapid.T, kind recording.Kind, in recording.Instrument, receive
 			Aggressor: rapid.SampledFrom([]market.Side{market.SideBuy, market.SideSell}).Draw(t, "side"),
 		}
 	default:
-		level := rapid.Custom(func(t *rapid.T) recording.Level {
-			return recording.Level{Price: number.Draw(t, "price"), Size: rapid.Int64Range(0, 1e9).Draw(t, "size")}
+		level := rapid.Custom(func(t *rapid.T) market.Level {
+			return market.Level{Price: number.Draw(t, "price"), Size: rapid.Int64Range(0, 1e9).Draw(t, "size")}
 		})
 		e.Book = recording.Book{
 			Last: number.Draw(t, "last"), Bids: rapid.SliceOfN(level, 0, 5).Draw(t, "bids"), Asks: rapid.SliceOfN(level, 0, 5).Draw(t, "asks"),

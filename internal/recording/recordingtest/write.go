@@ -70,7 +70,7 @@ func (w *writer) times(exchangeTime int64) string {
 	return fmt.Sprintf(`"E":%d,"T":%d,`, exchangeTime/1000+1, exchangeTime/1000)
 }
 
-func (w *writer) levels(levels []recording.Level) string {
+func (w *writer) levels(levels []market.Level) string {
 	texts := make([]string, 0, len(levels))
 	for _, l := range levels {
 		texts = append(texts, fmt.Sprintf(`["%s","%s"]`, w.price(l.Price), w.size(l.Size)))
