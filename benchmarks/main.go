@@ -38,6 +38,7 @@ var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
 	"fanout":  fanout,
 	"latency": latency,
 	"rows":    countRows,
+	"books":   measureBooks,
 	"restart": restart,
 }
 
@@ -47,6 +48,7 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario fanout -json -save base       also writes results/base.json
   benchmarks -scenario latency                       feedd beside the NATS server's own WebSocket
   benchmarks -scenario rows -ticks DIR               bytes of quote updates on recorded market data
+  benchmarks -scenario books -ticks DIR              bytes and times of order books
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again
   benchmarks compare base latest                     sets two saved results beside each other
 

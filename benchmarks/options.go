@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -50,7 +49,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.PerSession, "per-session", 20, "instruments that a session subscribes to")
 	fs.Float64Var(&o.TickHz, "tick-hz", 40, "ticks a second and instrument")
 	fs.Float64Var(&o.Burst, "burst", 4, "ticks that come together in one message, on average")
-	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate (latency: 0s, rows: 100ms)")
+	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate (latency: 0s, rows and books: 100ms)")
 	fs.StringVar(&o.Distribution, "distribution", load.Uniform, "of subscriptions over instruments: uniform or zipf")
 	fs.IntVar(&o.Cohorts, "cohorts", 0, "distinct sets of subscriptions; 0: each session draws its own")
 	fs.Uint64Var(&o.Seed, "seed", 1, "of everything random")
@@ -63,7 +62,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
 	fs.StringVar(&o.server, "server", "", "feedd binary to measure; empty: built from this checkout")
 	fs.StringVar(&o.profile, "profile", "", "write a CPU profile of the server to `FILE`, taken over one more window")
-	fs.StringVar(&o.ticks, "ticks", os.Getenv("FEEDD_TICKS"), "`directory` of recordings, for rows")
+	fs.StringVar(&o.ticks, "ticks", os.Getenv("FEEDD_TICKS"), "`directory` of recordings, for rows and books")
 	if err := fs.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			return o, err
@@ -75,7 +74,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	switch o.Scenario {
 	case "latency":
 		o.latencyDefaults(given)
-	case "rows":
+	case "rows", "books":
 		if !given["cadence"] {
 			o.Cadence = 100 * time.Millisecond
 		}
@@ -135,8 +134,8 @@ func (o *options) validate() error {
 		return fmt.Errorf("-tick-hz %g: want more than 0", o.TickHz)
 	case o.Burst < 1:
 		return fmt.Errorf("-burst %g: want at least 1", o.Burst)
-	case o.Cadence == 0 && o.Scenario == "rows":
-		return errors.New("-cadence 0s: want more than 0 for -scenario rows")
+	case o.Cadence == 0 && (o.Scenario == "rows" || o.Scenario == "books"):
+		return fmt.Errorf("-cadence 0s: want more than 0 for -scenario %s", o.Scenario)
 	case o.Cadence < 0 || o.Cadence%time.Millisecond != 0:
 		return fmt.Errorf("-cadence %v: want 0s or whole milliseconds", o.Cadence)
 	case o.Probes < 1 || o.Probes > o.Sessions:

@@ -3,6 +3,7 @@ package report
 import (
 	"time"
 
+	"github.com/feedd/feedd/benchmarks/books"
 	"github.com/feedd/feedd/benchmarks/probe"
 	"github.com/feedd/feedd/benchmarks/proc"
 	"github.com/feedd/feedd/benchmarks/rows"
@@ -28,7 +29,9 @@ type Result struct {
 	*Fanout
 	*Latency
 	*Restart
-	Rows map[string]rows.Figures `json:"rows,omitempty"`
+	Rows   map[string]rows.Figures   `json:"rows,omitempty"`
+	Books  map[string]books.Recorded `json:"books,omitempty"`
+	Depths []books.Depth             `json:"depths,omitempty"`
 }
 
 // Verdicts.
