@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/feedd/feedd/internal/dirlock"
 )
 
 // DefaultPort is where NATS clients look for a server.
@@ -36,7 +36,7 @@ type Options struct {
 // Server is a running nats-server.
 type Server struct {
 	server *server.Server
-	lock   *os.File
+	lock   *dirlock.Lock
 	url    string
 }
 
@@ -48,13 +48,13 @@ func Start(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	lock, err := lockDir(o.StoreDir)
+	lock, err := dirlock.Take(o.StoreDir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("nats-server: %w", err)
 	}
 	s, err := start(o)
 	if err != nil {
-		_ = lock.Close() // the error of the start is the one that matters
+		lock.Release()
 		return nil, err
 	}
 	s.lock = lock
@@ -129,27 +129,11 @@ func (s *Server) Stop() {
 		return
 	}
 	stop(s.server)
-	_ = s.lock.Close() // gives the lock back; the file holds nothing
+	s.lock.Release()
 	s.lock = nil
 }
 
 func stop(ns *server.Server) {
 	ns.Shutdown()
 	ns.WaitForShutdown()
-}
-
-// lockDir makes dir and takes it for this process, for as long as the file is open.
-func lockDir(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("nats-server: data directory: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("nats-server: data directory: %w", err)
-	}
-	if err := flock(f); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("nats-server: data directory %s is in use by another process (%w): stop that one, or choose another directory", dir, err)
-	}
-	return f, nil
 }
