@@ -126,7 +126,7 @@ func (r *Reader) header() error {
 		return err
 	}
 	if string(b[:len(magic)]) != magic {
-		return fmt.Errorf("not a checkpoint of feedd's: it begins with %q", b[:len(magic)])
+		return &Damage{fmt.Sprintf("not a checkpoint of feedd's: it begins with %q", b[:len(magic)])}
 	}
 	// Ahead of the checksum: another format may have it elsewhere.
 	if format := binary.LittleEndian.Uint32(b[len(magic):]); format != Format {
@@ -177,7 +177,7 @@ func (r *Reader) Next() (Kind, []byte, error) {
 // take reads n bytes, valid until the next call. What the file is too short for is never made room for.
 func (r *Reader) take(n int) ([]byte, error) {
 	if int64(n) > r.size-r.at {
-		return nil, fmt.Errorf("truncated: it ends at byte %d, where at least %d more are due", r.size, int64(n)-(r.size-r.at))
+		return nil, &Damage{fmt.Sprintf("truncated: it ends at byte %d, where at least %d more are due", r.size, int64(n)-(r.size-r.at))}
 	}
 	if n > len(r.buf) {
 		r.buf = make([]byte, max(n, 64<<10))
@@ -191,4 +191,12 @@ func (r *Reader) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-func damaged(at int64, what string) error { return fmt.Errorf("damaged at byte %d: %s", at, what) }
+// Damage is the error of a checkpoint that is of no use to anybody: its bytes are not those that were written. Another format,
+// or a disk that cannot be read, is not damage.
+type Damage struct{ text string }
+
+func (d *Damage) Error() string { return d.text }
+
+func damaged(at int64, what string) error {
+	return &Damage{fmt.Sprintf("damaged at byte %d: %s", at, what)}
+}

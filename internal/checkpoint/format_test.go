@@ -113,8 +113,13 @@ func TestReasonsForRefusal(t *testing.T) {
 		{"more behind the end", append(bytes.Clone(whole), "more"...), "damaged at byte 57: 4 bytes follow the end"},
 		{"no end", whole[:len(whole)-endSize], "truncated: it ends at byte 44"},
 	} {
-		if _, parts, err := unpacked(c.b); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, parts, err := unpacked(c.b)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v; want %q", c.name, parts, err, c.want)
+		}
+		var damage *Damage
+		if errors.As(err, &damage) != (c.name != "another format") {
+			t.Errorf("%s: damage or not? %v", c.name, err)
 		}
 	}
 }

@@ -26,13 +26,12 @@ func Take(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = ErrInUse
-	}
-	if err != nil {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("data directory %s is %w: stop that one, or choose another directory", dir, err)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("data directory %s is %w: stop that one, or choose another directory", dir, ErrInUse)
+		}
+		return nil, fmt.Errorf("data directory %s: lock: %w", dir, err)
 	}
 	return &Lock{f}, nil
 }
