@@ -52,7 +52,7 @@ func (s *Series) Lost(c *Cursor, f *Frozen) (from, to int64, lost bool) {
 		to = min(to, s.Number(f.Newest.Start)-1)
 	}
 	fresh := c.Revision == 0 && c.Until != 0 && c.Known == 1
-	if !fresh && to >= c.Known {
+	if !fresh && d.last != 0 && to >= c.Known {
 		from, lost = max(c.Known, d.first), true
 		c.Known = to + 1
 	}
