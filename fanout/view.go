@@ -37,9 +37,12 @@ type change struct {
 
 // mark is how far a lagging reader is informed of one handle.
 type mark struct {
-	ticks  uint64          // State: its row stands at this count of ticks
-	cursor snapshot.Cursor // Event: its place in the log
-	fresh  bool            // State: it holds no row
+	ticks   uint64              // State and Book: its row, or its levels, stand at this count of ticks
+	cursor  snapshot.Cursor     // Event: its place in the log
+	image   *snapshot.BookImage // whole Book: what it is being given in parts; nil: nothing
+	transit int32               // whole Book: what it was told last
+	part    uint16              // the part of image that comes next
+	fresh   bool                // State and Book: it holds nothing
 }
 
 // progress is how a reader stands after catchUp.

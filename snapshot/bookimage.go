@@ -28,14 +28,17 @@ func (i *BookImage) Parts() int { return len(i.parts) }
 // Part returns a part's packed levels.
 func (i *BookImage) Part(n int) (bids, asks []byte) { return i.parts[n].bids, i.parts[n].asks }
 
-// BookImage returns an image of an instrument's book, of now or of a tick from which few changes lead to now: the ring
-// of changes holds them all. There must be a book.
+// mostPending bounds the changes from an image to now for which it is still given out. They fit one row of any encoding.
+const mostPending = 400
+
+// BookImage returns an image of an instrument's book, of now or of a tick from which few changes, at most
+// 400, lead to now: the ring of changes holds them all. There must be a book.
 func (r *Reader) BookImage(id market.InstrumentID) *BookImage {
 	kept := r.records[id].book.kept
 	last := kept.image.Load()
 	if last != nil {
 		// Finding the changes costs each reader more the more there are; a new image costs one of them once.
-		if n, ok := kept.book.Pending(last.Tick); ok && n <= max(64, (kept.book.Len(book.Bids)+kept.book.Len(book.Asks))/8) {
+		if n, ok := kept.book.Pending(last.Tick); ok && n <= min(mostPending, max(64, (kept.book.Len(book.Bids)+kept.book.Len(book.Asks))/8)) {
 			return last
 		}
 	}

@@ -14,6 +14,9 @@ type side struct{ levels []market.Level }
 // around and, unlike the negative, exists for every price.
 func (s Side) key(price int64) int64 { return price ^ -int64(s) }
 
+// Better reports whether price a is better than b on this side: higher for a bid, lower for an ask.
+func (s Side) Better(a, b int64) bool { return s.key(a) > s.key(b) }
+
 func (d *side) len() int { return len(d.levels) }
 
 // find returns where key is, or where it would be. It looks at the best levels first and then ever further away.
