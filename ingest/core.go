@@ -13,8 +13,10 @@ import (
 // limits are what the core waits for and holds. Times are in microseconds.
 type limits struct {
 	instruments  int   // known to this node
-	held         int   // trades of one instrument behind a gap
-	heldInAll    int   // trades of all instruments behind gaps
+	held         int   // ticks of one series behind a gap
+	heldInAll    int   // trades of all instruments behind gaps, and as many book events
+	levels       int   // of the held events of one book
+	levelsInAll  int   // of those of all books
 	reorderGrace int64 // before a missing number is asked for: it may be under way on a slower line
 	tailGrace    int64 // the same for a number that only a heartbeat knows of
 	gapTimeout   int64 // before a missing number is given up
@@ -22,7 +24,7 @@ type limits struct {
 
 func defaultLimits() limits {
 	return limits{
-		instruments: 100_000, held: 4096, heldInAll: 65_536,
+		instruments: 100_000, held: 4096, heldInAll: 65_536, levels: 4 * market.MaxLevels, levelsInAll: 100 * market.MaxLevels,
 		reorderGrace: 20_000, tailGrace: 500_000, gapTimeout: 3_000_000,
 	}
 }
@@ -58,6 +60,7 @@ type core struct {
 	now     int64
 	subject string // or what else names the payload, for the log
 	batch   tick.Batch
+	step    market.BookEvent // what the sink is given, so that it needs no memory of its own
 
 	// What is known. The slices hold the same in the order of the first mention.
 	connected    bool
@@ -68,9 +71,13 @@ type core struct {
 	sourceBySeen []*source
 
 	// What is missing.
-	open      []*series // those that tick looks after
-	heldInAll int
-	requests  []request
+	open         []*series // those that tick looks after
+	heldInAll    int
+	booksInAll   int // held book events
+	levelsInAll  int // of them
+	requests     []request
+	zones        zones
+	lastAdvanced int64 // when the sink was told the time
 
 	tally tally
 }
@@ -78,7 +85,7 @@ type core struct {
 func newCore(sink Sink, l limits, counters *drop.Counters, log *slog.Logger) *core {
 	return &core{
 		sink: sink, limits: l, counters: counters, log: log, connected: true,
-		routes: make(map[string]*series), instruments: make(map[market.Symbol]*instrument), sources: make(map[string]*source),
+		zones: make(zones), routes: make(map[string]*series), instruments: make(map[market.Symbol]*instrument), sources: make(map[string]*source),
 	}
 }
 
@@ -124,10 +131,7 @@ func (c *core) stored(subj string, payload []byte, storedAt, now int64, overlap 
 }
 
 func (c *core) unnumbered(payload []byte) bool {
-	if tick.IsJSON(payload) {
-		return c.batch.ReadJSON(payload, market.ChannelTrade, tick.Scales{Price: market.MaxScale, Size: market.MaxScale}) == nil && c.batch.Epoch == 0
-	}
-	return c.batch.ReadProtobuf(payload) == nil && c.batch.Epoch == 0
+	return readNumbers(&c.batch, payload, market.ChannelTrade) == nil && c.batch.Epoch == 0
 }
 
 // route finds the series of a subject and remembers it, or returns nil and has said why.
@@ -198,9 +202,12 @@ func (c *core) accept(s *series, arrival int64, from origin, converted bool) {
 	if from == live {
 		c.alive(s.inst.source)
 	}
-	if s.channel == market.ChannelTrade {
+	switch s.channel {
+	case market.ChannelTrade:
 		c.events(s, r)
-	} else {
+	case market.ChannelBook:
+		c.books(s, r)
+	default:
 		c.states(s, r)
 	}
 	c.tally.ticks[s.channel] += uint64(n)
@@ -214,8 +221,7 @@ type run struct {
 	epoch   market.Epoch
 	first   market.Sequence // of the first tick; the others count up by one
 	n       int
-	scales  tick.Scales // of the values, unless they are converted already
-	convert bool
+	fit     fit // of the values
 	arrival int64
 	from    origin
 }
@@ -232,6 +238,9 @@ func (c *core) number(s *series, n int) (run, bool) {
 		c.refuse(drop.StaleEpoch, n, "unnumbered tick of an instrument and channel whose ticks are numbered")
 	case r.epoch == 0:
 		r.first = s.last.Sequence + 1
+		if s.book != nil {
+			r.first += market.Sequence(len(s.book.held)) // parts of an image
+		}
 		return r, true
 	case r.first == 0:
 		c.refuse(drop.BadValue, n, "epoch without a sequence: numbers start at 1")
@@ -249,6 +258,10 @@ func (c *core) number(s *series, n int) (run, bool) {
 // soon it wants to be called again.
 func (c *core) tick(now int64) time.Duration {
 	c.now = now
+	if now-c.lastAdvanced >= advanceEvery || now < c.lastAdvanced {
+		c.lastAdvanced = now
+		c.sink.Advance(now)
+	}
 	if !c.connected {
 		return idle
 	}
@@ -260,17 +273,20 @@ func (c *core) tick(now int64) time.Duration {
 		if s.open {
 			still = append(still, s)
 		}
-		if s.open && s.channel == market.ChannelTrade {
+		if s.open && (s.channel == market.ChannelTrade || s.channel == market.ChannelBook) {
 			next = busy
 		}
 	}
 	clear(c.open[len(still):])
 	c.open = still
-	c.tally.held = c.heldInAll
+	c.tally.held = c.heldInAll + c.booksInAll
 	return next
 }
 
-// How often tick wants to be called: often while trades wait behind a gap.
+// advanceEvery is the time between two calls of the sink's Advance, in microseconds.
+const advanceEvery = 100_000
+
+// How often tick wants to be called: often while trades or books wait behind a gap.
 const (
 	idle = 100 * time.Millisecond
 	busy = 10 * time.Millisecond

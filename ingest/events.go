@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/feedd/feedd/ingest/tick"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
 )
@@ -42,7 +41,7 @@ func (c *core) events(s *series, r run) {
 			}
 			continue
 		}
-		c.deliver(s, t, !c.convertTrade(t, s.inst, &r))
+		c.deliver(s, t, !c.fits(r.fit.trade(t)))
 		c.release(s)
 	}
 	if r.from == live {
@@ -55,6 +54,7 @@ func (c *core) events(s *series, r run) {
 // not, trades are missing.
 func (c *core) fromTheStart(inst *instrument, epoch market.Epoch) {
 	s := c.seriesOf(inst, market.ChannelTrade)
+	inst.start = epoch
 	if inst.defined && !s.begun {
 		s.begun = true
 		s.last = market.Position{Epoch: epoch}
@@ -86,7 +86,7 @@ func (c *core) hold(s *series, t *market.Trade, r *run) bool {
 		s.fetch.reset()
 		c.tally.gaps++
 	}
-	refused := !c.convertTrade(t, s.inst, r)
+	refused := !c.fits(r.fit.trade(t))
 	s.held = slices.Insert(s.held, at, heldTrade{*t, refused, c.now})
 	c.heldInAll++
 	for len(s.held) > c.limits.held || c.heldInAll > c.limits.heldInAll && len(s.held) > 0 {
@@ -139,7 +139,7 @@ func (c *core) settle(s *series) {
 		c.watch(s)
 		return
 	}
-	c.lacks(s, false)
+	c.lacksNothing(s)
 }
 
 // giveUp reports the first gap as lost, up to a number at most, and goes on behind it.
@@ -176,7 +176,7 @@ func (c *core) overdueEvents(s *series) bool {
 	for {
 		epoch, from, to, since, open := s.gap()
 		if !open {
-			c.lacks(s, false)
+			c.lacksNothing(s)
 			return false
 		}
 		if !s.inst.defined {
@@ -206,39 +206,12 @@ func (c *core) overdueEvents(s *series) bool {
 			c.giveUp(s, upTo)
 			continue
 		}
-		c.lacks(s, true)
+		c.lacks(s, market.QualitySuspect, reasonGap)
 		known := to
 		if n := len(s.held); n > 0 {
 			known = s.held[n-1].trade.Position.Sequence
 		}
-		c.askTrades(s, epoch, from, to, known)
+		c.askTicks(s, epoch, from, to, known)
 		return true
 	}
-}
-
-// convertTrade checks a trade and brings it to the instrument's own scales, or refuses it.
-func (c *core) convertTrade(t *market.Trade, inst *instrument, r *run) bool {
-	switch {
-	case t.Size < 0:
-		c.refuse(drop.BadValue, 1, "trade with a size below 0")
-		return false
-	case t.ExchangeTime < 0:
-		c.refuse(drop.BadValue, 1, "trade with an exchange time before 1970: want microseconds since the Unix epoch")
-		return false
-	case t.Kind == tick.KindUnknown:
-		c.refuse(drop.BadValue, 1, "trade of an unknown kind: want an ordinary one, a correction or a cancellation")
-		return false
-	}
-	if !r.convert {
-		return true
-	}
-	from, to := r.scales, tick.Scales{Price: inst.in.PriceScale, Size: inst.in.SizeScale}
-	var price, size bool
-	t.Price, price = market.Rescale(t.Price, from.Price, to.Price)
-	t.Size, size = market.Rescale(t.Size, from.Size, to.Size)
-	if !price || !size {
-		c.refuse(drop.ScaleLoss, 1, scaleLoss)
-		return false
-	}
-	return true
 }

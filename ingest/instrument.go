@@ -21,8 +21,12 @@ type instrument struct {
 	in      market.Instrument
 	epochs  []epochScales // in which its last publishers speak, the newest last
 
-	suspect           int  // series that miss something
-	told, toldSuspect bool // what the sink was told of that
+	trading market.Trading
+	start   market.Epoch // the last one that this node saw begin; 0: none
+
+	// What the sink was told of what is missing.
+	quality market.Quality
+	reason  string
 
 	// Snapshot requests.
 	asking  bool
@@ -48,6 +52,7 @@ const (
 	maxDescription = 256
 	maxUnit        = 32 // base and quote
 	maxSourceName  = market.MaxSymbolLen
+	secondsPerDay  = 24 * 60 * 60
 )
 
 // instrument finds or makes an instrument, or returns nil and has said why.
@@ -98,7 +103,7 @@ func (c *core) define(inst *instrument, in market.Instrument) bool {
 // runs; ticks of epochs with other scales are converted.
 func (c *core) definition(s *series, d *tick.Definition, epoch market.Epoch) {
 	inst := s.inst
-	if why := checkDefinition(d); why != "" {
+	if why := c.checkDefinition(d); why != "" {
 		c.refuse(drop.BadValue, 1, why)
 		return
 	}
@@ -112,7 +117,8 @@ func (c *core) definition(s *series, d *tick.Definition, epoch market.Epoch) {
 	}
 	in := market.Instrument{
 		Symbol: inst.symbol, PriceScale: scales.Price, SizeScale: scales.Size,
-		Description: d.Description, Base: d.Base, Quote: d.Quote, Source: inst.symbol.Venue, Delisted: d.Delisted,
+		Description: d.Description, Base: d.Base, Quote: d.Quote, Source: inst.symbol.Venue,
+		Asset: d.Asset, SessionStart: d.SessionStart, TimeZone: d.TimeZone, Delisted: d.Delisted,
 	}
 	if d.Source != "" {
 		in.Source += "/" + d.Source
@@ -122,23 +128,34 @@ func (c *core) definition(s *series, d *tick.Definition, epoch market.Epoch) {
 	}
 	// A step finer than the instrument's own scale cannot be said; ticks that use it will be refused one by
 	// one.
-	if step, ok := market.Rescale(d.PriceStep, scales.Price, in.PriceScale); ok {
+	if step, ok := market.Rescale(d.PriceStep, scales.Price, in.PriceScale); ok && exact(step) {
 		in.PriceStep = step
 	}
-	if step, ok := market.Rescale(d.SizeStep, scales.Size, in.SizeScale); ok {
+	if step, ok := market.Rescale(d.SizeStep, scales.Size, in.SizeScale); ok && exact(step) {
 		in.SizeStep = step
 	}
-	if c.define(inst, in) {
-		inst.learn(epochScales{epoch, scales})
+	if !c.define(inst, in) {
+		return
+	}
+	inst.learn(epochScales{epoch, scales})
+	if book := inst.series[market.ChannelBook]; book != nil && book.begun && book.last.Epoch < epoch {
+		c.beginBook(book, epoch, 0) // the old one is nobody's any more
+		c.watch(book)
 	}
 }
 
-func checkDefinition(d *tick.Definition) string {
+func (c *core) checkDefinition(d *tick.Definition) string {
 	switch {
 	case d.PriceScale > market.MaxScale || d.SizeScale > market.MaxScale:
 		return fmt.Sprintf("definition with scales %d and %d: at most %d", d.PriceScale, d.SizeScale, market.MaxScale)
 	case d.PriceStep < 0 || d.SizeStep < 0:
 		return "definition with a step below 0: want 0 (unknown) or more"
+	case !exact(d.PriceStep) || !exact(d.SizeStep):
+		return "definition with a step beyond 2^53-1 (9007199254740991), more than every client can hold"
+	case d.SessionStart < 0 || d.SessionStart >= secondsPerDay:
+		return fmt.Sprintf("definition with a session start of %d s: want seconds after 00:00, 0 to %d", d.SessionStart, secondsPerDay-1)
+	case !c.zones.known(d.TimeZone):
+		return fmt.Sprintf("definition with time zone %.64q: want a name of the IANA list, such as America/New_York, or none for UTC", d.TimeZone)
 	case len(d.Description) > maxDescription:
 		return fmt.Sprintf("definition with a description of %d bytes: at most %d", len(d.Description), maxDescription)
 	case len(d.Base) > maxUnit || len(d.Quote) > maxUnit:
@@ -178,65 +195,4 @@ func (inst *instrument) newest() market.Epoch {
 		return 0
 	}
 	return inst.epochs[len(inst.epochs)-1].epoch
-}
-
-// scale finds the scales of a run's epoch, or refuses the run.
-func (c *core) scale(s *series, r *run) bool {
-	inst := s.inst
-	switch s.channel {
-	case market.ChannelDefinition, market.ChannelBook, market.ChannelStats:
-		return true
-	case market.ChannelStatus:
-		if inst.defined {
-			return true
-		}
-	default:
-		for i := len(inst.epochs) - 1; i >= 0; i-- {
-			if e := &inst.epochs[i]; e.epoch == r.epoch {
-				r.scales = e.scales
-				r.convert = e.scales != tick.Scales{Price: inst.in.PriceScale, Size: inst.in.SizeScale}
-				return true
-			}
-		}
-	}
-	switch {
-	case inst.full:
-		c.refuse(drop.TooManyInstruments, r.n, "tick of an instrument beyond the limit")
-	case r.epoch != 0 && r.epoch < inst.newest():
-		c.refuse(drop.StaleEpoch, r.n, "tick of an epoch that has ended: the instrument was defined in a larger one")
-	default:
-		c.refuse(drop.Undefined, r.n, "tick ahead of its epoch's definition: publish the definition first")
-		if r.from == live && r.epoch != 0 {
-			c.askSnapshot(inst)
-		}
-	}
-	return false
-}
-
-// lacks counts the series of inst that miss something, and tells the sink when that begins and ends.
-func (c *core) lacks(s *series, something bool) {
-	if s.suspect == something {
-		return
-	}
-	s.suspect = something
-	inst := s.inst
-	if something {
-		inst.suspect++
-	} else {
-		inst.suspect--
-	}
-	c.quality(inst)
-}
-
-func (c *core) quality(inst *instrument) {
-	suspect := inst.suspect > 0
-	if !inst.defined || inst.told && inst.toldSuspect == suspect {
-		return
-	}
-	inst.told, inst.toldSuspect = true, suspect
-	if suspect {
-		c.sink.Quality(inst.id, market.QualitySuspect, "gap: ticks are missing")
-	} else {
-		c.sink.Quality(inst.id, market.QualityOK, "")
-	}
 }

@@ -154,9 +154,9 @@ func (c *core) positions(venue string, epoch market.Epoch, positions []*marketda
 	for _, p := range positions {
 		ch := market.ParseChannel(p.Channel)
 		switch ch {
-		case market.ChannelQuote, market.ChannelTrade, market.ChannelStatus:
+		case market.ChannelQuote, market.ChannelTrade, market.ChannelBook, market.ChannelStatus, market.ChannelStats:
 		default:
-			continue // nothing takes up the others
+			continue // definitions are repeated, and nobody publishes anything else
 		}
 		sym := market.Symbol{Venue: venue, Name: p.Symbol}
 		if err := sym.Validate(); err != nil {

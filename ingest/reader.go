@@ -55,7 +55,8 @@ func (r *reader) open(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// boot reads every definition, the last quote and status of each instrument, and the trades of a while.
+// boot reads every definition, the last quote, status and statistics of each instrument, and the trades of a while.
+// The last tick of a book tells that there is one; where it is no image, the core asks for one.
 func (r *reader) boot(ctx context.Context, history time.Duration) error {
 	// Unnumbered ticks that the stream got later are taken to be kept back.
 	overlap := func(seq uint64) bool { return seq > r.last }
@@ -95,8 +96,9 @@ func (r *reader) rejoin(ctx context.Context, since time.Time) error {
 
 func lastStates() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
-		FilterSubjects: []string{subject.AllOf(market.ChannelQuote), subject.AllOf(market.ChannelStatus)},
-		DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubjects: []string{subject.AllOf(market.ChannelQuote), subject.AllOf(market.ChannelStatus),
+			subject.AllOf(market.ChannelStats), subject.AllOf(market.ChannelBook)},
+		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 	}
 }
 

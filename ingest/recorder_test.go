@@ -21,7 +21,10 @@ type recorder struct {
 	trades      map[market.InstrumentID][]market.Trade
 	next        map[market.InstrumentID]market.Position // the trade or gap that must come next
 	gaps        map[market.InstrumentID][]string
+	books       map[market.InstrumentID]*book
+	statistics  map[market.InstrumentID]market.Statistics
 	quality     map[market.InstrumentID]market.Quality
+	reasons     map[market.InstrumentID]string
 	sources     map[string]market.Quality
 }
 
@@ -29,6 +32,7 @@ func newRecorder(fail func(string, ...any)) *recorder {
 	return &recorder{
 		fail: fail, limit: 1000, ids: map[market.Symbol]market.InstrumentID{}, quotes: map[market.InstrumentID]market.Quote{},
 		trades: map[market.InstrumentID][]market.Trade{}, next: map[market.InstrumentID]market.Position{},
+		books: map[market.InstrumentID]*book{}, statistics: map[market.InstrumentID]market.Statistics{}, reasons: map[market.InstrumentID]string{},
 		gaps: map[market.InstrumentID][]string{}, quality: map[market.InstrumentID]market.Quality{}, sources: map[string]market.Quality{},
 	}
 }
@@ -55,11 +59,17 @@ func (r *recorder) Define(in market.Instrument) (market.InstrumentID, error) {
 		r.fail("%s: scales changed", in.Symbol)
 	}
 	r.instruments[id] = in
-	gone := ""
-	if in.Delisted {
-		gone = " delisted"
+	more := ""
+	if in.Asset != market.AssetUnknown {
+		more = " " + in.Asset.String()
 	}
-	r.say("define %s scales %d/%d steps %d/%d source %s%s", in.Symbol, in.PriceScale, in.SizeScale, in.PriceStep, in.SizeStep, in.Source, gone)
+	if in.SessionStart != 0 || in.TimeZone != "" {
+		more += fmt.Sprintf(" session %d %s", in.SessionStart, in.TimeZone)
+	}
+	if in.Delisted {
+		more += " delisted"
+	}
+	r.say("define %s scales %d/%d steps %d/%d source %s%s", in.Symbol, in.PriceScale, in.SizeScale, in.PriceStep, in.SizeStep, in.Source, more)
 	return id, nil
 }
 
@@ -114,9 +124,104 @@ func (r *recorder) TradeGap(id market.InstrumentID, epoch market.Epoch, from, to
 	r.say("tradegap %s %d:%d-%d", r.name(id), epoch, from, to)
 }
 
-func (r *recorder) Book(market.InstrumentID, *market.BookEvent) bool { return false }
+// book is a book by prices, in the least clever way.
+type book struct {
+	at         market.Position
+	bids, asks map[int64]int64
+}
 
-func (r *recorder) Statistics(market.InstrumentID, *market.Statistics) {}
+func (k *book) apply(e *market.BookEvent) {
+	if e.Snapshot {
+		k.bids, k.asks = map[int64]int64{}, map[int64]int64{}
+	}
+	for _, side := range [2]struct {
+		levels []market.Level
+		of     map[int64]int64
+	}{{e.Bids, k.bids}, {e.Asks, k.asks}} {
+		for _, l := range side.levels {
+			side.of[l.Price] = l.Size
+			if l.Size == 0 {
+				delete(side.of, l.Price)
+			}
+		}
+	}
+	k.at = e.Position
+}
+
+func (k *book) crossed() bool {
+	for bid := range k.bids {
+		for ask := range k.asks {
+			if bid >= ask {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r *recorder) Book(id market.InstrumentID, e *market.BookEvent) (crossed bool) {
+	k := r.books[id]
+	if k == nil {
+		k = &book{}
+		r.books[id] = k
+	}
+	p := e.Position
+	switch in := &r.instruments[id]; {
+	case e.IngestTime == 0:
+		r.fail("%s: book event without an ingest time", in.Symbol)
+	case e.Snapshot:
+		if p.Before(k.at) {
+			r.fail("%s: image at %v behind %v", in.Symbol, p, k.at)
+		}
+	case p.Epoch != k.at.Epoch || p.Sequence != k.at.Sequence+1 && p.Epoch != 0 || k.at == market.Position{}:
+		r.fail("%s: change at %v behind %v", in.Symbol, p, k.at)
+	}
+	k.apply(e)
+	r.say("book %s %d:%d %s", r.name(id), p.Epoch, p.Sequence, r.levels(id, e))
+	return k.crossed()
+}
+
+// levels writes an event as a transcript does.
+func (r *recorder) levels(id market.InstrumentID, e *market.BookEvent) string {
+	in := &r.instruments[id]
+	var b strings.Builder
+	if e.Snapshot {
+		b.WriteByte('=')
+	}
+	for i, side := range [][]market.Level{e.Bids, e.Asks} {
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		for k, l := range side {
+			if k > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, "%s:%s", decimal(l.Price, in.PriceScale), decimal(l.Size, in.SizeScale))
+		}
+	}
+	return b.String()
+}
+
+func (r *recorder) Statistics(id market.InstrumentID, st *market.Statistics) {
+	in := &r.instruments[id]
+	if old := r.statistics[id]; !old.Position.Before(st.Position) || st.IngestTime == 0 {
+		r.fail("%s: statistics %v behind %v", in.Symbol, st, old)
+	}
+	r.statistics[id] = *st
+	text := ""
+	for k, v := range [...]int64{st.PreviousClose, st.Settlement, st.Mark, st.Index} {
+		if st.Has&(market.HasPreviousClose<<k) != 0 {
+			text += fmt.Sprintf(" %s=%s", [...]string{"close", "settlement", "mark", "index"}[k], decimal(v, in.PriceScale))
+		}
+	}
+	if st.Has&market.HasOpenInterest != 0 {
+		text += " interest=" + decimal(st.OpenInterest, in.SizeScale)
+	}
+	if st.Has&market.HasFundingRate != 0 {
+		text += " funding=" + decimal(st.FundingRateE8, 8)
+	}
+	r.say("statistics %s %d:%d%s", in.Symbol, st.Position.Epoch, st.Position.Sequence, text)
+}
 
 func (r *recorder) Advance(int64) {}
 
@@ -127,7 +232,7 @@ func (r *recorder) Trading(id market.InstrumentID, st market.Trading, reason str
 var qualityNames = map[market.Quality]string{market.QualityOK: "ok", market.QualitySuspect: "suspect", market.QualitySyncing: "syncing"}
 
 func (r *recorder) Quality(id market.InstrumentID, q market.Quality, reason string) {
-	r.quality[id] = q
+	r.quality[id], r.reasons[id] = q, reason
 	r.say("quality %s %s %q", r.name(id), qualityNames[q], reason)
 }
 

@@ -2,26 +2,32 @@ package ingest
 
 import "github.com/feedd/feedd/market"
 
-// request is what the core wants of the world: the missing trades of a series, or (where series is nil) the
-// state of an instrument. The core is told how it went by fetched or snapshotDone.
+// request is what the core wants of the world: the missing ticks of a series, or (where series is nil) the state of
+// an instrument. Where from is 0, the last image of a book that the stream holds is wanted, and what is behind it. The
+// core is told how it went by fetched or snapshotDone.
 type request struct {
 	inst    *instrument
 	symbol  market.Symbol
 	series  *series
+	channel market.Channel
 	subject string
 	epoch   market.Epoch
-	from    market.Sequence // first missing trade
+	from    market.Sequence // first missing tick
 	to      market.Sequence // the last one of the same gap
 	known   market.Sequence // the last one that is known of: there may be more gaps up to here
-	since   int64           // ingest time of the last good trade; 0: none
+	since   int64           // ingest time of the last good tick; 0: none
 }
 
-// fetchState is how far the search for a gap's trades is.
+// image reports whether r is for the image of a book.
+func (r *request) image() bool { return r.series != nil && r.from == 0 }
+
+// fetchState is how far the search for a gap's ticks is.
 type fetchState struct {
 	asking   bool
 	attempts int             // that are over
 	next     int64           // not before
 	hopeless market.Sequence // neither the stream nor the publisher has any up to here; 0: not known
+	noImage  bool            // the stream has no image of the book
 }
 
 // reset starts over for another gap. A request that is under way still is.
@@ -41,23 +47,36 @@ func (c *core) takeRequests() []request {
 	return r
 }
 
-func (c *core) askTrades(s *series, epoch market.Epoch, from, to, known market.Sequence) {
+func (c *core) askTicks(s *series, epoch market.Epoch, from, to, known market.Sequence) {
 	if s.fetch.asking || c.now < s.fetch.next {
 		return
 	}
 	s.fetch.asking = true
 	c.requests = append(c.requests, request{
-		inst: s.inst, symbol: s.inst.symbol, series: s, subject: s.subject, epoch: epoch, from: from, to: to, known: known, since: s.arrived,
+		inst: s.inst, symbol: s.inst.symbol, series: s, channel: s.channel, subject: s.subject, epoch: epoch, from: from, to: to, known: known, since: s.arrived,
 	})
 }
 
-// fetched says that a request for trades is over; what it found was handed to stored or snapshot. Hopeless: another
+// wanted returns the first range of numbers that a series waits for.
+func (s *series) wanted() (epoch market.Epoch, from, to market.Sequence, open bool) {
+	if s.channel == market.ChannelBook {
+		return s.bookGap()
+	}
+	epoch, from, to, _, open = s.gap()
+	return epoch, from, to, open
+}
+
+// fetched says that a request for ticks is over; what it found was handed to stored or snapshot. Hopeless: another
 // try would find no more.
 func (c *core) fetched(r request, hopeless bool, now int64) {
 	c.now = now
 	s := r.series
 	s.fetch.asking = false
-	if epoch, from, _, _, open := s.gap(); !open || epoch != r.epoch || from != r.from {
+	if r.image() {
+		s.fetch.noImage = s.fetch.noImage || hopeless
+		return // mend waits by itself
+	}
+	if epoch, from, _, open := s.wanted(); !open || epoch != r.epoch || from != r.from {
 		return // the gap that was asked for is closed; perhaps another is open
 	}
 	if hopeless {
@@ -68,13 +87,15 @@ func (c *core) fetched(r request, hopeless bool, now int64) {
 	s.fetch.attempts++
 }
 
-// askSnapshot asks for an instrument's state, less and less often while nobody answers.
-func (c *core) askSnapshot(inst *instrument) {
+// askSnapshot asks for an instrument's state, less and less often while nobody answers. It reports whether it did so
+// now.
+func (c *core) askSnapshot(inst *instrument) bool {
 	if inst.asking || c.now < inst.askNext || !c.connected {
-		return
+		return false
 	}
 	inst.asking = true
 	c.requests = append(c.requests, request{inst: inst, symbol: inst.symbol})
+	return true
 }
 
 // snapshot takes the answer to a request for an instrument's state.

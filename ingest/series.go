@@ -3,24 +3,27 @@ package ingest
 import (
 	"unicode/utf8"
 
-	"github.com/feedd/feedd/ingest/tick"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
 )
 
-// series is the ticks of one instrument and channel, in the order of their numbers. There are two kinds. In a State
-// series (all but trades) a tick holds the whole state, so a newer one is taken at once and what is missing before
-// it is only counted. In an Event series (trades) every tick counts, so what comes behind a gap is held until
-// the gap is filled or given up.
+// series is the ticks of one instrument and channel, in the order of their numbers. There are three kinds. In a State
+// series (quotes, statuses, definitions, statistics) a tick holds the whole state, so a newer one is taken at once and
+// what is missing before it is only counted. In an Event series (trades) every tick counts, so what comes behind a
+// gap is held until the gap is filled or given up. In a Book series every tick counts as well, but a gap is never
+// passed over: an image mends it (books.go).
 type series struct {
 	inst    *instrument
 	channel market.Channel
 	subject string
-	last    market.Position // of the last tick taken; in an Event series handed to the sink or given up
+	last    market.Position // of the last tick taken; in an Event series handed to the sink or given up, in a Book series the sink's
 	begun   bool            // a tick was taken, or the numbering is known from a heartbeat
 	arrived int64           // ingest time of the last tick taken
 	open    bool            // the core's tick looks after it
-	suspect bool            // counted in inst.suspect
+
+	// What the instrument's quality has to say of this series; zero: nothing is missing.
+	lack    market.Quality
+	lacking string // the reason
 
 	// A heartbeat's word of ticks that did not arrive.
 	tail      market.Position // zero: none
@@ -31,8 +34,10 @@ type series struct {
 
 	// Event: what waits behind a gap.
 	held     []heldTrade // ascending, without the gap's numbers
-	gapSince int64       // when the gap ahead of held was noticed
+	gapSince int64       // when the gap ahead of held (of a book, also the lack of an image) was noticed
 	fetch    fetchState
+
+	book *bookSeries // Book
 }
 
 // missing is a range of numbers that were passed over.
@@ -67,8 +72,8 @@ func (c *core) states(s *series, r run) {
 	}
 	s.last = market.Position{Epoch: r.epoch, Sequence: r.first + market.Sequence(r.n-1)}
 	s.arrived = r.arrival
-	if s.suspect && !s.last.Before(s.tail) {
-		c.lacks(s, false)
+	if !s.last.Before(s.tail) {
+		c.lacksNothing(s)
 	}
 }
 
@@ -77,7 +82,7 @@ func (c *core) state(s *series, i int, r *run) {
 	switch s.channel {
 	case market.ChannelQuote:
 		q := &c.batch.Quotes[i]
-		if !c.convertQuote(q, s.inst, r) {
+		if !c.fits(r.fit.quote(q)) {
 			return
 		}
 		q.IngestTime = r.arrival
@@ -85,14 +90,26 @@ func (c *core) state(s *series, i int, r *run) {
 		c.sink.Quote(s.inst.id, q)
 	case market.ChannelStatus:
 		st := &c.batch.Statuses[i]
+		s.inst.trading = st.Trading
 		c.sink.Trading(s.inst.id, st.Trading, cut(st.Reason))
+		if book := s.inst.series[market.ChannelBook]; book != nil && book.book != nil {
+			c.judgeBook(book)
+			c.settleBook(book)
+		}
 	case market.ChannelDefinition:
 		c.definition(s, &c.batch.Definitions[i], r.epoch)
 		if r.from == live && r.epoch != 0 && r.first == 1 && i == 0 {
 			c.fromTheStart(s.inst, r.epoch)
 		}
+	case market.ChannelStats:
+		st := &c.batch.Statistics[i]
+		if !c.fits(r.fit.statistics(st)) {
+			return
+		}
+		st.IngestTime = r.arrival
+		st.Position = market.Position{Epoch: r.epoch, Sequence: r.first + market.Sequence(i)}
+		c.sink.Statistics(s.inst.id, st)
 	}
-	// Books and statistics have no taker yet; their numbers are followed all the same.
 }
 
 // cut shortens a status reason to what may be said: a halt is too important to be refused over its words.
@@ -107,40 +124,14 @@ func cut(reason string) string {
 	return reason[:n]
 }
 
-// convertQuote checks a quote and brings it to the instrument's own scales, or refuses it.
-func (c *core) convertQuote(q *market.Quote, inst *instrument, r *run) bool {
-	switch {
-	case q.BidSize < 0 || q.AskSize < 0:
-		c.refuse(drop.BadValue, 1, "quote with a size below 0")
-		return false
-	case q.ExchangeTime < 0:
-		c.refuse(drop.BadValue, 1, "quote with an exchange time before 1970: want microseconds since the Unix epoch")
-		return false
-	case q.Has&market.HasBid == 0 && q.BidSize != 0 || q.Has&market.HasAsk == 0 && q.AskSize != 0:
-		c.refuse(drop.BadValue, 1, "quote with a size on a side without a price")
-		return false
-	}
-	if !r.convert {
-		return true
-	}
-	from, to := r.scales, tick.Scales{Price: inst.in.PriceScale, Size: inst.in.SizeScale}
-	var ok [4]bool
-	q.Bid, ok[0] = market.Rescale(q.Bid, from.Price, to.Price)
-	q.BidSize, ok[1] = market.Rescale(q.BidSize, from.Size, to.Size)
-	q.Ask, ok[2] = market.Rescale(q.Ask, from.Price, to.Price)
-	q.AskSize, ok[3] = market.Rescale(q.AskSize, from.Size, to.Size)
-	if ok != [4]bool{true, true, true, true} {
-		c.refuse(drop.ScaleLoss, 1, scaleLoss)
-		return false
-	}
-	return true
-}
-
-const scaleLoss = "value does not fit the scales that this node first saw of the instrument: restart feedd to take over new ones"
-
 // passOver notes numbers of a State series that did not come.
 func (c *core) passOver(s *series, from, to market.Sequence) {
 	c.tally.gaps++
+	c.expectLate(s, from, to)
+}
+
+// expectLate gives numbers that were passed over the time to come late, before they count as missed.
+func (c *core) expectLate(s *series, from, to market.Sequence) {
 	if len(s.missing) == maxMissing {
 		c.giveUpMissing(s, 1)
 	}
@@ -202,12 +193,15 @@ func (c *core) overdue(s *series) bool {
 	if n > 0 {
 		c.giveUpMissing(s, n)
 	}
+	if s.channel == market.ChannelBook {
+		return c.overdueBook(s)
+	}
 	if !s.inst.defined {
 		s.tail = market.Position{} // the snapshot that was asked for comes first; a heartbeat will tell again
 	}
 	waits := s.last.Before(s.tail)
 	if waits && c.now-s.tailSince >= c.limits.tailGrace {
-		c.lacks(s, true)
+		c.lacks(s, market.QualitySuspect, reasonGap)
 		c.askSnapshot(s.inst)
 	}
 	return waits || len(s.missing) > 0

@@ -110,10 +110,13 @@ func (st *story) step(line string) []string {
 	st.do(strings.Fields(what), what)
 	for _, r := range st.core.takeRequests() {
 		st.asked = append(st.asked, r)
-		if r.series == nil {
+		switch {
+		case r.series == nil:
 			st.sink.say("ask for a snapshot of %s", r.symbol)
-		} else {
-			st.sink.say("ask for trades %s %d:%d-%d", r.symbol, r.epoch, r.from, r.to)
+		case r.image():
+			st.sink.say("ask the stream for the image of %s", r.symbol)
+		default:
+			st.sink.say("ask for %ss %s %d:%d-%d", r.channel, r.symbol, r.epoch, r.from, r.to)
 		}
 	}
 	for r := range drop.Reasons {
@@ -231,9 +234,11 @@ func (st *story) batch(kind, position string, args []string) *marketdatav1.TickB
 	case "status":
 		b.Statuses = append(b.Statuses, &marketdatav1.TradingStatus{Trading: marketdatav1.Trading(number(args[0])), Reason: strings.Join(args[1:], " ")})
 	case "book":
-		for range number(args[0]) {
-			b.Books = append(b.Books, &marketdatav1.BookEvent{Bids: []*marketdatav1.Level{{Price: 1, Size: 1}}})
+		for _, a := range args {
+			b.Books = append(b.Books, bookEvent(st.t, a))
 		}
+	case "stats":
+		b.Statistics = append(b.Statistics, &marketdatav1.Statistics{Mark: proto.Int64(number(args[0])), OpenInterest: proto.Int64(number(args[1]))})
 	case "define":
 		d := &marketdatav1.Definition{}
 		if _, err := fmt.Sscanf(args[0], "%d/%d", &d.PriceScale, &d.SizeScale); err != nil {
@@ -245,6 +250,10 @@ func (st *story) batch(kind, position string, args []string) *marketdatav1.TickB
 				d.Source = value
 			case "step":
 				d.PriceStep = number(value)
+			case "session":
+				d.SessionStartS = int32(number(value))
+			case "zone":
+				d.TimeZone = value
 			case "delisted":
 				d.Delisted = true
 			}
@@ -254,6 +263,27 @@ func (st *story) batch(kind, position string, args []string) *marketdatav1.TickB
 		st.t.Fatalf("no such line: %s", kind)
 	}
 	return b
+}
+
+// bookEvent reads =BID:SIZE,…/ASK:SIZE,… (an image), ~… (a part of one with more to come) or … (a change).
+func bookEvent(t *testing.T, text string) *marketdatav1.BookEvent {
+	e := &marketdatav1.BookEvent{Snapshot: strings.ContainsAny(text[:1], "=~"), Partial: text[0] == '~'}
+	bids, asks, _ := strings.Cut(strings.TrimLeft(text, "=~"), "/")
+	levels := func(text string) (out []*marketdatav1.Level) {
+		for part := range strings.SplitSeq(text, ",") {
+			l := &marketdatav1.Level{}
+			if part == "" {
+				continue
+			}
+			if _, err := fmt.Sscanf(part, "%d:%d", &l.Price, &l.Size); err != nil {
+				t.Fatalf("level %q: %v", part, err)
+			}
+			out = append(out, l)
+		}
+		return out
+	}
+	e.Bids, e.Asks = levels(bids), levels(asks)
+	return e
 }
 
 // beat reads `beat demo 5 1000 [source=x] [line=A] [closing] [X/trade=17]…`: epoch, interval.

@@ -32,7 +32,7 @@ var (
 
 // ReadJSON fills b with the one tick that payload holds as a JSON object. Numbers are decimal text, in
 // quotes or not, and are read without ever being rounded. The error is a *Refusal; b holds nothing of use
-// then.
+// then, but after a drop.ScaleLoss the numbering and a tick without its values.
 func (b *Batch) ReadJSON(payload []byte, ch market.Channel, scales Scales) error {
 	b.Reset()
 	allowed := keys[ch]
