@@ -60,6 +60,7 @@ func (c *modelConn) SendControl(payload []byte) bool {
 }
 
 func (c *modelConn) Drained() bool                   { return true }
+func (c *modelConn) Ready() bool                     { return true }
 func (c *modelConn) Close(session.CloseCode, string) {}
 
 func (c *modelConn) wake(s *session.Session) {

@@ -45,6 +45,19 @@ type Directory interface {
 	// Match returns the instruments whose "venue:NAME" fits a pattern in which * stands for any run of
 	// characters, sorted by symbol, at most limit of them.
 	Match(pattern string, limit int) []market.InstrumentID
+	// Revision counts the definitions of instruments, and their changes, so far.
+	Revision() uint64
+	// DefinedSince returns the instruments that were defined or changed since a revision, perhaps with repeats and
+	// perhaps with others, and the revision that this is up to.
+	DefinedSince(revision uint64) (ids []market.InstrumentID, now uint64)
+}
+
+// Lists knows named lists of symbols and patterns. Its methods may be called from any goroutine.
+type Lists interface {
+	Entries(name string) ([]string, bool)
+	Names() []string
+	// Revision changes with the lists.
+	Revision() uint64
 }
 
 // Conn is what a session needs of its connection. Drained is called from within Receive only, the other
@@ -59,6 +72,8 @@ type Conn interface {
 	// once the connection has ended. By waiting here a session asks no more of a connection than it takes,
 	// and a client that does not read its answers is not read from either.
 	Drained() bool
+	// Ready tells whether nothing is pending. It never waits.
+	Ready() bool
 	// Close asks the connection to end and returns at once.
 	Close(code CloseCode, reason string)
 }
@@ -67,6 +82,7 @@ type Conn interface {
 type Env struct {
 	Engine    Engine
 	Directory Directory
+	Lists     Lists // nil: there are none
 	Policy    throttle.Policy
 
 	// Told to clients in the welcome; the transport and the engine keep to them.
@@ -108,6 +124,17 @@ func (e *Env) Validate() error {
 		wrong = append(wrong, fmt.Errorf("session.Env: Heartbeat of %v: want at least 1ms", e.Heartbeat))
 	}
 	return errors.Join(append(wrong, e.Policy.Validate())...)
+}
+
+// revisions say how far the directory and the lists have come.
+type revisions struct{ directory, lists uint64 }
+
+func (e *Env) revisions() revisions {
+	r := revisions{directory: e.Directory.Revision()}
+	if e.Lists != nil {
+		r.lists = e.Lists.Revision()
+	}
+	return r
 }
 
 func (e *Env) newID() string {

@@ -3,6 +3,7 @@ package session_test
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/lists"
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/throttle"
@@ -19,6 +21,8 @@ var (
 	_ session.Engine     = (*fakeEngine)(nil)
 	_ session.Subscriber = (*fakeEngine)(nil)
 	_ session.Directory  = (*fakeDirectory)(nil)
+	_ session.Lists      = (*fakeLists)(nil)
+	_ session.Lists      = (*lists.File)(nil)
 	_ session.Conn       = (*fakeConn)(nil)
 )
 
@@ -27,15 +31,17 @@ type place struct {
 	now       int64
 	env       session.Env
 	directory *fakeDirectory
+	lists     *fakeLists
 	engine    *fakeEngine
 	conn      *fakeConn
 }
 
 func newPlace(instruments []market.Instrument) *place {
-	p := &place{now: 1_700_000_000_000_000, directory: &fakeDirectory{instruments}, conn: &fakeConn{}}
-	p.engine = &fakeEngine{directory: p.directory, active: map[fanout.Handle]throttle.Cadence{}}
+	p := &place{now: 1_700_000_000_000_000, directory: &fakeDirectory{instruments: instruments}, conn: &fakeConn{}}
+	p.lists = &fakeLists{entries: map[string][]string{"majors": {"binance:BTCUSDT", "binance:ETH*", "test:LATER"}}}
+	p.engine = &fakeEngine{directory: p.directory, active: map[fanout.Handle]throttle.Cadence{}, sources: map[string]fanout.Handle{}}
 	p.env = session.Env{
-		Engine: p.engine, Directory: p.directory, Policy: throttle.DefaultPolicy(), Server: "feedd 1.0",
+		Engine: p.engine, Directory: p.directory, Lists: p.lists, Policy: throttle.DefaultPolicy(), Server: "feedd 1.0",
 		ClientFrame: 16 << 10, ServerFrame: 64 << 10, Heartbeat: 5 * time.Second,
 		Clock: func() int64 { return p.now }, NewID: func() string { return "S1" },
 		Counters: new(drop.Counters), Log: slog.New(slog.DiscardHandler),
@@ -60,6 +66,7 @@ type fakeEngine struct {
 	active    map[fanout.Handle]throttle.Cadence
 	views     []market.View // in the order of the handles that were given out
 	full      bool          // no handles of further views
+	sources   map[string]fanout.Handle
 	detached  int
 	fault     string // a call that must not be
 }
@@ -91,12 +98,19 @@ func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel, v market.
 }
 
 func (e *fakeEngine) SourceHandle(source string) fanout.Handle {
-	for i, in := range e.directory.instruments {
-		if in.Source == source {
-			return 90_000_000 + fanout.Handle(i)
-		}
+	if h, ok := e.sources[source]; ok {
+		return h
 	}
-	return 0
+	i := slices.IndexFunc(e.directory.instruments, func(in market.Instrument) bool { return in.Source == source })
+	if i < 0 {
+		return 0
+	}
+	h := 90_000_000 + fanout.Handle(i)
+	for slices.Contains(slices.Collect(maps.Values(e.sources)), h) {
+		h += 1000
+	}
+	e.sources[source] = h
+	return h
 }
 
 func (e *fakeEngine) Attach(fanout.Conn, fanout.Framing) session.Subscriber { return e }
@@ -139,8 +153,12 @@ func (e *fakeEngine) Detach() {
 	e.note("detach")
 }
 
-// fakeDirectory holds instruments sorted by symbol.
-type fakeDirectory struct{ instruments []market.Instrument }
+// fakeDirectory holds instruments in the order in which they were defined.
+type fakeDirectory struct {
+	instruments []market.Instrument
+	changes     []market.InstrumentID // by revision
+	forgotten   int                   // changes that are no longer known
+}
 
 func (d *fakeDirectory) Lookup(sym market.Symbol) (market.InstrumentID, bool) {
 	i := slices.IndexFunc(d.instruments, func(in market.Instrument) bool { return in.Symbol == sym })
@@ -153,11 +171,54 @@ func (d *fakeDirectory) Instrument(id market.InstrumentID) market.Instrument {
 
 func (d *fakeDirectory) Match(pattern string, limit int) (ids []market.InstrumentID) {
 	for i, in := range d.instruments {
-		if ok, _ := path.Match(pattern, in.Symbol.String()); ok && len(ids) < limit {
+		if ok, _ := path.Match(pattern, in.Symbol.String()); ok {
 			ids = append(ids, market.InstrumentID(i))
 		}
 	}
-	return ids
+	slices.SortFunc(ids, func(a, b market.InstrumentID) int {
+		return strings.Compare(d.instruments[a].Symbol.String(), d.instruments[b].Symbol.String())
+	})
+	return ids[:min(limit, len(ids))]
+}
+
+func (d *fakeDirectory) Revision() uint64 { return uint64(len(d.changes)) }
+
+func (d *fakeDirectory) DefinedSince(revision uint64) (ids []market.InstrumentID, now uint64) {
+	if int(revision) >= d.forgotten {
+		return slices.Clone(d.changes[revision:]), d.Revision()
+	}
+	return d.Match("*", len(d.instruments)), d.Revision()
+}
+
+func (d *fakeDirectory) define(in market.Instrument) {
+	id, known := d.Lookup(in.Symbol)
+	if known {
+		d.instruments[id] = in
+	} else {
+		id = market.InstrumentID(len(d.instruments))
+		d.instruments = append(d.instruments, in)
+	}
+	d.changes = append(d.changes, id)
+}
+
+// fakeLists holds lists by name.
+type fakeLists struct {
+	entries  map[string][]string
+	revision uint64
+}
+
+func (l *fakeLists) Entries(name string) ([]string, bool) {
+	entries, ok := l.entries[name]
+	return entries, ok
+}
+
+func (l *fakeLists) Names() []string { return slices.Sorted(maps.Keys(l.entries)) }
+
+func (l *fakeLists) Revision() uint64 { return l.revision }
+
+func (l *fakeLists) set(name string, entries []string) {
+	l.entries[name] = entries
+	l.revision++
 }
 
 // fakeConn takes everything until it is told not to.
@@ -165,12 +226,19 @@ type fakeConn struct {
 	sent   [][]byte
 	log    func(payload []byte)
 	full   bool
+	busy   int // so many looks from now it is ready again
+	quota  int // it is not ready once it has sent so many frames in all; 0: no end
 	closed []session.CloseCode
 	reason string
 }
 
 func (c *fakeConn) Send([]byte) bool { return true }
 func (c *fakeConn) Drained() bool    { return len(c.closed) == 0 }
+
+func (c *fakeConn) Ready() bool {
+	c.busy = max(0, c.busy-1)
+	return c.busy == 0 && (c.quota == 0 || len(c.sent) < c.quota)
+}
 
 func (c *fakeConn) SendControl(payload []byte) bool {
 	if c.full {

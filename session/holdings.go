@@ -37,6 +37,7 @@ type heldInstrument struct {
 	status fanout.Handle
 	source fanout.Handle // 0: none
 	subs   uint32        // how many subscriptions are of it
+	told   uint64        // fingerprint of what the client was told of it
 }
 
 type heldSource struct {
@@ -83,16 +84,21 @@ func (h *holdings) add(s subscription) {
 func (h *holdings) addInstrument(in heldInstrument) (newSource bool) {
 	_, at := h.instrument(in.id)
 	h.instruments = slices.Insert(h.instruments, at, in)
-	if in.source == 0 {
+	return h.holdSource(in.source)
+}
+
+// holdSource counts one more instrument of a source, 0 for none. It reports whether the source is new.
+func (h *holdings) holdSource(source fanout.Handle) (isNew bool) {
+	if source == 0 {
 		return false
 	}
 	for i := range h.sources {
-		if h.sources[i].handle == in.source {
+		if h.sources[i].handle == source {
 			h.sources[i].instruments++
 			return false
 		}
 	}
-	h.sources = append(h.sources, heldSource{in.source, 1})
+	h.sources = append(h.sources, heldSource{source, 1})
 	return true
 }
 

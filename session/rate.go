@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/market"
@@ -51,6 +52,9 @@ func (s *Session) setRate(id uint32, m *feedv1.SetRate) {
 	if len(m.Handles) == 0 {
 		known = s.held.handles()
 		change(m, &s.standing.wish, &s.standing.visibility)
+		if m.CadenceMs != nil {
+			s.live.rewish(s.standing.wish)
+		}
 	}
 	var todo moves
 	var parts []*feedv1.ServerFrame
@@ -99,8 +103,13 @@ func (s *Session) regrant(sub *subscription, after market.Position, todo *moves)
 
 func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
 	known, unknown := s.held.split(m.Handles)
-	if len(m.Handles) == 0 {
+	notLive := s.live.end(m.Patterns)
+	switch {
+	case len(m.Handles) > 0:
+		s.live.keepAway(known, s.env.Policy.Subscriptions)
+	case len(m.Patterns) == 0:
 		known = s.held.handles()
+		s.live = live{}
 	}
 	var gone []fanout.Handle
 	for _, h := range known {
@@ -117,17 +126,24 @@ func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
 		}
 		parts = append(parts, part)
 	}
-	s.answerParts(id, parts, unknown)
+	s.answerParts(id, parts, unknown, notLive...)
 }
 
-// answerParts sends the answer to a request that named handles, of which it may not have known all.
-func (s *Session) answerParts(id uint32, parts []*feedv1.ServerFrame, unknown []uint32) bool {
+// answerParts sends the answer to a request that named handles, of which it may not have known all, and patterns.
+func (s *Session) answerParts(id uint32, parts []*feedv1.ServerFrame, unknown []uint32, notLive ...string) bool {
 	if len(parts) == 0 {
 		parts = append(parts, new(feedv1.ServerFrame))
 	}
 	last := parts[len(parts)-1]
+	var wrong []string
 	if len(unknown) > 0 {
-		last.Error = s.refusal(feedv1.ErrorCode_ERROR_CODE_UNKNOWN_HANDLE, "%s", unknownHandles(unknown))
+		wrong = append(wrong, nameSome("not subscribed in this session:", unknown))
+	}
+	if len(notLive) > 0 {
+		wrong = append(wrong, nameSome("no pattern or list that is live in this session:", notLive))
+	}
+	if len(wrong) > 0 {
+		last.Error = s.refusal(feedv1.ErrorCode_ERROR_CODE_UNKNOWN_HANDLE, "%s", strings.Join(wrong, "; "))
 	}
 	for _, part := range parts {
 		part.ReplyTo, part.Partial = id, part != last
@@ -138,15 +154,14 @@ func (s *Session) answerParts(id uint32, parts []*feedv1.ServerFrame, unknown []
 	return true
 }
 
-// unknownHandles names the first few.
-func unknownHandles(handles []uint32) string {
+// nameSome names the first few of what is wrong.
+func nameSome[T any](text string, wrong []T) string {
 	const named = 5
-	text := "not subscribed in this session:"
-	for i, h := range handles {
+	for i, w := range wrong {
 		if i == named {
-			return fmt.Sprintf("%s and %d more", text, len(handles)-named)
+			return fmt.Sprintf("%s and %d more", text, len(wrong)-named)
 		}
-		text += fmt.Sprintf(" %d", h)
+		text += " " + clip(fmt.Sprint(w), market.MaxSymbolLen)
 	}
 	return text
 }

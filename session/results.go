@@ -17,6 +17,7 @@ const maxRefusalTexts = 32
 type result struct {
 	symbol, channel string
 	view            market.View
+	by              string // the pattern or list that brought it
 
 	// Of a refused pair.
 	code feedv1.ErrorCode
@@ -38,51 +39,48 @@ func (r *request) refusePair(symbol string, w channelWish, code feedv1.ErrorCode
 	r.results = append(r.results, result{symbol: clip(symbol, market.MaxSymbolLen), channel: w.name, view: w.view, code: code, text: text})
 }
 
-// acceptPair subscribes a pair, or moves it where it is held already. It refuses what there is no room for: ahead
-// of that it must be known whether the pair is held, which only its handle tells.
-func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWish) (full bool) {
+// acceptPair subscribes a pair, or moves it where it is held already; by is the pattern that brought it. Where there
+// is no room it does nothing and says which limit is reached.
+func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWish, by string) (full string) {
 	in, _ := r.held.instrument(id)
 	room := len(r.held.subs) < r.env.Policy.Subscriptions
 	if in == nil && !room {
-		return true // whatever its handle is
+		return r.noRoom() // whatever its handle is
 	}
 	handle := r.env.Engine.Handle(id, w.channel, w.view)
 	status := r.env.Engine.Handle(id, market.ChannelStatus, market.View{})
 	if handle == 0 || status == 0 {
-		r.refusePair(symbol, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, serverFull)
-		return false
+		return serverFull
 	}
 	sub := r.held.find(handle)
 	if sub == nil && !room {
-		return true
+		return r.noRoom()
 	}
 	key := resumeKey{symbol, w.name}
 	after := r.resume[key]
 	delete(r.resume, key)
-	res := result{symbol: symbol, channel: w.name, view: w.view, id: id, handle: handle}
+	res := result{symbol: symbol, channel: w.name, view: w.view, by: by, id: id, handle: handle}
 	if sub == nil {
-		res.fresh = r.holdInstrument(id)
+		res.fresh = r.holdInstrument(id, status)
 		r.held.add(subscription{handle: handle, id: id, channel: w.channel, cadence: throttle.Cadences, depth: w.view.Depth})
 		sub = r.held.find(handle)
+		r.live.welcome(handle)
 	}
 	sub.wish, sub.visibility, sub.history = r.wish, r.standing.visibility, uint16(w.history)
 	res.grant = r.regrant(sub, after, &r.moves)
 	r.results = append(r.results, res)
-	return false
+	return ""
 }
 
 const serverFull = "this server holds as many different views as it may; subscribe one that others have, such as another depth"
 
 // holdInstrument begins the statuses of an instrument, unless it is held already.
-func (r *request) holdInstrument(id market.InstrumentID) bool {
+func (r *request) holdInstrument(id market.InstrumentID, status fanout.Handle) bool {
 	if in, _ := r.held.instrument(id); in != nil {
 		return false
 	}
-	in := heldInstrument{
-		id:     id,
-		status: r.env.Engine.Handle(id, market.ChannelStatus, market.View{}),
-		source: r.env.Engine.SourceHandle(r.env.Directory.Instrument(id).Source),
-	}
+	about := r.env.Directory.Instrument(id)
+	in := heldInstrument{id: id, status: status, source: r.env.Engine.SourceHandle(about.Source), told: fingerprint(about)}
 	if r.held.addInstrument(in) {
 		r.moves.add(fanout.Item{Handle: in.source}, throttle.Immediate)
 	}
@@ -111,16 +109,19 @@ const (
 	handleBytes     = 12
 )
 
-// reply sends the results, in parts that each stand for themselves: instruments and grants go with the
-// results that they concern.
-func (r *request) reply(id uint32) bool {
+// reply sends the results.
+func (r *request) reply(id uint32) bool { return r.parts(id, r.answer) }
+
+// parts sends the results in parts that each stand for themselves: instruments and grants go with the results that
+// they concern.
+func (r *request) parts(id uint32, send func(*feedv1.ServerFrame) bool) bool {
 	part, size := newPart(id), 0
 	for i := range r.results {
 		res := &r.results[i]
 		line, instrument, add := r.lines(res)
 		if size > 0 && size+add > partBytes {
 			part.Subscribed.Partial = true
-			if !r.answer(part) {
+			if !send(part) {
 				return false
 			}
 			part, size = newPart(id), 0
@@ -136,7 +137,7 @@ func (r *request) reply(id uint32) bool {
 			size += grantBytes * (len(part.Grants) - before)
 		}
 	}
-	return r.answer(part)
+	return send(part)
 }
 
 func newPart(id uint32) *feedv1.ServerFrame {
@@ -147,15 +148,19 @@ func newPart(id uint32) *feedv1.ServerFrame {
 func (r *request) lines(res *result) (line *feedv1.SubscribeResult, instrument *feedv1.Instrument, size int) {
 	line = &feedv1.SubscribeResult{
 		Symbol: res.symbol, Channel: res.channel, Handle: uint32(res.handle), Code: res.code, Text: res.text,
-		Depth: uint32(res.view.Depth), PriceGroup: res.view.Group, BarSeconds: res.view.Interval, TradeSummary: res.view.Summary,
+		By: res.by, Depth: uint32(res.view.Depth), PriceGroup: res.view.Group, BarSeconds: res.view.Interval, TradeSummary: res.view.Summary,
 	}
-	size = resultBytes + handleBytes + textBytes(line.Symbol, line.Channel, line.Text)
+	size = resultBytes + handleBytes + textBytes(line.Symbol, line.Channel, line.Text, line.By)
 	if res.fresh {
 		held, _ := r.held.instrument(res.id)
 		instrument = wireInstrument(r.env.Directory.Instrument(res.id), held.status)
-		size += instrumentBytes + textBytes(instrument.Symbol, instrument.Description, instrument.Base, instrument.Quote, instrument.Source, instrument.TimeZone)
+		size += instrumentSize(instrument)
 	}
 	return line, instrument, size
+}
+
+func instrumentSize(in *feedv1.Instrument) int {
+	return instrumentBytes + textBytes(in.Symbol, in.Description, in.Base, in.Quote, in.Source, in.TimeZone)
 }
 
 // maxNameLen bounds the words of an instrument in bytes, so that it fits a part whatever its publisher says.
@@ -166,7 +171,7 @@ func wireInstrument(in market.Instrument, status fanout.Handle) *feedv1.Instrume
 		Symbol: in.Symbol.String(), PriceScale: uint32(in.PriceScale), SizeScale: uint32(in.SizeScale),
 		PriceStep: in.PriceStep, SizeStep: in.SizeStep, Description: clip(in.Description, maxNameLen),
 		Base: clip(in.Base, maxNameLen), Quote: clip(in.Quote, maxNameLen), Source: in.Source, StatusHandle: uint32(status),
-		AssetClass: in.Asset.String(), SessionStartS: in.SessionStart, TimeZone: in.TimeZone, Delisted: in.Delisted,
+		AssetClass: in.Asset.String(), SessionStartS: in.SessionStart, TimeZone: clip(in.TimeZone, maxNameLen), Delisted: in.Delisted,
 	}
 }
 

@@ -31,11 +31,16 @@ type Session struct {
 	id       string
 	opened   int64 // on Env.Clock
 
-	// Owned by Receive.
 	allowance *rate.Limiter // of requests and searches; safe by itself
-	malformed int
-	standing  standing
-	held      holdings
+	malformed int           // owned by Receive
+
+	// Under work, which is held while a request is carried out, waits for the client included, and while what is
+	// new in the directory is told. The engine and the connection never wait for it.
+	work     sync.Mutex
+	standing standing
+	held     holdings
+	live     live
+	seen     revisions // what was told is up to here
 
 	mu struct {
 		sync.Mutex
@@ -57,7 +62,7 @@ func New(env *Env, conn Conn, framing fanout.Framing) *Session {
 	s := &Session{
 		env: env, conn: conn, encoding: framing.Encoding(), id: env.newID(), opened: env.Clock(),
 		allowance: rate.NewLimiter(rate.Limit(env.Policy.RequestsPerSecond), env.Policy.RequestBurst),
-		standing:  standing{wish: throttle.NoWish},
+		standing:  standing{wish: throttle.NoWish}, seen: env.revisions(),
 	}
 	s.engine = env.Engine.Attach(conn, framing)
 	return s
@@ -90,6 +95,8 @@ func (s *Session) Receive(payload []byte) {
 	if s.greet() && !s.answer(&feedv1.ServerFrame{Welcome: s.welcome()}) {
 		return
 	}
+	s.work.Lock()
+	defer s.work.Unlock()
 	switch r := f.Request.(type) {
 	case *feedv1.ClientFrame_Subscribe:
 		s.subscribe(f.Id, r.Subscribe)
@@ -152,6 +159,8 @@ func (s *Session) End() {
 	s.mu.ended = true
 	s.mu.Unlock()
 	if !ended {
+		s.work.Lock() // Refresh may be about to subscribe something
+		defer s.work.Unlock()
 		s.engine.Detach()
 	}
 }

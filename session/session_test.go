@@ -41,6 +41,12 @@ func (c *lockedConn) Drained() bool {
 	return c.fakeConn.Drained()
 }
 
+func (c *lockedConn) Ready() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fakeConn.Ready()
+}
+
 func (c *lockedConn) Close(code session.CloseCode, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,6 +78,7 @@ func TestMethodsMayOverlap(t *testing.T) {
 		func(i int) { s.Tick(p.now) },
 		func(i int) { s.GoAway("restart", 0, time.Second) },
 		func(i int) { s.Wake() },
+		func(i int) { s.Refresh() },
 	} {
 		all.Go(func() {
 			for i := range 100 {

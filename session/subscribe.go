@@ -2,7 +2,6 @@ package session
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
@@ -12,8 +11,8 @@ import (
 const (
 	// maxChannels a request may name; there are fewer.
 	maxChannels = 16
-	// maxPatterns a request may hold. Each may look at every instrument, so all but the first also take one
-	// from the session's allowance of requests.
+	// maxPatterns and lists a request may hold. Each may look at every instrument, so all but the first also take
+	// one from the session's allowance of requests.
 	maxPatterns = 8
 	// maxSuggestions in an answer; each is a search, and takes one from the allowance too.
 	maxSuggestions = 4
@@ -62,7 +61,7 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 		s.held.expect(min(len(m.Symbols)*len(r.channels), s.env.Policy.Subscriptions))
 	}
 	for _, text := range m.Symbols {
-		if strings.Contains(text, "*") {
+		if isPattern(text) {
 			r.pattern(text)
 		} else {
 			r.symbol(text)
@@ -78,7 +77,7 @@ func (s *Session) checkSubscribe(m *feedv1.Subscribe) (feedv1.ErrorCode, string)
 	limit := s.env.Policy.SymbolsPerRequest
 	switch {
 	case len(m.Symbols) == 0:
-		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, `symbols is empty: name instruments, such as "binance:BTCUSDT", or a pattern, such as "binance:*"`
+		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, `symbols is empty: name instruments, such as "binance:BTCUSDT", a pattern, such as "binance:*", or a list, such as "@majors"`
 	case len(m.Symbols) > limit:
 		return feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("%d symbols in one request: at most %d are allowed", len(m.Symbols), limit)
 	case len(m.Resume) > limit:
@@ -132,8 +131,10 @@ func (r *request) symbol(text string) {
 			r.refusePair(text, w, w.code, w.text)
 		case code != 0:
 			r.refusePair(text, w, code, why)
-		case r.acceptPair(id, text, w):
-			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, r.noRoom())
+		default:
+			if full := r.acceptPair(id, text, w, ""); full != "" {
+				r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, full)
+			}
 		}
 	}
 }
@@ -161,58 +162,6 @@ func (r *request) suggestion(text string) string {
 		return fmt.Sprintf("; did you mean %q?", similar)
 	}
 	return ""
-}
-
-// pattern subscribes the channels of all instruments that fit.
-func (r *request) pattern(text string) {
-	left := r.env.Policy.SymbolsPerRequest - r.matches
-	ids, code, why := r.match(text, left)
-	for _, w := range r.channels {
-		switch {
-		case w.code != 0:
-			r.refusePair(text, w, w.code, w.text)
-		case code != 0:
-			r.refusePair(text, w, code, why)
-		}
-	}
-	beyond := len(ids) > left
-	ids = ids[:min(left, len(ids))]
-	r.matches += len(ids)
-	out := make([]int, len(r.channels)) // matches left out, by channel
-	for _, id := range ids {
-		symbol := r.env.Directory.Instrument(id).Symbol.String()
-		for i, w := range r.channels {
-			if w.code == 0 && r.acceptPair(id, symbol, w) {
-				out[i]++
-			}
-		}
-	}
-	for i, w := range r.channels {
-		if out[i] > 0 {
-			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("%d of the %d matches were left out: %s", out[i], len(ids), r.noRoom()))
-		}
-		if beyond && w.code == 0 {
-			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("more matches than the %d that one request may name: those behind the last result were left out; narrow the pattern", r.env.Policy.SymbolsPerRequest))
-		}
-	}
-}
-
-// match returns up to limit+1 instruments that fit, or why not.
-func (r *request) match(text string, limit int) ([]market.InstrumentID, feedv1.ErrorCode, string) {
-	r.patterns++
-	switch {
-	case len(text) > market.MaxSymbolLen:
-		return nil, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("pattern of %d bytes: at most %d are allowed", len(text), market.MaxSymbolLen)
-	case r.patterns > maxPatterns:
-		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("at most %d patterns are allowed in one request", maxPatterns)
-	case r.patterns > 1 && !r.allow(r.env.Clock()):
-		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_REQUESTS, "too many patterns in too short a time: each counts as a request"
-	}
-	ids := r.env.Directory.Match(text, limit+1)
-	if len(ids) == 0 {
-		return nil, feedv1.ErrorCode_ERROR_CODE_NO_MATCH, fmt.Sprintf("pattern %q fits no instrument; it is compared with venue:NAME, case included", text)
-	}
-	return ids, 0, ""
 }
 
 func (r *request) noRoom() string {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
 )
@@ -35,6 +36,10 @@ var rewrite = flag.Bool("rewrite", false, "write what happened into testdata and
 //	        repeat N MESSAGE the client sends a message N times
 //	        goaway REASON MIN MAX, wake, end, connection full
 //	        engine full      it gives out no handles of further views
+//	        define SYMBOL WORD…  an instrument comes or changes; a word is its new description, or source=…, delisted
+//	        list NAME SYMBOL…  a list comes or changes
+//	        refresh            the session is told of both
+//	        busy N             the connection is ready again after N-1 looks
 //	// …  words for the reader
 //
 // Each runs on both subprotocols, except those whose name begins with json, which hold messages that only
@@ -152,6 +157,16 @@ func (s *stage) happen(text string) {
 		s.play().End()
 	case "connection":
 		s.conn.full = words[1] == "full"
+	case "define":
+		s.define(words[1], words[2:])
+	case "list":
+		s.lists.set(words[1], words[2:])
+	case "busy":
+		s.conn.busy, _ = strconv.Atoi(words[1])
+	case "refresh":
+		if !s.play().Refresh() {
+			s.line("! unfinished")
+		}
 	case "engine":
 		s.engine.full = words[1] == "full"
 	case "counters":
@@ -163,6 +178,29 @@ func (s *stage) happen(text string) {
 	default:
 		s.t.Fatalf("unknown event %q", text)
 	}
+}
+
+func (s *stage) define(symbol string, words []string) {
+	sym, err := market.ParseSymbol(symbol)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	in := market.Instrument{Symbol: sym, Source: sym.Venue, PriceScale: 2, PriceStep: 1, SizeStep: 1}
+	if id, known := s.directory.Lookup(sym); known {
+		in = s.directory.Instrument(id)
+	}
+	for _, word := range words {
+		source, isSource := strings.CutPrefix(word, "source=")
+		switch {
+		case isSource:
+			in.Source = source
+		case word == "delisted":
+			in.Delisted = true
+		default:
+			in.Description = word
+		}
+	}
+	s.directory.define(in)
 }
 
 func (s *stage) policy(name, value string) {

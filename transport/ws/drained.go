@@ -4,3 +4,6 @@ package ws
 // connection ends. A handler that waits here before it answers asks no more of the connection than it takes;
 // nothing is read from the client meanwhile.
 func (c *Conn) Drained() bool { return c.out.Drained() }
+
+// Ready tells whether nothing is pending. It never waits.
+func (c *Conn) Ready() bool { return !c.out.Blocked() }

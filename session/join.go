@@ -1,0 +1,181 @@
+package session
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/lists"
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/throttle"
+)
+
+// joinsPerFrame keeps what is sent at a time to less than a connection holds, whatever publishers say of instruments.
+const joinsPerFrame = 16
+
+// Refresh tells the client what is new of the instruments that it holds, and has those join its patterns and lists
+// that fit now. It never waits: where the connection has something pending, or a request is being carried out, it
+// leaves off and returns false, to be called again soon. What was told by then is not told again.
+func (s *Session) Refresh() (done bool) {
+	if s.over() {
+		return true
+	}
+	now := s.env.revisions()
+	if !s.conn.Ready() || !s.work.TryLock() {
+		return false
+	}
+	defer s.work.Unlock()
+	if s.seen == now {
+		return true
+	}
+	if len(s.held.subs) == 0 && len(s.live.patterns) == 0 {
+		s.seen = now
+		return true
+	}
+	j := joiner{request: request{Session: s}}
+	ids, directory := s.env.Directory.DefinedSince(s.seen.directory)
+	for _, id := range ids {
+		if !j.look(id) {
+			return false
+		}
+	}
+	if s.seen.lists != now.lists && !j.reread() {
+		return false
+	}
+	if !j.flush() {
+		return true // the connection has ended
+	}
+	s.seen = revisions{directory, now.lists}
+	return true
+}
+
+// joiner collects what is to be told.
+type joiner struct {
+	request
+	changed []*feedv1.Instrument
+	size    int             // bytes of those
+	gone    []fanout.Handle // sources whose last instrument has moved to another
+}
+
+var fingerprints = maphash.MakeSeed()
+
+// fingerprint tells two descriptions of an instrument apart.
+func fingerprint(in market.Instrument) uint64 { return maphash.Comparable(fingerprints, in) }
+
+// look takes in an instrument that may be new or changed. False: the connection must first take what it has.
+func (j *joiner) look(id market.InstrumentID) bool {
+	in := j.env.Directory.Instrument(id)
+	if held, _ := j.held.instrument(id); held != nil && held.told != fingerprint(in) {
+		held.told = fingerprint(in)
+		about := wireInstrument(in, held.status)
+		j.changed = append(j.changed, about)
+		j.size += instrumentSize(about)
+		j.moveSource(held, in.Source)
+	}
+	if in.Delisted {
+		return j.keepUp()
+	}
+	symbol := in.Symbol.String()
+	for i := range j.live.patterns {
+		if p := &j.live.patterns[i]; j.env.fits(p.text, symbol) {
+			j.join(p, id, symbol)
+		}
+		if !j.keepUp() {
+			return false
+		}
+	}
+	return j.keepUp()
+}
+
+// moveSource follows an instrument to the source that carries it now.
+func (j *joiner) moveSource(in *heldInstrument, name string) {
+	source := j.env.Engine.SourceHandle(name)
+	if source == in.source {
+		return
+	}
+	if in.source != 0 {
+		j.gone = j.held.releaseSource(in.source, j.gone)
+	}
+	in.source = source
+	if !j.held.holdSource(source) {
+		return
+	}
+	if i := slices.Index(j.gone, source); i >= 0 { // it was let go of just now
+		j.gone = slices.Delete(j.gone, i, i+1)
+		return
+	}
+	j.moves.add(fanout.Item{Handle: source}, throttle.Immediate)
+}
+
+// fits reports whether a symbol fits a pattern or stands in a list.
+func (e *Env) fits(text, symbol string) bool {
+	name, isList := strings.CutPrefix(text, listMark)
+	if !isList {
+		return lists.Fits(text, symbol)
+	}
+	entries, _ := e.list(name)
+	return slices.ContainsFunc(entries, func(entry string) bool { return lists.Fits(entry, symbol) })
+}
+
+// join subscribes what a pattern wants of an instrument that fits it, apart from what is held or kept away.
+func (j *joiner) join(p *livePattern, id market.InstrumentID, symbol string) {
+	for _, w := range p.wishes {
+		h := j.env.Engine.Handle(id, w.channel, w.view)
+		if h != 0 && (j.held.find(h) != nil || slices.Contains(j.live.away, h)) {
+			continue
+		}
+		j.wish = p.wish
+		full := j.acceptPair(id, symbol, w, p.text)
+		if full != "" && !p.full {
+			p.full = true
+			j.refusePair(p.text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("instruments that fit now were left out: %s, then subscribe the pattern again", full))
+		}
+	}
+}
+
+// reread goes through the live lists, which have changed.
+func (j *joiner) reread() bool {
+	for i := range j.live.patterns {
+		p := &j.live.patterns[i]
+		name, isList := strings.CutPrefix(p.text, listMark)
+		if !isList {
+			continue
+		}
+		entries, _ := j.env.list(name)
+		for _, id := range j.env.matchEntries(entries, j.env.Policy.SymbolsPerRequest) {
+			j.join(p, id, j.env.Directory.Instrument(id).Symbol.String())
+			if !j.keepUp() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// keepUp sends what was collected, once it is enough for a frame. It returns false where the connection must first
+// take what it has.
+func (j *joiner) keepUp() bool {
+	if len(j.results) < joinsPerFrame && j.size < partBytes {
+		return true
+	}
+	return j.flush() && j.conn.Ready()
+}
+
+// flush sends what was collected. The connection was ready when the first of it was.
+func (j *joiner) flush() bool {
+	sent := len(j.changed) == 0 || j.send(&feedv1.ServerFrame{Instruments: j.changed})
+	if sent && len(j.results) > 0 {
+		sent = j.parts(0, j.send)
+	}
+	if sent {
+		j.moves.run(j.engine)
+		if len(j.gone) > 0 {
+			j.engine.Unsubscribe(j.gone)
+		}
+	}
+	*j = joiner{request: request{Session: j.Session}}
+	return sent
+}

@@ -1,0 +1,139 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+)
+
+// listMark begins the name of a list where a symbol could stand. No venue begins with it.
+const listMark = "@"
+
+// isPattern reports whether text stands for several instruments: it is a pattern, or names a list.
+func isPattern(text string) bool {
+	return strings.Contains(text, "*") || strings.HasPrefix(text, listMark)
+}
+
+// pattern subscribes the channels of all instruments that fit a pattern or stand in a list, and has those join that
+// will.
+func (r *request) pattern(text string) {
+	left := r.env.Policy.SymbolsPerRequest - r.matches
+	ids, code, why := r.match(text, left)
+	wishes := make([]channelWish, 0, len(r.channels)) // those that this server sends
+	for _, w := range r.channels {
+		switch {
+		case w.code != 0:
+			r.refusePair(text, w, w.code, w.text)
+		case code != 0:
+			r.refusePair(text, w, code, why)
+		}
+		if w.code == 0 {
+			wishes = append(wishes, w)
+		}
+	}
+	if code != 0 && code != feedv1.ErrorCode_ERROR_CODE_NO_MATCH || len(wishes) == 0 {
+		return
+	}
+	beyond := len(ids) > left
+	ids = ids[:min(left, len(ids))]
+	r.matches += len(ids)
+	out, full := make([]int, len(wishes)), "" // matches left out, by channel
+	for _, id := range ids {
+		symbol := r.env.Directory.Instrument(id).Symbol.String()
+		for i, w := range wishes {
+			if f := r.acceptPair(id, symbol, w, text); f != "" {
+				out[i]++
+				full = f
+			}
+		}
+	}
+	for i, w := range wishes {
+		if out[i] > 0 {
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("%d of the %d matches were left out: %s", out[i], len(ids), full))
+		}
+		if beyond {
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("more matches than the %d that one request may name: those behind the last result were left out; narrow the pattern", r.env.Policy.SymbolsPerRequest))
+		}
+	}
+	r.live.add(livePattern{text: text, wishes: wishes, wish: r.wish, full: full != ""})
+}
+
+// match returns up to limit+1 instruments that fit, or why not. With NO_MATCH the pattern is in order all the same.
+func (r *request) match(text string, limit int) ([]market.InstrumentID, feedv1.ErrorCode, string) {
+	r.patterns++
+	switch {
+	case len(text) > market.MaxSymbolLen:
+		return nil, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("pattern of %d bytes: at most %d are allowed", len(text), market.MaxSymbolLen)
+	case r.patterns > maxPatterns:
+		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("at most %d patterns and lists are allowed in one request", maxPatterns)
+	case r.patterns > 1 && !r.allow(r.env.Clock()):
+		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_REQUESTS, "too many patterns in too short a time: each counts as a request"
+	case !r.live.room(text):
+		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("the session holds its %d patterns and lists; unsubscribe some of these patterns first", maxLive)
+	}
+	if name, ok := strings.CutPrefix(text, listMark); ok {
+		return r.matchList(name, limit)
+	}
+	ids := r.env.match(text, limit+1)
+	if len(ids) == 0 {
+		return nil, feedv1.ErrorCode_ERROR_CODE_NO_MATCH, fmt.Sprintf("pattern %q fits no instrument yet, and those that come to fit will join; it is compared with venue:NAME, case included", text)
+	}
+	return ids, 0, ""
+}
+
+func (r *request) matchList(name string, limit int) ([]market.InstrumentID, feedv1.ErrorCode, string) {
+	entries, ok := r.env.list(name)
+	if !ok {
+		text := fmt.Sprintf("list %q is not known here", listMark+name)
+		if r.env.Lists == nil || len(r.env.Lists.Names()) == 0 {
+			text += ": this server has no lists"
+		} else if near := nearest(name, r.env.Lists.Names()); near != "" {
+			text += fmt.Sprintf("; did you mean %q?", listMark+near)
+		}
+		return nil, feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, text
+	}
+	ids := r.env.matchEntries(entries, limit+1)
+	if len(ids) == 0 {
+		return nil, feedv1.ErrorCode_ERROR_CODE_NO_MATCH, fmt.Sprintf("list %q names no instrument that is known yet; those that come to be known will join", listMark+name)
+	}
+	return ids, 0, ""
+}
+
+func (e *Env) list(name string) ([]string, bool) {
+	if e.Lists == nil {
+		return nil, false
+	}
+	return e.Lists.Entries(name)
+}
+
+// match returns at most limit instruments that fit a pattern. Nothing will come of those that are delisted.
+func (e *Env) match(pattern string, limit int) []market.InstrumentID {
+	return slices.DeleteFunc(e.Directory.Match(pattern, limit), func(id market.InstrumentID) bool { return e.Directory.Instrument(id).Delisted })
+}
+
+// matchEntries returns at most limit instruments of a list, each once, in the order of the list.
+func (e *Env) matchEntries(entries []string, limit int) (ids []market.InstrumentID) {
+	seen := make(map[market.InstrumentID]bool)
+	add := func(id market.InstrumentID) {
+		if !seen[id] && len(ids) < limit {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	for _, entry := range entries {
+		if strings.Contains(entry, "*") {
+			for _, id := range e.match(entry, limit) {
+				add(id)
+			}
+			continue
+		}
+		sym, err := market.ParseSymbol(entry)
+		if id, known := e.Directory.Lookup(sym); err == nil && known && !e.Directory.Instrument(id).Delisted {
+			add(id)
+		}
+	}
+	return ids
+}
