@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/feedd/feedd/market"
@@ -23,34 +24,47 @@ type Model struct {
 	instruments map[string]market.Instrument
 	statusOf    map[uint32]string // status handle → symbol
 	subs        map[uint32]*subscription
-	byName      map[pair]*subscription
+	byName      map[topic]*subscription
 	statuses    map[string]market.Status
 	sources     map[string]market.Status
 	resumes     map[string]market.Position // positions that a trade subscription must continue from
 	welcome     *feedv1.Welcome
 }
 
-type pair struct {
+// topic is what a handle stands for.
+type topic struct {
 	symbol  string
 	channel market.Channel
+	view    market.View
 }
 
 // subscription is one handle. After an unsubscribe it stays, ended, so that rows that come too late are
 // noticed.
 type subscription struct {
-	pair
+	topic
 	handle uint32
 	open   bool
 	grant  *feedv1.Grant
-	quote  *quoteState // nil until a full row came
-	trade  tradeState
+
+	// The state that the topic's channel and view have.
+	quote   *quoteState // nil until a full row came
+	trade   tradeState
+	summary summaryState
+	book    bookState
+	bar     barState
+	stats   *statsState // nil until a full row came
+}
+
+// forget makes the subscription begin anew.
+func (s *subscription) forget() {
+	*s = subscription{topic: s.topic, handle: s.handle}
 }
 
 // NewModel returns the model of a session that has heard nothing.
 func NewModel() *Model {
 	return &Model{
 		instruments: map[string]market.Instrument{}, statusOf: map[uint32]string{}, subs: map[uint32]*subscription{},
-		byName: map[pair]*subscription{}, statuses: map[string]market.Status{}, sources: map[string]market.Status{},
+		byName: map[topic]*subscription{}, statuses: map[string]market.Status{}, sources: map[string]market.Status{},
 		resumes: map[string]market.Position{},
 	}
 }
@@ -61,9 +75,16 @@ type Update struct {
 	Cut      time.Time // zero in frames without rows
 	Quotes   []QuoteRow
 	Trades   []TradeEvent
+	Books    []BookRow
+	Bars     []BarRow
+	Stats    []StatsRow
 	Statuses []StatusRow
 	Sources  []SourceRow
-	// Instruments that the frame told of, which is ahead of their first row.
+	// Summaries of trades, and what they leave out.
+	Summaries   []SummaryRow
+	SummaryGaps []TradeEvent
+	LostBars    []LostBars
+	// Instruments that the frame told of, or told anew, which is ahead of their first row.
 	Instruments []market.Instrument
 }
 
@@ -97,8 +118,9 @@ func (m *Model) Apply(f *feedv1.ServerFrame) (Update, error) {
 	} else if hasRows(f) {
 		return u, violation("rows without a cut time")
 	}
-	m.applyAnswers(&u)
-	for _, step := range []func(*Update) error{m.applyQuotes, m.applyTrades, m.applyStatuses} {
+	for _, step := range []func(*Update) error{
+		m.applyAnswers, m.applyQuotes, m.applyTrades, m.applySummaries, m.applyBooks, m.applyBars, m.applyStats, m.applyStatuses,
+	} {
 		if err := step(&u); err != nil {
 			return u, err
 		}
@@ -108,28 +130,36 @@ func (m *Model) Apply(f *feedv1.ServerFrame) (Update, error) {
 
 func hasRows(f *feedv1.ServerFrame) bool {
 	return len(f.Quotes)+len(f.Trades)+len(f.Statuses)+len(f.SourceStatuses)+len(f.Losses)+len(f.Gaps)+
-		len(f.QuoteTexts)+len(f.TradeTexts) > 0
+		len(f.QuoteTexts)+len(f.TradeTexts)+len(f.Books)+len(f.BookTexts)+len(f.Bars)+len(f.BarTexts)+len(f.Stats)+len(f.StatsTexts)+
+		len(f.TradeSummaries)+len(f.TradeSummaryTexts) > 0
 }
 
 // applyAnswers takes what the session says, which goes out ahead of the rows that it concerns.
-func (m *Model) applyAnswers(u *Update) {
+func (m *Model) applyAnswers(u *Update) error {
 	f := u.Frame
 	if f.Welcome != nil {
 		m.welcome = f.Welcome
 	}
 	for _, list := range [][]*feedv1.Instrument{f.Instruments, f.GetSubscribed().GetInstruments()} {
 		for _, in := range list {
-			u.Instruments = append(u.Instruments, m.define(in))
+			known, err := m.define(in)
+			if err != nil {
+				return err
+			}
+			u.Instruments = append(u.Instruments, known)
 		}
 	}
 	for _, r := range f.GetSubscribed().GetResults() {
-		if r.Handle != 0 {
-			m.open(r)
+		if r.Handle == 0 {
+			continue
+		}
+		if err := m.open(r); err != nil {
+			return err
 		}
 	}
 	for _, h := range f.GetUnsubscribed().GetHandles() {
 		if s := m.subs[h]; s != nil {
-			s.open, s.grant, s.quote, s.trade = false, nil, nil, tradeState{}
+			s.forget()
 		}
 	}
 	for _, g := range f.Grants {
@@ -139,33 +169,78 @@ func (m *Model) applyAnswers(u *Update) {
 			}
 		}
 	}
+	return nil
 }
 
-func (m *Model) define(in *feedv1.Instrument) market.Instrument {
+// assetClasses are the words of feed.v1.Instrument.asset_class, by the numbers of market.AssetClass.
+var assetClasses = []string{"", "spot", "perpetual", "future", "option", "equity", "fx", "index", "bond"}
+
+func (m *Model) define(in *feedv1.Instrument) (market.Instrument, error) {
 	sym, err := market.ParseSymbol(in.Symbol)
 	if err != nil {
-		sym = market.Symbol{Name: in.Symbol}
+		return market.Instrument{}, violation("instrument %q: %v", in.Symbol, err)
+	}
+	asset := slices.Index(assetClasses, in.AssetClass)
+	if asset < 0 {
+		return market.Instrument{}, violation("instrument %s: asset class %q", in.Symbol, in.AssetClass)
 	}
 	known := market.Instrument{
 		Symbol: sym, PriceScale: uint8(in.PriceScale), SizeScale: uint8(in.SizeScale), PriceStep: in.PriceStep,
 		SizeStep: in.SizeStep, Description: in.Description, Base: in.Base, Quote: in.Quote, Source: in.Source,
+		Asset: market.AssetClass(asset), SessionStart: in.SessionStartS, TimeZone: in.TimeZone, Delisted: in.Delisted,
+	}
+	if old, told := m.instruments[in.Symbol]; told && (old.PriceScale != known.PriceScale || old.SizeScale != known.SizeScale) {
+		return known, violation("instrument %s: scales went from %d and %d to %d and %d", in.Symbol, old.PriceScale, old.SizeScale, known.PriceScale, known.SizeScale)
 	}
 	m.instruments[in.Symbol] = known
 	m.statusOf[in.StatusHandle] = in.Symbol
-	return known
+	return known, nil
 }
 
-func (m *Model) open(r *feedv1.SubscribeResult) {
-	s := m.subs[r.Handle]
-	if s == nil {
-		s = &subscription{pair: pair{r.Symbol, market.ParseChannel(r.Channel)}, handle: r.Handle}
-		m.subs[r.Handle], m.byName[s.pair] = s, s
+func (m *Model) open(r *feedv1.SubscribeResult) error {
+	t := topic{r.Symbol, market.ParseChannel(r.Channel), market.View{
+		Depth: uint8(r.Depth), Group: r.PriceGroup, Interval: r.BarSeconds, Summary: r.TradeSummary,
+	}}
+	if _, told := m.instruments[r.Symbol]; !told {
+		return violation("result for %s, of which nothing was told", r.Symbol)
+	}
+	if !t.valid() {
+		return violation("result for %s: %+v is no form of %v", r.Symbol, t.view, t.channel)
+	}
+	s, other := m.subs[r.Handle], m.byName[t]
+	switch {
+	case s == nil && other == nil:
+		s = &subscription{topic: t, handle: r.Handle}
+		m.subs[r.Handle], m.byName[t] = s, s
+	case s == nil || s.topic != t:
+		return violation("result for %v of %s: handle %d does not stand for it alone", t.channel, r.Symbol, r.Handle)
 	}
 	if !s.open && s.channel == market.ChannelTrade {
 		s.trade.last, s.trade.known = m.resumes[r.Symbol], m.resumes[r.Symbol] != market.Position{}
 		delete(m.resumes, r.Symbol)
 	}
 	s.open = true
+	return nil
+}
+
+// valid reports whether the view is one that the channel has.
+func (t *topic) valid() bool {
+	plain := t.view
+	switch t.channel {
+	case market.ChannelBook:
+		if t.view.Depth != 0 && !slices.Contains(market.Depths[:], t.view.Depth) || !market.GroupOK(t.view.Group) || t.view.Group != 0 && t.view.Depth == 0 {
+			return false
+		}
+		plain.Depth, plain.Group = 0, 0
+	case market.ChannelBar:
+		if !slices.Contains(market.Intervals[:], t.view.Interval) {
+			return false
+		}
+		plain.Interval = 0
+	case market.ChannelTrade:
+		plain.Summary = false
+	}
+	return plain == market.View{}
 }
 
 // find returns the open and granted subscription that rows of a handle belong to.
@@ -184,8 +259,8 @@ func (m *Model) find(handle uint32, want market.Channel) (*subscription, error) 
 	return s, nil
 }
 
-func (m *Model) findText(symbol string, want market.Channel) (*subscription, error) {
-	s := m.byName[pair{symbol, want}]
+func (m *Model) findText(symbol string, want market.Channel, view market.View) (*subscription, error) {
+	s := m.byName[topic{symbol, want, view}]
 	if s == nil {
 		return nil, violation("%v row of %q, which no answer named", want, symbol)
 	}
@@ -223,25 +298,35 @@ func (m *Model) Instrument(symbol string) (market.Instrument, bool) {
 
 // Symbols returns the symbols with an open subscription to ch, in no order.
 func (m *Model) Symbols(ch market.Channel) (symbols []string) {
-	for p, s := range m.byName {
-		if s.open && p.channel == ch {
-			symbols = append(symbols, p.symbol)
+	for t, s := range m.byName {
+		if s.open && t.channel == ch && !slices.Contains(symbols, t.symbol) {
+			symbols = append(symbols, t.symbol)
 		}
 	}
 	return symbols
 }
 
-// Handle returns the handle of an open subscription; 0 for none.
+// Handle returns the handle of an open subscription to a channel in its plain form; 0 for none.
 func (m *Model) Handle(symbol string, ch market.Channel) uint32 {
-	if s := m.byName[pair{symbol, ch}]; s != nil && s.open {
+	return m.HandleOf(symbol, ch, market.View{})
+}
+
+// HandleOf returns the handle of an open subscription; 0 for none.
+func (m *Model) HandleOf(symbol string, ch market.Channel, view market.View) uint32 {
+	if s := m.byName[topic{symbol, ch, view}]; s != nil && s.open {
 		return s.handle
 	}
 	return 0
 }
 
-// Grant returns what was granted to a subscription last; nil for none.
+// Grant returns what was granted last to a subscription to a channel in its plain form; nil for none.
 func (m *Model) Grant(symbol string, ch market.Channel) *feedv1.Grant {
-	if s := m.byName[pair{symbol, ch}]; s != nil {
+	return m.GrantOf(symbol, ch, market.View{})
+}
+
+// GrantOf returns what was granted last to a subscription; nil for none.
+func (m *Model) GrantOf(symbol string, ch market.Channel, view market.View) *feedv1.Grant {
+	if s := m.byName[topic{symbol, ch, view}]; s != nil {
 		return s.grant
 	}
 	return nil
@@ -249,7 +334,7 @@ func (m *Model) Grant(symbol string, ch market.Channel) *feedv1.Grant {
 
 // Quote returns the latest quote of a symbol.
 func (m *Model) Quote(symbol string) (market.Quote, bool) {
-	s := m.byName[pair{symbol, market.ChannelQuote}]
+	s := m.byName[topic{symbol: symbol, channel: market.ChannelQuote}]
 	if s == nil || s.quote == nil {
 		return market.Quote{}, false
 	}
@@ -258,7 +343,7 @@ func (m *Model) Quote(symbol string) (market.Quote, bool) {
 
 // LastTrade returns the latest trade of a symbol.
 func (m *Model) LastTrade(symbol string) (market.Trade, bool) {
-	s := m.byName[pair{symbol, market.ChannelTrade}]
+	s := m.byName[topic{symbol: symbol, channel: market.ChannelTrade}]
 	if s == nil || s.trade.previous == nil {
 		return market.Trade{}, false
 	}
@@ -267,7 +352,7 @@ func (m *Model) LastTrade(symbol string) (market.Trade, bool) {
 
 // TradePosition returns where the trades of a symbol have got to, trades reported as missing included.
 func (m *Model) TradePosition(symbol string) (market.Position, bool) {
-	s := m.byName[pair{symbol, market.ChannelTrade}]
+	s := m.byName[topic{symbol: symbol, channel: market.ChannelTrade}]
 	if s == nil || !s.trade.known {
 		return market.Position{}, false
 	}

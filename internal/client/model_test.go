@@ -142,11 +142,19 @@ func TestBrokenPromisesAreNoticed(t *testing.T) {
 		{"difference behind a gap", []string{trade5, `gaps {handle: 2 from: 6 to: 6 epoch: 9}`, `trades {handle: 2 price: 1 size: 1}`}, "went back"},
 		{"empty range", []string{trade5, `gaps {handle: 2 from: 6 to: 5 epoch: 9}`}, "missing trades 6 to 5"},
 		{"row behind the unsubscribe", []string{`unsubscribed {handles: 1}`, quote5}, "behind its unsubscribe"},
-		{"row ahead of its grant", []string{`subscribed {results {symbol: "x:ETH" channel: "quote" handle: 8}}`, `quotes {handle: 8 has: 0 sequence: 1}`}, "ahead of its grant"},
+		{"result of something unknown", []string{`subscribed {results {symbol: "x:ETH" channel: "quote" handle: 8}}`}, "of which nothing was told"},
+		{"row ahead of its grant", []string{`subscribed {instruments {symbol: "x:ETH" status_handle: 18} results {symbol: "x:ETH" channel: "quote" handle: 8}}`, `quotes {handle: 8 has: 0 sequence: 1}`}, "ahead of its grant"},
 		{"difference over an unsubscribe", []string{
 			quote5, `unsubscribed {handles: 1}`, `subscribed {results {symbol: "x:BTC" channel: "quote" handle: 1}} grants {handles: 1}`,
 			`quotes {handle: 1 bid: 1}`,
 		}, "a difference without a full row before it"},
+		{"one handle for two", []string{`subscribed {results {symbol: "x:BTC" channel: "status" handle: 1}}`}, "does not stand for it alone"},
+		{"two handles for one", []string{`subscribed {results {symbol: "x:BTC" channel: "quote" handle: 9}}`}, "does not stand for it alone"},
+		{"form of another channel", []string{`subscribed {results {symbol: "x:BTC" channel: "quote" handle: 9 depth: 5}}`}, "no form of quote"},
+		{"depth that does not exist", []string{`subscribed {results {symbol: "x:BTC" channel: "book" handle: 9 depth: 7}}`}, "no form of book"},
+		{"bar of no length", []string{`subscribed {results {symbol: "x:BTC" channel: "bar" handle: 9}}`}, "no form of bar"},
+		{"scales that change", []string{`instruments {symbol: "x:BTC" price_scale: 3 size_scale: 5}`}, "scales went"},
+		{"asset class out of nowhere", []string{`instruments {symbol: "x:BTC" price_scale: 2 size_scale: 5 asset_class: "cheese"}`}, "asset class"},
 		{"status of nobody", []string{`statuses {handle: 44}`}, "handle 44"},
 		{"bad decimal", []string{`quote_texts {symbol: "x:BTC" bid: "1.234" bid_size: "1" sequence: 1}`}, "more than 2 decimals"},
 		{"bad time", []string{`quote_texts {symbol: "x:BTC" ingest_time: "noon" sequence: 1}`}, "not RFC 3339"},
@@ -175,13 +183,19 @@ func TestBrokenPromisesAreNoticed(t *testing.T) {
 }
 
 func TestResumedTradesMustContinue(t *testing.T) {
-	results := `subscribed {results {symbol: "x:ETH" channel: "trade" handle: 8}} grants {handles: 8}`
+	results := `subscribed {instruments {symbol: "x:ETH" status_handle: 18} results {symbol: "x:ETH" channel: "trade" handle: 8}} grants {handles: 8}`
 	for _, c := range []struct{ name, rows, want string }{
 		{"next", `trades {handle: 8 price: 1 size: 1 sequence: 11 epoch: 9}`, ""},
 		{"gap, then later", `gaps {handle: 8 from: 11 to: 12 epoch: 9} trades {handle: 8 price: 1 size: 1 sequence: 13 epoch: 9}`, ""},
 		{"new epoch", `trades {handle: 8 price: 1 size: 1 sequence: 1 epoch: 10}`, ""},
 		{"unexplained", `trades {handle: 8 price: 1 size: 1 sequence: 12 epoch: 9}`, "nothing told of 11 to 11"},
-		{"repeated", `trades {handle: 8 price: 1 size: 1 sequence: 10 epoch: 9}`, "went back"},
+		{"nothing new: the last one again", `trades {handle: 8 price: 1 size: 1 sequence: 10 epoch: 9}`, ""},
+		{"that one and the next", `trades {handle: 8 price: 1 size: 1 sequence: 10 epoch: 9} trades {handle: 8 price: 1 size: 1}`, ""},
+		{"that one twice", `trades {handle: 8 price: 1 size: 1 sequence: 10 epoch: 9} trades {handle: 8 price: 1 size: 1 sequence: 10 epoch: 9}`, "went back"},
+		{"older", `trades {handle: 8 price: 1 size: 1 sequence: 9 epoch: 9}`, "went back"},
+		{"recovered, and there they are", `gaps {handle: 8 from: 11 to: 12 epoch: 9 recovered: true} trades {handle: 8 price: 1 size: 1 sequence: 11 epoch: 9} trades {handle: 8 price: 1 size: 1}`, ""},
+		{"recovered, and one is missing", `gaps {handle: 8 from: 11 to: 12 epoch: 9 recovered: true} trades {handle: 8 price: 1 size: 1 sequence: 12 epoch: 9}`, "nothing told of 11 to 11"},
+		{"what is there is recovered", `gaps {handle: 8 from: 10 to: 12 epoch: 9 recovered: true}`, "are told to be recovered"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := subscribed(t)

@@ -24,7 +24,7 @@ func (m *Model) applyQuotes(u *Update) error {
 		u.Quotes = append(u.Quotes, QuoteRow{s.symbol, s.quote.value, r.Sequence != 0, u.Cut})
 	}
 	for _, r := range u.Frame.QuoteTexts {
-		s, err := m.findText(r.Symbol, market.ChannelQuote)
+		s, err := m.findText(r.Symbol, market.ChannelQuote, market.View{})
 		if err != nil {
 			return err
 		}

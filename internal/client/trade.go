@@ -1,6 +1,8 @@
 package client
 
 import (
+	"slices"
+
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
@@ -14,16 +16,18 @@ const (
 	Traded EventKind = iota
 	// Lost are trades that this session was too slow for.
 	Lost
-	// Gap are trades that never reached feedd.
+	// Gap are trades that are not in the server's log: they never reached it, or are older than it.
 	Gap
+	// Recovered are trades older than the server's log that it fetched from the stream: they follow.
+	Recovered
 )
 
-// TradeEvent is a trade, or a run of trades that will not come.
+// TradeEvent is a trade, or a report on a run of trades.
 type TradeEvent struct {
 	Symbol string
 	Kind   EventKind
 	Trade  market.Trade // of Traded
-	// The run that Lost and Gap report, both ends included.
+	// The run that is reported, both ends included.
 	Epoch    market.Epoch
 	From, To market.Sequence
 }
@@ -36,12 +40,12 @@ type tradeState struct {
 }
 
 func (m *Model) applyTrades(u *Update) error {
-	missing, err := m.collectMissing(u.Frame)
+	missing, err := m.collectMissing(u)
 	if err != nil {
 		return err
 	}
 	take := func(s *subscription, t market.Trade) error {
-		for len(missing[s]) > 0 && missing[s][0].start().Before(t.Position) {
+		for len(missing[s]) > 0 && !t.Position.Before(missing[s][0].start()) {
 			if err := s.skip(missing[s][0], u); err != nil {
 				return err
 			}
@@ -54,6 +58,9 @@ func (m *Model) applyTrades(u *Update) error {
 		if err != nil {
 			return err
 		}
+		if s.view.Summary {
+			return violation("trade of handle %d, which stands for summaries of %s", r.Handle, s.symbol)
+		}
 		t, err := s.decodeTrade(r)
 		if err != nil {
 			return err
@@ -63,7 +70,7 @@ func (m *Model) applyTrades(u *Update) error {
 		}
 	}
 	for _, r := range u.Frame.TradeTexts {
-		s, err := m.findText(r.Symbol, market.ChannelTrade)
+		s, err := m.findText(r.Symbol, market.ChannelTrade, market.View{})
 		if err != nil {
 			return err
 		}
@@ -80,9 +87,12 @@ func (m *Model) applyTrades(u *Update) error {
 
 // collectMissing sorts the frame's reports of missing trades by subscription. Reports and trades of one
 // frame lie in different fields, so their order among each other is that of their positions.
-func (m *Model) collectMissing(f *feedv1.ServerFrame) (map[*subscription][]TradeEvent, error) {
+func (m *Model) collectMissing(u *Update) (map[*subscription][]TradeEvent, error) {
 	missing := map[*subscription][]TradeEvent{}
 	add := func(kind EventKind, handle uint32, epoch, from, to uint64) error {
+		if s := m.subs[handle]; s != nil && s.channel == market.ChannelBar && kind == Lost {
+			return m.loseBars(u, handle, epoch, from, to)
+		}
 		s, err := m.find(handle, market.ChannelTrade)
 		if err != nil {
 			return err
@@ -91,25 +101,46 @@ func (m *Model) collectMissing(f *feedv1.ServerFrame) (map[*subscription][]Trade
 			return violation("missing trades %d to %d of %s", from, to, s.symbol)
 		}
 		e := TradeEvent{Symbol: s.symbol, Kind: kind, Epoch: market.Epoch(epoch), From: market.Sequence(from), To: market.Sequence(to)}
+		if s.view.Summary {
+			u.SummaryGaps = append(u.SummaryGaps, e)
+			return nil
+		}
 		list := missing[s]
 		at := len(list)
 		for at > 0 && e.start().Before(list[at-1].start()) {
 			at--
 		}
-		missing[s] = append(list[:at:at], append([]TradeEvent{e}, list[at:]...)...)
+		missing[s] = slices.Insert(list, at, e)
 		return nil
 	}
-	for _, r := range f.Losses {
+	for _, r := range u.Frame.Losses {
 		if err := add(Lost, r.Handle, r.Epoch, r.From, r.To); err != nil {
 			return nil, err
 		}
 	}
-	for _, r := range f.Gaps {
-		if err := add(Gap, r.Handle, r.Epoch, r.From, r.To); err != nil {
+	for _, r := range u.Frame.Gaps {
+		kind := Gap
+		if r.Recovered {
+			kind = Recovered
+		}
+		if err := add(kind, r.Handle, r.Epoch, r.From, r.To); err != nil {
 			return nil, err
 		}
 	}
 	return missing, nil
+}
+
+// loseBars takes a report of bars, which go by number since they have no sequence.
+func (m *Model) loseBars(u *Update, handle uint32, epoch, from, to uint64) error {
+	s, err := m.find(handle, market.ChannelBar)
+	if err != nil {
+		return err
+	}
+	if epoch != 0 || to < from {
+		return violation("missing bars %d to %d of epoch %d of %s", from, to, epoch, s.symbol)
+	}
+	u.LostBars = append(u.LostBars, LostBars{s.symbol, s.view.Interval, from, to})
+	return nil
 }
 
 // skipRest takes the reports that lie behind the frame's trades, in the order of the frame.
@@ -164,8 +195,13 @@ func (s *subscription) decodeTrade(r *feedv1.Trade) (market.Trade, error) {
 	return t, nil
 }
 
-// takeTrade takes one trade, which must be the next.
+// takeTrade takes one trade, which must be the next. A resume that finds nothing new begins with the trade that is
+// held already, for the differences behind it.
 func (s *subscription) takeTrade(t market.Trade, u *Update) error {
+	if s.trade.previous == nil && s.trade.known && t.Position == s.trade.last {
+		s.trade.previous = &t
+		return nil
+	}
 	if err := s.advance("trade", t.Position, t.Position.Sequence); err != nil {
 		return err
 	}
@@ -174,8 +210,15 @@ func (s *subscription) takeTrade(t market.Trade, u *Update) error {
 	return nil
 }
 
-// skip takes one report of missing trades, which must begin with the next.
+// skip takes one report on trades, which must begin with the next.
 func (s *subscription) skip(e TradeEvent, u *Update) error {
+	if e.Kind == Recovered {
+		if s.trade.known && !s.trade.last.Before(e.start()) {
+			return violation("trades of %s from %v on are told to be recovered, and %v is there", s.symbol, e.start(), s.trade.last)
+		}
+		u.Trades = append(u.Trades, e)
+		return nil
+	}
 	if err := s.advance("report of missing trades", e.start(), e.To); err != nil {
 		return err
 	}
