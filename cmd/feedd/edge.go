@@ -37,6 +37,10 @@ func (s *server) startSockets() error {
 		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
 		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log,
 	}
+	if l := s.options.lists; l != nil {
+		env.Lists = l
+		s.run("lists", s.rereadLists)
+	}
 	if err := env.Validate(); err != nil {
 		return err
 	}
@@ -57,6 +61,10 @@ func (s *server) startSockets() error {
 		return nil
 	})
 	s.run("sessions", s.sweepSessions)
+	s.run("directory", func(ctx context.Context) error {
+		session.Watch(ctx, env, s.eachSession)
+		return nil
+	})
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/feedd/feedd/internal/lists"
 	"github.com/feedd/feedd/sim"
 )
 
@@ -44,6 +45,7 @@ type serveOptions struct {
 	dataDir             string // of the embedded NATS
 	simulate            bool
 	market              sim.Config
+	lists               *lists.File // nil: none
 	log                 *slog.Logger
 }
 
@@ -78,6 +80,7 @@ func parseServe(args []string, stderr io.Writer) (*serveOptions, error) {
 	fs.IntVar(&o.market.Instruments, "sim-instruments", 40, "how many `instruments` the simulated market has")
 	fs.IntVar(&o.market.Rate, "sim-rate", 2000, "how many `ticks` a second it makes, over all instruments")
 	fs.Uint64Var(&o.market.Seed, "seed", 1, "`number` that decides what the simulated market does")
+	listsFile := fs.String("lists", "", "`FILE` with named lists of instruments, which clients subscribe as @NAME; read again on SIGHUP")
 	level := choice(fs, "log-level", "info", []string{"debug", "info", "warn", "error"}, "least important log lines to write: debug, info, warn or error")
 	format := choice(fs, "log-format", "text", []string{"text", "json"}, "form of log lines: text or json")
 	if err := parseFlags(fs, args); err != nil {
@@ -88,6 +91,9 @@ func parseServe(args []string, stderr io.Writer) (*serveOptions, error) {
 	}
 	o.simulate = *simulate == "on" || *simulate == "auto" && o.natsURL == ""
 	o.log = newLogger(stderr, *level, *format)
+	if err := o.openLists(*listsFile); err != nil {
+		return nil, err
+	}
 	return o, o.validate()
 }
 
