@@ -18,7 +18,7 @@ export async function assets({ alias = {} } = {}) {
     format: "esm",
     target: "es2022",
     charset: "utf8",
-    legalComments: "none",
+    legalComments: "eof",
     write: false,
     alias,
     logLevel: "warning",

@@ -14,13 +14,18 @@ export const MAX_ROWS = 200;
 
 const MAX_SYMBOL_BYTES = 64;
 
-/** Why `text` can be neither "venue:NAME" nor a pattern of it; undefined: it can. */
+/** Whether the text stands for several symbols, which the server names: a pattern or a list. */
+export function isPattern(text: string): boolean {
+  return text.includes("*") || text.startsWith("@");
+}
+
+/** Why `text` can be neither "venue:NAME" nor a pattern or list; undefined: it can. */
 export function symbolProblem(text: string): string | undefined {
   const want = "want venue:NAME, such as binance:BTCUSDT, or a pattern such as binance:*USDT";
   if (new TextEncoder().encode(text).length > MAX_SYMBOL_BYTES) return `longer than ${MAX_SYMBOL_BYTES} bytes: ${want}`;
   if (/[\u0000- \u007f]/.test(text)) return `holds a space or control character: ${want}`;
   const colon = text.indexOf(":");
-  if (!text.includes("*") && (colon <= 0 || colon === text.length - 1)) return want;
+  if (!isPattern(text) && (colon <= 0 || colon === text.length - 1)) return want;
   return undefined;
 }
 

@@ -1,4 +1,5 @@
 import type { TradeRow } from "@feedd/client";
+import { type Colours, readColours } from "./colours.ts";
 import type { Past } from "./past.ts";
 
 /** Time that the chart spans: all there is, within these two. */
@@ -7,17 +8,13 @@ const SHORTEST_MS = 10_000;
 
 const PAD = 7;
 
-interface Colours {
-  line: string;
-  band: string;
-  buy: string;
-  sell: string;
-}
+const COLOURS = ["soft", "line", "up", "down"] as const;
+type Colour = (typeof COLOURS)[number];
 
 /** The focused symbol's last minute or less: the band between bid and ask in steps, and trades as dots. */
 export class Chart {
   readonly #context: CanvasRenderingContext2D | null;
-  #colours: Colours | undefined;
+  #colours: Colours<Colour> | undefined;
   #width = 0;
   #height = 0;
 
@@ -61,16 +58,16 @@ export class Chart {
     if (low > high) return;
     const x = (t: number) => ((Math.max(t, since) - since) / (nowMs - since)) * this.#width;
     const y = (v: number) => high === low ? this.#height / 2 : PAD + ((high - v) / (high - low)) * (this.#height - 2 * PAD);
-    const colours = this.#colours ??= readColours(this.canvas);
+    const colours = this.#colours ??= readColours(this.canvas.parentElement!, COLOURS);
     this.#band(g, colours, times.map(x), bids.map(y), asks.map(y));
     for (const trade of dots) {
-      g.fillStyle = trade.aggressor === "sell" ? colours.sell : colours.buy;
+      g.fillStyle = trade.aggressor === "sell" ? colours.down : colours.up;
       g.fillRect(x(trade.ingestTimeUs / 1000) - 1, y(trade.price) - 1, 2.5, 2.5);
     }
   }
 
   /** Steps, since a price holds until the next one; the last holds until now. */
-  #band(g: CanvasRenderingContext2D, colours: Colours, xs: number[], bids: number[], asks: number[]): void {
+  #band(g: CanvasRenderingContext2D, colours: Colours<Colour>, xs: number[], bids: number[], asks: number[]): void {
     if (xs.length === 0) return;
     const steps = (ys: number[]) => {
       const path = new Path2D();
@@ -83,27 +80,14 @@ export class Chart {
       return path;
     };
     g.beginPath();
-    g.fillStyle = colours.band;
+    g.fillStyle = colours.line;
     for (let i = 0; i < xs.length; i++) {
       const right = xs[i + 1] ?? this.#width;
       g.fillRect(xs[i]!, asks[i]!, right - xs[i]! + .5, Math.max(1, bids[i]! - asks[i]!));
     }
-    g.strokeStyle = colours.line;
+    g.strokeStyle = colours.soft;
     g.lineWidth = 1;
     g.stroke(steps(bids));
     g.stroke(steps(asks));
   }
-}
-
-function readColours(canvas: HTMLElement): Colours {
-  // A custom property keeps light-dark() unresolved; a real property of an element gives the colour.
-  const probe = document.createElement("i");
-  canvas.after(probe);
-  const read = (name: string) => {
-    probe.style.color = `var(${name})`;
-    return getComputedStyle(probe).color;
-  };
-  const colours = { line: read("--soft"), band: read("--line"), buy: read("--up"), sell: read("--down") };
-  probe.remove();
-  return colours;
 }

@@ -1,82 +1,81 @@
-import type { Client, TradeEvent } from "@feedd/client";
+import type { Client, InstrumentStatus, TradeEvent } from "@feedd/client";
 import { PriceText, SizeText, spreadText, symbolNodes } from "./cells.ts";
-import { Chart } from "./chart.ts";
+import type { ChartPanel } from "./chart-panel.ts";
+import type { Depth } from "./depth.ts";
 import { byId, setAttribute, TextCell } from "./dom.ts";
 import type { Flashes } from "./flash.ts";
-import { NONE } from "./format.ts";
+import { basisPoints } from "./format.ts";
 import type { Frame } from "./frame.ts";
 import type { Row } from "./row.ts";
+import { percentText, Statistics, wayOf } from "./statistics.ts";
 import { Tape } from "./tape.ts";
 
-/** A pixel of the chart is a fraction of a second: it need not be drawn in every frame. */
-const CHART_MS = 100;
-
-/** The panel of the focused symbol: its quote in large, its last minute, its trades. */
+/** The panel of the focused symbol: its prices in large, its statistics, chart, book and trades. */
 export class FocusPanel {
   readonly tape = new Tape(byId("tape", HTMLTableSectionElement));
+  readonly statistics = new Statistics();
   readonly #panel = byId("focus", HTMLElement);
   readonly #symbol = byId("focus-symbol", HTMLElement);
   readonly #about = new TextCell(byId("focus-about", HTMLElement));
+  readonly #change = new TextCell(byId("focus-change", HTMLElement));
   readonly #spread = new TextCell(byId("focus-spread", HTMLElement));
-  readonly #source = new TextCell(byId("focus-source", HTMLElement));
-  readonly #trading = new TextCell(byId("focus-trading", HTMLElement));
   readonly #balance = byId("focus-balance", HTMLElement);
-  readonly #chart = new Chart(byId("chart", HTMLCanvasElement));
+  readonly #chips = new Map(["trading", "quality", "source"].map((name) => [name, new TextCell(byId(`chip-${name}`, HTMLElement))]));
+  #last = this.#price("focus-last");
   #bid = this.#price("focus-bid");
   #ask = this.#price("focus-ask");
   #bidSize = this.#size("focus-bid-size");
   #askSize = this.#size("focus-ask-size");
   #row: Row | undefined;
+  /** Another row has the focus than the one whose book and bars are open. */
+  #moved = false;
   #title = "";
-  #chartDrawnMs = -Infinity;
 
   constructor(
     private readonly feed: Client,
     private readonly frame: Frame,
     private readonly flashes: Flashes,
+    private readonly chart: ChartPanel,
+    private readonly depth: Depth,
   ) {
-    frame.add((nowMs) => {
+    frame.add(() => {
       this.tape.draw();
-      this.#drawChart(nowMs);
+      this.#follow();
     });
   }
 
   show(row: Row | undefined): void {
     this.#row = row;
-    this.#chartDrawnMs = -Infinity;
+    this.#moved = true;
     this.#panel.hidden = row === undefined;
     this.#titled();
+    this.frame.request();
     if (row === undefined) return;
     this.#symbol.replaceChildren(...symbolNodes(row.symbol));
     // A fresh cell has nothing to compare with: another symbol's price is not a move.
+    this.#last = this.#price("focus-last");
     this.#bid = this.#price("focus-bid");
     this.#ask = this.#price("focus-ask");
     this.#bidSize = this.#size("focus-bid-size");
     this.#askSize = this.#size("focus-ask-size");
-    for (const text of [this.#about, this.#spread, this.#source, this.#trading]) text.set("");
+    for (const text of [this.#about, this.#change, this.#spread]) text.set("");
     this.#balance.style.transform = "";
     this.#resetTape(row);
     this.draw(row, performance.now());
-    this.frame.request();
   }
 
-  /** Draws the quote; called in the flush in which the row was drawn. */
+  /** Draws quote, last price, statistics and status; called in the flush in which the row was drawn. */
   draw(row: Row, nowMs: number): void {
-    const { quote } = row;
-    if (row !== this.#row || quote === undefined) return;
-    const { instrument } = quote;
-    this.#about.set(instrument.description);
-    this.#flash("focus-bid", this.#bid.show(quote.bid, instrument), nowMs);
-    this.#flash("focus-ask", this.#ask.show(quote.ask, instrument), nowMs);
-    this.#bidSize.show(quote.bidSize, instrument);
-    this.#askSize.show(quote.askSize, instrument);
-    this.#spread.set(spreadText(quote.bid, quote.ask, instrument) + basisPoints(quote.bid, quote.ask));
-    this.#source.set(instrument.source);
-    const status = this.feed.statusOf(row.symbol);
-    setAttribute(this.#panel, "data-quality", status?.quality ?? "unknown");
-    this.#trading.set(status === undefined || status.trading === "unknown" ? NONE : status.trading);
-    const total = (quote.bidSize ?? 0) + (quote.askSize ?? 0);
-    this.#balance.style.transform = `scaleX(${total > 0 ? ((quote.bidSize ?? 0) / total).toFixed(3) : 0.5})`;
+    if (row !== this.#row) return;
+    this.#drawStatus(this.feed.statusOf(row.symbol), row.quote?.instrument.source);
+    const stats = row.stats?.get(row.symbol);
+    this.statistics.draw(stats, row.statsRefused);
+    this.#change.set(stats?.day == null ? "" : `${percentText(stats.day)} %`);
+    setAttribute(byId("focus-change", HTMLElement), "data-way", wayOf(stats?.day));
+    const trade = row.lastTrade;
+    const last = trade ?? (stats?.last == null ? undefined : { price: stats.last, instrument: stats.instrument });
+    if (last !== undefined) this.#flash("focus-last", this.#last.show(last.price, last.instrument), nowMs);
+    this.#drawQuote(row, nowMs);
     this.#titled();
   }
 
@@ -89,20 +88,52 @@ export class FocusPanel {
 
   /** The look changed. */
   restyle(): void {
-    this.#chart.restyle();
-    this.#chartDrawnMs = -Infinity;
+    this.chart.restyle();
+  }
+
+  /** Opens book and bars of the focused row. Once a frame, so that running through the rows opens few. */
+  #follow(): void {
+    if (!this.#moved) return;
+    this.#moved = false;
+    const row = this.#row?.failed ? undefined : this.#row;
+    this.chart.show(row);
+    this.depth.show(row?.symbol);
+  }
+
+  #drawQuote(row: Row, nowMs: number): void {
+    const { quote } = row;
+    if (quote === undefined) return;
+    const { instrument } = quote;
+    this.#about.set(instrument.description);
+    this.#flash("focus-bid", this.#bid.show(quote.bid, instrument), nowMs);
+    this.#flash("focus-ask", this.#ask.show(quote.ask, instrument), nowMs);
+    this.#bidSize.show(quote.bidSize, instrument);
+    this.#askSize.show(quote.askSize, instrument);
+    this.#spread.set(spreadText(quote.bid, quote.ask, instrument) + basisPoints(quote.bid, quote.ask));
+    const total = (quote.bidSize ?? 0) + (quote.askSize ?? 0);
+    this.#balance.style.transform = `scaleX(${total > 0 ? ((quote.bidSize ?? 0) / total).toFixed(3) : 0.5})`;
+  }
+
+  #drawStatus(status: InstrumentStatus | undefined, source: string | undefined): void {
+    const { quality, trading, reason, stream } = status ?? { quality: "unknown", trading: "unknown", reason: "", stream: "unknown" };
+    setAttribute(this.#panel, "data-quality", quality);
+    const ended = stream === "closed" || stream === "closed-retry";
+    this.#chip("trading", trading === "unknown" ? "" : trading, trading === "open" ? "good" : "warn", trading === "open" ? "" : reason);
+    this.#chip("quality", ended ? "ended" : quality === "unknown" ? "" : quality, quality === "ok" && !ended ? "good" : "warn", reason);
+    this.#chip("source", source ?? "", "", "");
+  }
+
+  #chip(name: string, text: string, tone: string, why: string): void {
+    const chip = byId(`chip-${name}`, HTMLElement);
+    this.#chips.get(name)!.set(text);
+    chip.hidden = text === "";
+    setAttribute(chip, "data-tone", tone);
+    setAttribute(chip, "title", why);
   }
 
   #resetTape(row: Row): void {
     const refused = row.tradesRefused === undefined ? "No trades yet" : `No trades: ${row.tradesRefused}`;
     this.tape.reset(row.trades?.get(row.symbol) ?? [], row.failed ? "" : refused);
-  }
-
-  #drawChart(nowMs: number): void {
-    const row = this.#row;
-    if (row === undefined || nowMs - this.#chartDrawnMs < CHART_MS) return;
-    this.#chartDrawnMs = nowMs;
-    this.#chart.draw(row.past, row.trades?.get(row.symbol) ?? [], this.feed.serverNow());
   }
 
   /** The browser's tab shows the price, so that it can be watched from another tab. */
@@ -130,11 +161,4 @@ export class FocusPanel {
     parent.replaceChildren();
     return new SizeText(parent);
   }
-}
-
-/** The spread as a share of the middle, where that can be said. */
-function basisPoints(bid: number | null, ask: number | null): string {
-  if (bid === null || ask === null || bid + ask <= 0) return "";
-  const points = ((ask - bid) / ((ask + bid) / 2)) * 10_000;
-  return ` · ${points.toFixed(points < 0.995 ? 2 : 1)} bp`;
 }

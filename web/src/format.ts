@@ -62,3 +62,22 @@ export function sharedPrefix(a: string, b: string): number {
   while (i < a.length && a[i] === b[i]) i++;
   return i;
 }
+
+/** The spread as a share of the middle, where that can be said. */
+export function basisPoints(bid: number | null, ask: number | null): string {
+  if (bid === null || ask === null || bid + ask <= 0) return "";
+  const points = ((ask - bid) / ((ask + bid) / 2)) * 10_000;
+  return ` · ${points.toFixed(points < 0.995 ? 2 : 1)} bp`;
+}
+
+/** Decimal text in at most five digits and a unit: "1234567.89" is "1.2346M". Small numbers stay as they are. */
+export function compactDecimal(decimal: string): string {
+  const [whole = "", fraction = ""] = decimal.split(".");
+  const digits = whole.replace("-", "");
+  if (digits.length <= 4) return group(digits.length + fraction.length <= 7 || fraction === "" ? decimal : `${whole}.${fraction.slice(0, 7 - digits.length)}`);
+  const thousands = Math.min(4, Math.floor((digits.length - 1) / 3));
+  const point = digits.length - 3 * thousands;
+  const sign = whole.startsWith("-") ? "-" : "";
+  const tail = digits.slice(point, Math.max(point, 5)).replace(/0+$/, "");
+  return group(sign + digits.slice(0, point) + (tail === "" ? "" : `.${tail}`)) + ["", "k", "M", "B", "T"][thousands]!;
+}

@@ -1,9 +1,11 @@
-// The dashboard: a watchlist, the focused symbol's trades, and how well the feed does. Everything that
+// The dashboard: a watchlist, the focused symbol's chart, book and trades, and how well the feed does. Everything that
 // changes draws itself in one flush a frame; see frame.ts.
 import { createClient, type TradeEvent } from "@feedd/client";
 import { formatAddress, MAX_ROWS, parseAddress } from "./address.ts";
 import { notice } from "./announce.ts";
+import { ChartPanel } from "./chart-panel.ts";
 import { Connection } from "./connection.ts";
+import { Depth } from "./depth.ts";
 import { listInstruments } from "./directory.ts";
 import { byId } from "./dom.ts";
 import { Flashes } from "./flash.ts";
@@ -29,7 +31,16 @@ const RETRY_LIST_MS = 2_000;
 
 /** What the browser tests see of the page. */
 export interface Dashboard {
-  snapshot(): { rows: RowText[]; tape: string[]; focused: string | undefined; feed: string; grant: string };
+  snapshot(): {
+    rows: RowText[];
+    tape: string[];
+    book: ReturnType<Depth["text"]>;
+    chart: ReturnType<ChartPanel["text"]>;
+    statistics: ReturnType<FocusPanel["statistics"]["text"]>;
+    focused: string | undefined;
+    feed: string;
+    grant: string;
+  };
 }
 
 declare global {
@@ -51,8 +62,13 @@ const feed = createClient({ url: url.href, client: "feedd dashboard" });
 const frame = new Frame();
 const flashes = new Flashes(FLASH_MS, MOST_FLASHES);
 const latency = new Latency();
-const focusPanel = new FocusPanel(feed, frame, flashes);
 const rate = new RatePicker(address.cadenceMs ?? prefs.cadenceMs, rateChanged);
+const chart = new ChartPanel(feed, frame, rate.cadenceMs, prefs.intervalS, (seconds) => {
+  prefs.intervalS = seconds;
+  savePrefs(storage, prefs);
+});
+const depth = new Depth(feed, frame, flashes, rate.cadenceMs);
+const focusPanel = new FocusPanel(feed, frame, flashes, chart, depth);
 const watchlist = new Watchlist(feed, byId("rows", HTMLTableSectionElement), frame, flashes, latency, {
   listChanged,
   focusChanged: (row: Row | undefined) => focusPanel.show(row),
@@ -92,6 +108,8 @@ frame.add((nowMs) => {
 
 function rateChanged(cadenceMs: number): void {
   watchlist.setRate(cadenceMs);
+  chart.setRate(cadenceMs);
+  depth.setRate(cadenceMs);
   latency.clear();
   if (!linked) prefs.cadenceMs = cadenceMs;
   remember();
@@ -165,6 +183,8 @@ function pressed(event: KeyboardEvent): void {
   else if (event.key === "?") settings.open();
   else if (event.key === "[") rate.step(-1);
   else if (event.key === "]") rate.step(1);
+  else if (event.key === "," || event.key === ".") chart.step(event.key === "." ? 1 : -1);
+  else if (event.key === "-" || event.key === "+" || event.key === "=") depth.step(event.key === "-" ? -1 : 1);
   else if (event.key === " " && !(target instanceof HTMLButtonElement || target instanceof HTMLInputElement)) setPaused(!paused);
   else return;
   event.preventDefault();
@@ -199,6 +219,9 @@ window.feeddDashboard = {
   snapshot: () => ({
     rows: watchlist.text(),
     tape: focusPanel.tape.text(),
+    book: depth.text(),
+    chart: chart.text(),
+    statistics: focusPanel.statistics.text(),
     focused: watchlist.focused?.symbol,
     feed: document.body.dataset["feed"] ?? "",
     grant: byId("grant", HTMLOutputElement).value,

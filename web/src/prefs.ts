@@ -1,3 +1,4 @@
+import { DEFAULT_INTERVAL, INTERVALS } from "./intervals.ts";
 import { DEFAULT_CADENCE_MS, LADDER_MS } from "./ladder.ts";
 import { MAX_ROWS, symbolProblem } from "./address.ts";
 
@@ -11,6 +12,8 @@ export interface Prefs {
   theme: Theme;
   palette: Palette;
   cadenceMs: number;
+  /** Length of the chart's bars in seconds; 0: the last minute. */
+  intervalS: number;
   /** The list of rows; empty: the first instruments that there are. */
   symbols: string[];
 }
@@ -31,6 +34,7 @@ export function loadPrefs(storage: () => Storage): Prefs {
     theme: oneOf(THEMES, stored["theme"]),
     palette: oneOf(PALETTES, stored["palette"]),
     cadenceMs: LADDER_MS.find((ms) => ms === stored["cadenceMs"]) ?? DEFAULT_CADENCE_MS,
+    intervalS: INTERVALS.find((s) => s === stored["intervalS"]) ?? DEFAULT_INTERVAL,
     symbols: symbols.filter((s): s is string => typeof s === "string" && symbolProblem(s) === undefined).slice(0, MAX_ROWS),
   };
 }

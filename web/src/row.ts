@@ -1,9 +1,10 @@
-import type { InstrumentStatus, QuoteRow, QuoteStore, TradeRow, TradeStore } from "@feedd/client";
+import type { InstrumentStatus, QuoteRow, QuoteStore, StatsRow, StatsStore, TradeRow, TradeStore } from "@feedd/client";
 import { PriceText, SizeText, spreadText, symbolNodes, type Way } from "./cells.ts";
 import { TextCell, make, setAttribute } from "./dom.ts";
 import type { Flashes } from "./flash.ts";
 import { NONE, age } from "./format.ts";
 import { Past } from "./past.ts";
+import { percentText, wayOf } from "./statistics.ts";
 
 /** What a row shows, for tests and for reading out. */
 export interface RowText {
@@ -15,6 +16,7 @@ export interface RowText {
   askSize: string;
   spread: string;
   last: string;
+  change: string;
   age: string;
   quality: string;
   trouble: string;
@@ -27,6 +29,12 @@ export class Row {
   trades: TradeStore | undefined;
   /** Why there are no trades, in the server's words. */
   tradesRefused: string | undefined;
+  /** Opened with the trades. */
+  stats: StatsStore | undefined;
+  /** Why there are no statistics, in the server's words. */
+  statsRefused: string | undefined;
+  /** The newest trade that was drawn. */
+  lastTrade: TradeRow | undefined;
   /** The last minute of the quote, for the chart. */
   readonly past = new Past();
   /** The newest quote that was drawn. */
@@ -40,9 +48,10 @@ export class Row {
   readonly #spread = new TextCell();
   readonly #last: PriceText;
   readonly #arrow = new TextCell();
+  readonly #change = new TextCell();
   readonly #age = new TextCell();
   readonly #quality = new TextCell();
-  readonly #cells: Record<"bidSize" | "bid" | "ask" | "askSize" | "last" | "quality", HTMLTableCellElement>;
+  readonly #cells: Record<"bidSize" | "bid" | "ask" | "askSize" | "last" | "change" | "quality", HTMLTableCellElement>;
   #way: Way = 0;
   #trouble = "";
   #why: HTMLSpanElement | undefined;
@@ -56,6 +65,7 @@ export class Row {
     const cells = {
       bidSize: cell("size bid-size"), bid: cell("price bid"), ask: cell("price ask"), askSize: cell("size ask-size"),
       last: cell("price last", make("span", { class: "arrow", "aria-hidden": "true" }, this.#arrow.node)),
+      change: cell("change", this.#change.node),
       quality: cell("quality", this.#quality.node),
     };
     this.#cells = cells;
@@ -67,8 +77,8 @@ export class Row {
     const name = make("th", { role: "rowheader", scope: "row", class: "symbol" }, ...symbolNodes(symbol));
     this.element = make(
       "tr", { role: "row", "data-symbol": symbol, "data-quality": "unknown", class: "waiting", "aria-selected": "false", tabindex: "-1" },
-      name, cell("about", this.#about.node), cells.bidSize, cells.bid, cells.ask, cells.askSize, cell("spread", this.#spread.node),
-      cells.last, cell("age", this.#age.node), cells.quality,
+      name, cell("about", this.#about.node), cells.last, cells.change, cells.bidSize, cells.bid, cells.ask, cells.askSize,
+      cell("spread", this.#spread.node), cell("age", this.#age.node), cells.quality,
       cell("act", make("button", { type: "button", tabindex: "-1", title: "Remove (Del)", "aria-label": `Remove ${symbol}` }, "×")),
     );
   }
@@ -93,6 +103,7 @@ export class Row {
 
   /** Draws the last price; its arrow stays until a trade at another price. */
   showLast(trade: TradeRow, flashes: Flashes, nowMs: number): void {
+    this.lastTrade = trade;
     const way = this.#last.show(trade.price, trade.instrument);
     if (way === 0) return;
     flashWay(flashes, this.#cells.last, way, nowMs);
@@ -100,6 +111,13 @@ export class Row {
     this.#way = way;
     this.#cells.last.dataset["way"] = way > 0 ? "up" : "down";
     this.#arrow.set(way > 0 ? "▲" : "▼");
+  }
+
+  /** Draws the change of 24 hours. */
+  showChange(stats: StatsRow | undefined): void {
+    this.#change.set(stats === undefined ? "" : percentText(stats.day));
+    setAttribute(this.#cells.change, "data-way", wayOf(stats?.day));
+    if (this.statsRefused !== undefined) setAttribute(this.#cells.change, "title", this.statsRefused);
   }
 
   /** Draws whether the row may be believed, and what the venue lets participants do. */
@@ -140,7 +158,7 @@ export class Row {
   text(): RowText {
     return {
       symbol: this.symbol, about: this.#about.text, bidSize: this.#bidSize.text, bid: this.#bid.text, ask: this.#ask.text,
-      askSize: this.#askSize.text, spread: this.#spread.text, last: this.#last.text, age: this.#age.text,
+      askSize: this.#askSize.text, spread: this.#spread.text, last: this.#last.text, change: this.#change.text, age: this.#age.text,
       quality: this.#quality.text, trouble: this.#trouble,
     };
   }

@@ -22,6 +22,9 @@ export function tapeLine(event: TradeEvent): TapeLine {
   if (event.type === "trade") return tradeLine(event.trade);
   const trades = event.count === 1 ? "1 trade" : `${group(String(event.count))} trades`;
   const range = event.from === event.to ? `#${event.from}` : `#${event.from}–${event.to}`;
+  if (event.type === "gap" && event.recovered) {
+    return { kind: "note", time: "", price: "", size: "", mark: "found", note: `${trades} found again (${range})` };
+  }
   const why = event.type === "lost"
     ? `${trades} lost (${range}): this page was too slow to take them`
     : `${trades} missing (${range}): never reached the server`;

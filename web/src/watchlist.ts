@@ -1,5 +1,5 @@
 import type { Client, Grant, QuoteRow, QuoteStore, TradeEvent } from "@feedd/client";
-import { MAX_ROWS } from "./address.ts";
+import { isPattern, MAX_ROWS } from "./address.ts";
 import type { Flashes } from "./flash.ts";
 import type { Frame } from "./frame.ts";
 import type { Latency } from "./latency.ts";
@@ -20,6 +20,8 @@ export interface WatchlistListener {
 /** Trades that a row begins with, and that it keeps. */
 const TRADE_HISTORY = 60;
 const TRADE_BUFFER = 200;
+/** Statistics are of a day: a slow pace is enough. */
+const STATS_MS = 1000;
 
 /** The table of rows: what is subscribed, what is drawn, which row has the focus. */
 export class Watchlist {
@@ -111,7 +113,10 @@ export class Watchlist {
   setRate(cadenceMs: number): void {
     this.#cadenceMs = cadenceMs;
     for (const store of this.#stores.values()) store.setRate(cadenceMs);
-    for (const row of this.#rows.values()) row.trades?.setRate(cadenceMs);
+    for (const row of this.#rows.values()) {
+      row.trades?.setRate(cadenceMs);
+      row.stats?.setRate(Math.max(STATS_MS, cadenceMs));
+    }
   }
 
   /** Moves the focus to the row of a symbol and shows it. */
@@ -136,11 +141,11 @@ export class Watchlist {
   #open(text: string): void {
     const store = this.feed.quotes([text], { cadenceMs: this.#cadenceMs });
     this.#stores.set(text, store);
-    if (!text.includes("*")) this.#addRow(text, store);
+    if (!isPattern(text)) this.#addRow(text, store);
     store.onResult((symbol, result) => {
       if (this.#stores.get(text) !== store) return;
       if (!result.ok) this.#refused(symbol, store, result.text ?? result.code ?? "refused");
-      else if (!symbol.includes("*")) this.#known(symbol, store);
+      else if (!isPattern(symbol)) this.#known(symbol, store);
     });
     store.subscribe((changed) => this.#changed(changed));
   }
@@ -172,7 +177,18 @@ export class Watchlist {
       if (row === this.#focused) this.listener.focusTraded(row, events);
       this.frame.request();
     });
+    this.#openStats(row);
     this.#touch(symbol);
+  }
+
+  #openStats(row: Row): void {
+    const stats = this.feed.stats([row.symbol], { cadenceMs: Math.max(STATS_MS, this.#cadenceMs) });
+    row.stats = stats;
+    stats.onResult((_, result) => {
+      row.statsRefused = result.ok ? undefined : (result.text ?? result.code ?? "refused");
+      this.#touch(row.symbol);
+    });
+    stats.subscribe(() => this.#touch(row.symbol));
   }
 
   #refused(symbol: string, store: QuoteStore, text: string): void {
@@ -209,6 +225,7 @@ export class Watchlist {
         if (offset !== undefined && !document.hidden) this.#measure(quote, offset, serverNowMs, row.quotes.grant?.cadenceMs ?? this.#cadenceMs);
       }
       row.showStatus(this.feed.statusOf(row.symbol));
+      row.showChange(row.stats?.get(row.symbol));
       row.showAge(serverNowMs);
       if (row === this.#focused) this.listener.focusDrawn(row);
     }
@@ -233,6 +250,7 @@ export class Watchlist {
 
   #drop(row: Row): void {
     row.trades?.close();
+    row.stats?.close();
     row.element.remove();
     this.#rows.delete(row.symbol);
     this.#dirty.delete(row);

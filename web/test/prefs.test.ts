@@ -13,18 +13,18 @@ function storage(text?: string): Storage {
   };
 }
 
-const DEFAULTS: Prefs = { theme: "auto", palette: "blue-orange", cadenceMs: 100, symbols: [] };
+const DEFAULTS: Prefs = { theme: "auto", palette: "blue-orange", cadenceMs: 100, intervalS: 60, symbols: [] };
 
 test("a first visit gets the defaults", () => expect(loadPrefs(() => storage())).toEqual(DEFAULTS));
 
 test("what was saved comes back", () => {
   const store = storage();
-  const prefs: Prefs = { theme: "light", palette: "red-up", cadenceMs: 2000, symbols: ["sim:BTC-USD", "sim:*"] };
+  const prefs: Prefs = { theme: "light", palette: "red-up", cadenceMs: 2000, intervalS: 3600, symbols: ["sim:BTC-USD", "sim:*"] };
   expect(savePrefs(() => store, prefs)).toBe(true);
   expect(loadPrefs(() => store)).toEqual(prefs);
 });
 
-test.each(["not JSON", "null", "7", "[]", '{"theme":"pink","palette":3,"cadenceMs":17,"symbols":"all"}'])(
+test.each(["not JSON", "null", "7", "[]", '{"theme":"pink","palette":3,"cadenceMs":17,"intervalS":61,"symbols":"all"}'])(
   "foreign content %s is passed over", (text) => expect(loadPrefs(() => storage(text))).toEqual(DEFAULTS));
 
 test("what is right of it is kept", () => {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { tapeLine } from "../src/tape.ts";
 
 const instrument: Instrument = {
-  symbol: "sim:BTC-USD", priceScale: 2, sizeScale: 5, priceStep: 1, sizeStep: 1, description: "", base: "BTC", quote: "USD", source: "sim",
+  symbol: "sim:BTC-USD", priceScale: 2, sizeScale: 5, priceStep: 1, sizeStep: 1, description: "", base: "BTC", quote: "USD", source: "sim", assetClass: "", sessionStartS: 0, timeZone: "", delisted: false,
 };
 
 const at = new Date(2026, 10, 23, 12, 0, 0, 7).getTime() * 1000;
@@ -30,5 +30,5 @@ test("a trade that was taken back or mended says so", () => {
 test("missing trades are counted and their cause is named", () => {
   const range = { symbol: "sim:BTC-USD", epoch: 1, from: 10, to: 1209, count: 1200 };
   expect(tapeLine({ type: "lost", by: "server", ...range })).toMatchObject({ kind: "note", mark: "lost", note: "1,200 trades lost (#10–1209): this page was too slow to take them" });
-  expect(tapeLine({ type: "gap", ...range, to: 10, count: 1 })).toMatchObject({ kind: "note", mark: "gap", note: "1 trade missing (#10): never reached the server" });
+  expect(tapeLine({ type: "gap", recovered: false, ...range, to: 10, count: 1 })).toMatchObject({ kind: "note", mark: "gap", note: "1 trade missing (#10): never reached the server" });
 });
