@@ -1,28 +1,28 @@
 package publish
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/feedd/feedd/internal/book"
+	"github.com/feedd/feedd/market"
 )
 
 // MaxLevels is how many levels a side of a book may have: an image of both sides stays below half of
 // what a NATS message may hold.
-const MaxLevels = 10_000
+const MaxLevels = market.MaxLevels
 
 var errNoImage = errors.New("publish: a change of a book ahead of its first image: publish a Book with Snapshot first")
 
-// image is the book as it stands after the last event, for snapshot answers. Both sides ascend by price.
+// image is the book as it stands after the last event, for snapshot answers; book is nil before the first image.
 type image struct {
-	present    bool
-	bids, asks []Level
-	time       int64 // exchange time of the last event
+	book *book.Book
 }
 
 // apply takes b in, or leaves the image as it was and says why.
 func (m *image) apply(b Book) error {
-	if !b.Snapshot && !m.present {
+	if !b.Snapshot && m.book == nil {
 		return errNoImage
 	}
 	for _, side := range [2][]Level{b.Bids, b.Asks} {
@@ -32,42 +32,28 @@ func (m *image) apply(b Book) error {
 			}
 		}
 	}
-	bids, asks := m.bids, m.asks
-	if b.Snapshot {
-		bids, asks = nil, nil
-		// In ascending order each level goes to the end; the last one of a price counts.
-		b.Bids, b.Asks = sorted(b.Bids), sorted(b.Asks)
+	next := m.book
+	switch {
+	case b.Snapshot:
+		next = new(book.Book)
+		next.KeepNoChanges()
+	case next.Len(book.Bids)+len(b.Bids) > MaxLevels || next.Len(book.Asks)+len(b.Asks) > MaxLevels:
+		// Near the limit the outcome is seen on a copy, so that a refusal changes nothing.
+		next = next.Clone()
 	}
-	if len(bids)+len(b.Bids) > MaxLevels || len(asks)+len(b.Asks) > MaxLevels {
-		// Near the limit the outcome is counted on a copy, so that a refusal changes nothing.
-		bids, asks = slices.Clone(bids), slices.Clone(asks)
+	o := next.Apply(&market.BookEvent{Snapshot: b.Snapshot, Bids: b.Bids, Asks: b.Asks, ExchangeTime: b.ExchangeTime})
+	if o.Trimmed != [2]int{} {
+		return fmt.Errorf("publish: book of %d bids and %d asks: at most %d levels a side",
+			next.Len(book.Bids)+o.Trimmed[book.Bids], next.Len(book.Asks)+o.Trimmed[book.Asks], MaxLevels)
 	}
-	bids, asks = merge(bids, b.Bids), merge(asks, b.Asks)
-	if len(bids) > MaxLevels || len(asks) > MaxLevels {
-		return fmt.Errorf("publish: book of %d bids and %d asks: at most %d levels a side", len(bids), len(asks), MaxLevels)
-	}
-	*m = image{present: true, bids: bids, asks: asks, time: b.ExchangeTime}
+	m.book = next
 	return nil
 }
 
-// merge returns side with changes applied.
-func merge(side, changes []Level) []Level {
-	for _, l := range changes {
-		at, found := slices.BinarySearchFunc(side, l.Price, func(have Level, price int64) int { return cmp.Compare(have.Price, price) })
-		switch {
-		case found && l.Size == 0:
-			side = slices.Delete(side, at, at+1)
-		case found:
-			side[at].Size = l.Size
-		case l.Size != 0:
-			side = slices.Insert(side, at, l)
-		}
-	}
-	return side
-}
-
-func sorted(levels []Level) []Level {
-	levels = slices.Clone(levels)
-	slices.SortStableFunc(levels, func(a, b Level) int { return cmp.Compare(a.Price, b.Price) })
-	return levels
+// whole returns the image as an event, both sides in ascending order. There must be one.
+func (m *image) whole() *Book {
+	b := &Book{Snapshot: true, Bids: m.book.AppendTop(nil, book.Bids, MaxLevels), Asks: m.book.AppendTop(nil, book.Asks, MaxLevels)}
+	slices.Reverse(b.Bids)
+	b.ExchangeTime, _ = m.book.Times()
+	return b
 }

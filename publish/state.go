@@ -127,7 +127,7 @@ func (i *Instrument) snapshot(wanted func(market.Channel) bool) []byte {
 		return b
 	})
 	add(&i.books, 1, i.bookTime, func(b []byte) []byte {
-		return appendBook(b, &Book{Snapshot: true, Bids: i.image.bids, Asks: i.image.asks, ExchangeTime: i.image.time})
+		return appendBook(b, i.image.whole())
 	})
 	add(&i.stats, 1, i.statsTime, func(b []byte) []byte { return appendStatistics(b, &i.statement) })
 	return dst

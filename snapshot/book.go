@@ -28,7 +28,7 @@ func (s *Store) Book(id market.InstrumentID, e *market.BookEvent) (crossed bool)
 		r.kept = new(keptBook)
 	}
 	o := r.kept.book.Apply(e)
-	s.options.Counters.Add(drop.TrimmedLevels, uint64(o.Trimmed))
+	s.options.Counters.Add(drop.TrimmedLevels, uint64(o.Trimmed[book.Bids]+o.Trimmed[book.Asks]))
 	s.note(id, market.ChannelBook)
 	return o.Crossed
 }

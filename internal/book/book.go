@@ -31,9 +31,9 @@ type Book struct {
 
 // Outcome is what an event did.
 type Outcome struct {
-	Changed int  // levels that came, went or got another size; the trimmed ones included
-	Trimmed int  // levels beyond market.MaxLevels a side, the furthest from the market, which are not kept
-	Crossed bool // the best bid is at or above the best ask now
+	Changed int    // levels that came, went or got another size; the trimmed ones included
+	Trimmed [2]int // by Side: levels beyond market.MaxLevels, the furthest from the market, which are not kept
+	Crossed bool   // the best bid is at or above the best ask now
 }
 
 // Apply takes the next event. Its levels may come in any order; of several with one price the last counts. A size
@@ -52,8 +52,8 @@ func (b *Book) Apply(e *market.BookEvent) Outcome {
 		} else {
 			o.Changed += b.merge(Side(s), levels, e.Snapshot)
 		}
-		trimmed := b.trim(Side(s))
-		o.Changed, o.Trimmed = o.Changed+trimmed, o.Trimmed+trimmed
+		o.Trimmed[s] = b.trim(Side(s))
+		o.Changed += o.Trimmed[s]
 	}
 	bid, okBid := b.Best(Bids)
 	ask, okAsk := b.Best(Asks)
@@ -147,6 +147,16 @@ func (b *Book) trim(s Side) int {
 		side.levels = slices.Delete(side.levels, 0, n)
 	}
 	return n
+}
+
+// Clone returns a book that is equal to b and shares nothing with it. What led there it does not know.
+func (b *Book) Clone() *Book {
+	c := *b
+	for s := range c.sides {
+		c.sides[s].levels = slices.Clone(c.sides[s].levels)
+	}
+	c.ring, c.spare = ring{off: b.ring.off, floor: b.ticks}, nil
+	return &c
 }
 
 // Ticks counts the events so far; 0: nothing is known of the book. Taking in a stored book counts as one.

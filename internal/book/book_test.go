@@ -28,9 +28,10 @@ func (p plain) apply(e *market.BookEvent) {
 				delete(p[s], l.Price)
 			}
 		}
-		all := p.levels(Side(s))
-		for _, l := range all[min(len(all), market.MaxLevels):] {
-			delete(p[s], l.Price)
+		if len(p[s]) > market.MaxLevels {
+			for _, l := range p.levels(Side(s))[market.MaxLevels:] {
+				delete(p[s], l.Price)
+			}
 		}
 	}
 }
@@ -188,15 +189,15 @@ func TestTheRingKeepsWhatItPromises(t *testing.T) {
 	for i := range int64(5000) {
 		b.Apply(&market.BookEvent{Bids: []market.Level{{Price: -(i % 1000), Size: i + 2}}})
 	}
-	if len(b.ring.entries) != 2048 {
+	if len(b.ring.entries) != 1024 {
 		t.Fatalf("%d entries for 2,000 levels", len(b.ring.entries))
 	}
-	for _, from := range []uint64{0, 1, b.Ticks() - 2049} {
+	for _, from := range []uint64{0, 1, b.Ticks() - 1025} {
 		if b.Changes(&c, from, b.Ticks()) {
-			t.Fatalf("from tick %d: 2,048 changes cannot reach as far", from)
+			t.Fatalf("from tick %d: 1,024 changes cannot reach as far", from)
 		}
 	}
-	if from := b.Ticks() - 2048; !b.Changes(&c, from, b.Ticks()) || c.Len() != 1000 {
+	if from := b.Ticks() - 1024; !b.Changes(&c, from, b.Ticks()) || c.Len() != 1000 {
 		t.Fatalf("%d levels, want each of the 1,000 once", c.Len())
 	}
 	// One event that is larger than the ring leaves nothing behind it, and nothing wrong.
@@ -208,11 +209,37 @@ func TestTheRingKeepsWhatItPromises(t *testing.T) {
 	}
 	b.Apply(&image)
 	if b.Changes(&c, b.Ticks()-1, b.Ticks()) {
-		t.Fatal("5,000 changes cannot fit a ring of 2,048")
+		t.Fatal("5,000 changes cannot fit a ring of 1,024")
 	}
 	b.Apply(&market.BookEvent{Asks: []market.Level{{Price: 1, Size: 0}}})
 	if !b.Changes(&c, b.Ticks()-1, b.Ticks()) || c.Len() != 1 || c.Asks[0] != (market.Level{Price: 1}) {
 		t.Fatalf("changes: %+v", c)
+	}
+}
+
+func TestACloneSharesNothing(t *testing.T) {
+	var b Book
+	b.Apply(&market.BookEvent{Bids: []market.Level{{Price: 1, Size: 1}}, Position: market.Position{Epoch: 1, Sequence: 9}})
+	c := b.Clone()
+	c.Apply(&market.BookEvent{Bids: []market.Level{{Price: 1, Size: 5}, {Price: 2, Size: 5}}})
+	if got := all(&b, Bids); !slices.Equal(got, []market.Level{{Price: 1, Size: 1}}) || b.Position().Sequence != 9 {
+		t.Fatalf("%v at %v", got, b.Position())
+	}
+	var changes Changes
+	if c.Changes(&changes, 0, 2) || !c.Changes(&changes, 1, 2) || changes.Len() != 2 {
+		t.Fatalf("%+v", changes)
+	}
+}
+
+func TestABookWithoutChanges(t *testing.T) {
+	var b Book
+	b.KeepNoChanges()
+	for n := range int64(10) {
+		b.Apply(&market.BookEvent{Bids: []market.Level{{Price: n, Size: 1}}})
+	}
+	var c Changes
+	if b.ring.entries != nil || b.Changes(&c, 9, 10) || !b.Changes(&c, 10, 10) || b.Len(Bids) != 10 {
+		t.Fatalf("%d entries of a ring that nobody reads", len(b.ring.entries))
 	}
 }
 
@@ -244,21 +271,21 @@ func TestABookIsBounded(t *testing.T) {
 		image.Asks = append(image.Asks, market.Level{Price: 1 + i, Size: 2})
 	}
 	var b Book
-	check := func(o Outcome, trimmed int) {
+	check := func(o Outcome, bids, asks int) {
 		t.Helper()
-		if o.Trimmed != trimmed || b.Len(Bids) > market.MaxLevels || b.Len(Asks) > market.MaxLevels || cap(b.sides[0].levels) > 2*market.MaxLevels {
+		if o.Trimmed != [2]int{bids, asks} || b.Len(Bids) > market.MaxLevels || b.Len(Asks) > market.MaxLevels || cap(b.sides[0].levels) > 2*market.MaxLevels {
 			t.Fatalf("%+v with %d bids and %d asks, room for %d", o, b.Len(Bids), b.Len(Asks), cap(b.sides[0].levels))
 		}
 		if bid, _ := b.Best(Bids); bid.Price != 0 {
 			t.Fatalf("the best bid is %+v: the wrong end was trimmed", bid)
 		}
 	}
-	check(b.Apply(&image), 2*(given-market.MaxLevels))
+	check(b.Apply(&image), given-market.MaxLevels, given-market.MaxLevels)
 	image.Snapshot = false
-	check(b.Apply(&image), 2*(given-market.MaxLevels))
-	check(b.Apply(&market.BookEvent{Bids: []market.Level{{Price: -given, Size: 1}}}), 1)
+	check(b.Apply(&image), given-market.MaxLevels, given-market.MaxLevels)
+	check(b.Apply(&market.BookEvent{Bids: []market.Level{{Price: -given, Size: 1}}}), 1, 0)
 	o := b.Apply(&market.BookEvent{Bids: []market.Level{{Price: -given, Size: 1}, {Price: -1, Size: 0}}})
-	check(o, 0) // what an event takes away makes room for what it brings, in whatever order
+	check(o, 0, 0) // what an event takes away makes room for what it brings, in whatever order
 	if levels := all(&b, Bids); levels[len(levels)-1].Price != -given {
 		t.Fatalf("the last bid is %+v", levels[len(levels)-1])
 	}

@@ -38,7 +38,7 @@ var errShort = errors.New("book: ends too early")
 // leaves b as it was.
 func (b *Book) ReadFrom(src []byte) error {
 	d := decoder{src: src}
-	next := Book{ticks: 1, ring: ring{floor: 1}}
+	next := Book{ticks: 1, ring: ring{floor: 1, off: b.ring.off}}
 	next.position = market.Position{Epoch: market.Epoch(d.uvarint()), Sequence: market.Sequence(d.uvarint())}
 	next.exchangeTime, next.ingestTime = d.varint(), d.varint()
 	for s := range next.sides {

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/feedd/feedd/market"
 )
@@ -47,7 +48,9 @@ func (b *Book) AppendTop(dst []market.Level, s Side, n int) []market.Level {
 
 // AppendRange appends the levels from ≤ i < to of a side, as far as there are any; the best one is 0.
 func (b *Book) AppendRange(dst []market.Level, s Side, from, to int) []market.Level {
-	for i := from; i < min(to, b.sides[s].len()); i++ {
+	to = min(to, b.sides[s].len())
+	dst = slices.Grow(dst, max(to-from, 0))
+	for i := from; i < to; i++ {
 		dst = append(dst, b.at(s, i))
 	}
 	return dst

@@ -8,10 +8,10 @@ import (
 	"github.com/feedd/feedd/market"
 )
 
-// The ring grows on demand to twice the levels of the book, since whoever is further behind is better served with the
-// whole of it, but stays within these bounds.
+// The ring grows on demand to between half as many entries as the book has levels and as many, since whoever is further
+// behind is as well served with the whole of it, but stays within these bounds.
 const (
-	ringLeast = 256
+	ringLeast = 64
 	ringMost  = 4096
 )
 
@@ -22,6 +22,7 @@ type ring struct {
 	floor       uint64  // every change of a tick behind this one is held
 	tick        uint64  // that changes belong to now
 	most        int     // how long entries may get
+	off         bool    // nothing is held, ever
 }
 
 // entry is one change: of a level's size, from old to size, where 0 is no level.
@@ -36,9 +37,9 @@ func (e *entry) side() Side   { return Side(e.at & 1) }
 // open begins a tick of a book with so many levels.
 func (r *ring) open(tick uint64, levels int) {
 	r.tick = tick
-	r.most = max(ringLeast, min(ringMost, 1<<bits.Len(uint(levels))))
-	if tick == 1 {
-		r.floor = 1 // nobody holds what was before the first event
+	r.most = max(ringLeast, min(ringMost, 1<<bits.Len(uint(levels/2))))
+	if r.off || tick == 1 {
+		r.floor = tick // at tick 1, because nobody holds what was before the first event
 	}
 }
 
@@ -63,7 +64,7 @@ func (r *ring) at(i uint64) *entry { return &r.entries[i&uint64(len(r.entries)-1
 
 // grow doubles the entries, if they may be longer.
 func (r *ring) grow() bool {
-	size := max(ringLeast/4, 2*len(r.entries))
+	size := max(ringLeast, 2*len(r.entries))
 	if size > r.most {
 		return false
 	}
@@ -95,6 +96,9 @@ func (b *Book) Pending(from uint64) (n int, ok bool) {
 	}
 	return int(b.ring.next - b.ring.since(from)), true
 }
+
+// KeepNoChanges is for a book of which nobody ever asks Changes: it saves the memory.
+func (b *Book) KeepNoChanges() { b.ring = ring{off: true, floor: b.ticks} }
 
 // Changes are the levels of a book that differ between two ticks, best first, with their sizes at the later one; 0:
 // the level is gone. The zero value is ready for use, and keeps its memory for the next.
