@@ -188,7 +188,7 @@ func (c *core) accept(s *series, arrival int64, from origin, converted bool) {
 	if n == 0 {
 		return
 	}
-	r, ok := c.number(s, n)
+	r, ok := c.number(s, n, from)
 	if !ok {
 		return
 	}
@@ -229,7 +229,7 @@ type run struct {
 // number checks the numbering of c.batch. Ticks without numbers get those behind the last one, in epoch 0:
 // whatever is sent last counts. But where a series has numbers they decide, since the two orders
 // cannot be merged: epoch 0 is older than any.
-func (c *core) number(s *series, n int) (run, bool) {
+func (c *core) number(s *series, n int, from origin) (run, bool) {
 	r := run{epoch: market.Epoch(c.batch.Epoch), first: market.Sequence(c.batch.Sequence), n: n}
 	switch {
 	case r.epoch == 0 && r.first != 0:
@@ -246,6 +246,8 @@ func (c *core) number(s *series, n int) (run, bool) {
 		c.refuse(drop.BadValue, n, "epoch without a sequence: numbers start at 1")
 	case r.first+market.Sequence(n-1) < r.first:
 		c.refuse(drop.BadValue, n, "sequence runs beyond 2^64")
+	case r.epoch < s.last.Epoch && from != live:
+		// Epochs end, and what is stored of them stays: no straggler.
 	case r.epoch < s.last.Epoch:
 		c.refuse(drop.StaleEpoch, n, "tick of an epoch that has ended: another publisher has taken a larger one")
 	default:

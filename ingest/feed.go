@@ -25,6 +25,11 @@ type Options struct {
 	TradeHistory time.Duration
 	// MaxInstruments bounds the instruments known to this node. 0: 100,000.
 	MaxInstruments int
+	// Past is where a former run of the node stood, as Feed.Past told, and PastTime the time that it told, in
+	// microseconds. The sink knows the instruments, and what it had been given of them. Where that is at most a
+	// quarter of an hour ago, the stream is read from there on, so that nothing is missing or comes twice.
+	Past     []Past
+	PastTime int64
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 }
@@ -53,12 +58,15 @@ type Feed struct {
 	live    chan *nats.Msg
 	status  chan nats.Status
 	found   chan found    // from the goroutines that read the stream and ask publishers
+	calls   chan func()   // what others want done by the feed's goroutine
 	booted  chan struct{} // closed when the state at the start was read
 	stopped chan struct{} // closed when run has returned
 
 	ctx    context.Context // ended by Stop
 	cancel context.CancelFunc
 	finder sync.WaitGroup // goroutines that send to found
+
+	backfills chan struct{} // one for each that is under way
 
 	// Of run alone.
 	core       *core
@@ -68,6 +76,7 @@ type Feed struct {
 	joined     bool // the stream was read once, or there is none
 	reconnects uint64
 	lostAt     int64 // when the connection was last found to be gone
+	committed  int64 // up to when the sink has what was received
 	dropped    int
 	queue      []request
 	asking     int // requests under way
@@ -103,10 +112,17 @@ func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *sl
 	f := &Feed{
 		nc: nc, sink: sink, o: o, counters: counters, log: log,
 		live:  make(chan *nats.Msg, liveBacklog),
+		calls: make(chan func()), backfills: make(chan struct{}, maxBackfills),
 		found: make(chan found), booted: make(chan struct{}), stopped: make(chan struct{}),
 		core: newCore(sink, l, counters, log), holding: true,
 	}
 	f.core.connected = false
+	if len(o.Past) > 0 {
+		f.core.now = f.now()
+		sink.Begin()
+		f.core.seed(o.Past, o.PastTime)
+		sink.Commit()
+	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	var err error
 	if f.sub, err = nc.ChanSubscribe(subject.All, f.live); err != nil {
@@ -181,6 +197,8 @@ func (f *Feed) run() {
 			}
 		case r := <-f.found:
 			f.take(r)
+		case call := <-f.calls:
+			call()
 		case <-f.status:
 			f.observe()
 		case <-f.goLive:
@@ -193,6 +211,9 @@ func (f *Feed) run() {
 			next := f.core.tick(f.now())
 			f.sink.Commit()
 			timer.Reset(next)
+		}
+		if !f.holding && f.core.connected {
+			f.committed = f.now()
 		}
 		f.ask()
 		f.publishStats()

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +23,11 @@ import (
 const (
 	// chunk is how many messages of the stream are handed to the feed's goroutine at a time.
 	chunk = 256
-	// maxStoredTrades bounds the messages with trades that are read at the start; the time is shortened to fit.
-	maxStoredTrades = 100_000
+	// maxStored bounds the messages that are read for one purpose; where trades of a while are read, the while is
+	// shortened to fit. Going on from a past, more is worth the time.
+	maxStored    = 100_000
+	maxResumed   = 2_000_000
+	neverTooMany = math.MaxUint64
 	// clockSlack covers clocks that differ, and the time it takes to notice a lost connection.
 	clockSlack = 10 * time.Second
 	// readWithin bounds the wait for one fetch from the stream.
@@ -123,11 +127,25 @@ func (f *Feed) startJoin() {
 	if f.joined {
 		f.goLive = time.After(rejoinWithin)
 		since := time.UnixMicro(f.lostAt).Add(-clockSlack)
-		go f.runJoin(ctx, r, func() error { return r.rejoin(ctx, since) })
+		// Unnumbered trades among what is read cannot be told from those that arrived.
+		go f.runJoin(ctx, r, func() error { return r.resume(ctx, since, func(uint64) bool { return true }) })
+		return
+	}
+	f.goLive = time.After(bootWithin)
+	if since, recent := f.pastSince(); recent {
+		r.most = maxResumed
+		go f.runJoin(ctx, r, func() error { return r.resume(ctx, since, r.later) })
 	} else {
-		f.goLive = time.After(bootWithin)
 		go f.runJoin(ctx, r, func() error { return r.boot(ctx, f.o.TradeHistory) })
 	}
+}
+
+// pastSince returns from when on the stream is to be read to go on from the past, and false where there is none or it
+// is too old.
+func (f *Feed) pastSince() (time.Time, bool) {
+	at := time.UnixMicro(f.o.PastTime)
+	age := f.o.Now().Sub(at)
+	return at.Add(-clockSlack), len(f.o.Past) > 0 && f.o.PastTime > 0 && age <= maxPast && age >= -clockSlack
 }
 
 // keep holds a live message back until the stream is read.

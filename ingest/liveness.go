@@ -42,6 +42,8 @@ const (
 const (
 	reasonClosed = "the publisher has ended"
 	reasonNATS   = "feedd lost its NATS server"
+	// What a node knows from before its start is as old as that.
+	reasonUnheard = "not heard since feedd started"
 )
 
 // source finds or makes a source; nil: there are too many, and it was said.

@@ -17,10 +17,16 @@ import (
 // reader reads the stream that records the ticks. It is used by one finding goroutine.
 type reader struct {
 	f    *Feed
-	join int // on whose behalf; 0: none
-	js   jetstream.JetStream
-	name string
-	last uint64 // number of the stream's last message when it was opened
+	join int    // on whose behalf; 0: none
+	most uint64 // messages from a time on; 0: maxStored
+
+	// Of the stream, as it was when it was opened.
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	name    string
+	first   uint64 // number of its first message
+	firstAt time.Time
+	last    uint64 // number of its last message
 }
 
 // open finds the stream, and reports false where there is none.
@@ -51,61 +57,71 @@ func (r *reader) open(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("stream %s: %w", r.f.o.Stream, err)
 	}
 	info := stream.CachedInfo()
-	r.name, r.last = info.Config.Name, info.State.LastSeq
+	r.stream, r.name = stream, info.Config.Name
+	r.first, r.firstAt, r.last = info.State.FirstSeq, info.State.FirstTime, info.State.LastSeq
 	return true, nil
 }
+
+// later reports whether the stream got a message after it was opened: the live path has it too.
+func (r *reader) later(seq uint64) bool { return seq > r.last }
 
 // boot reads every definition, the last quote, status and statistics of each instrument, and the trades of a while.
 // The last tick of a book tells that there is one; where it is no image, the core asks for one.
 func (r *reader) boot(ctx context.Context, history time.Duration) error {
-	// Unnumbered ticks that the stream got later are taken to be kept back.
-	overlap := func(seq uint64) bool { return seq > r.last }
 	definitions := jetstream.ConsumerConfig{FilterSubjects: []string{subject.AllOf(market.ChannelDefinition)}}
-	if err := r.read(ctx, definitions, overlap); err != nil {
+	if err := r.read(ctx, definitions, r.later); err != nil {
 		return err
 	}
-	if err := r.read(ctx, lastStates(), overlap); err != nil {
+	states := lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats, market.ChannelBook)
+	if err := r.read(ctx, states, r.later); err != nil || history < 0 {
 		return err
 	}
-	if history < 0 {
-		return nil
+	return r.trades(ctx, history, r.later)
+}
+
+// resume reads what was published since a time up to which everything is known. Unnumbered trades are not taken where
+// overlap says that they may be known already.
+func (r *reader) resume(ctx context.Context, since time.Time, overlap func(uint64) bool) error {
+	if r.first > 1 && r.firstAt.After(since) {
+		r.f.log.Warn("the stream does not reach back to where this node stood: what is missing shows by its numbers",
+			slog.Time("stood", since), slog.Time("stream", r.firstAt))
 	}
+	states := lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats)
+	for _, cfg := range []jetstream.ConsumerConfig{from(since, market.ChannelDefinition), states} {
+		if err := r.read(ctx, cfg, overlap); err != nil {
+			return err
+		}
+	}
+	// Of too many changes the numbers tell what to ask for, book by book.
+	if err := r.read(ctx, from(since, market.ChannelBook), overlap); err != nil && !errors.Is(err, errTooMany) {
+		return err
+	}
+	return r.trades(ctx, r.f.o.Now().Sub(since), overlap)
+}
+
+// trades follows the trades of a while, or of less where that is too much.
+func (r *reader) trades(ctx context.Context, history time.Duration, overlap func(uint64) bool) error {
 	for ; ; history /= 2 {
-		err := r.follow(ctx, tradesSince(r.f.o.Now().Add(-history)), overlap)
+		err := r.follow(ctx, from(r.f.o.Now().Add(-history), market.ChannelTrade), overlap)
 		if !errors.Is(err, errTooMany) || history == 0 {
 			return err
 		}
 	}
 }
 
-// rejoin reads what was published since the connection was lost. Unnumbered ticks among it cannot be told from those
-// that arrived.
-func (r *reader) rejoin(ctx context.Context, since time.Time) error {
-	overlap := func(uint64) bool { return true }
-	definitions := jetstream.ConsumerConfig{
-		FilterSubjects: []string{subject.AllOf(market.ChannelDefinition)},
-		DeliverPolicy:  jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
+// lastOf selects the last message of each instrument on some channels.
+func lastOf(channels ...market.Channel) jetstream.ConsumerConfig {
+	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+	for _, ch := range channels {
+		cfg.FilterSubjects = append(cfg.FilterSubjects, subject.AllOf(ch))
 	}
-	for _, cfg := range []jetstream.ConsumerConfig{definitions, lastStates()} {
-		if err := r.read(ctx, cfg, overlap); err != nil {
-			return err
-		}
-	}
-	return r.follow(ctx, tradesSince(since), overlap)
+	return cfg
 }
 
-func lastStates() jetstream.ConsumerConfig {
+// from selects all messages on a channel from a time on.
+func from(since time.Time, ch market.Channel) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
-		FilterSubjects: []string{subject.AllOf(market.ChannelQuote), subject.AllOf(market.ChannelStatus),
-			subject.AllOf(market.ChannelStats), subject.AllOf(market.ChannelBook)},
-		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-	}
-}
-
-func tradesSince(since time.Time) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		FilterSubjects: []string{subject.AllOf(market.ChannelTrade)},
-		DeliverPolicy:  jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
+		FilterSubjects: []string{subject.AllOf(ch)}, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
 	}
 }
 
@@ -168,7 +184,11 @@ func (r *reader) each(ctx context.Context, cfg jetstream.ConsumerConfig, take fu
 	}
 	info := consumer.CachedInfo()
 	defer r.forget(info.Name)
-	if info.NumPending > maxStoredTrades && cfg.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
+	most := r.most
+	if most == 0 {
+		most = maxStored
+	}
+	if info.NumPending > most && cfg.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
 		return errTooMany
 	}
 	p := pull{pending: info.NumPending}
