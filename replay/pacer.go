@@ -34,3 +34,13 @@ func (p *pacer) due(received int64) time.Time {
 	p.passed = max(p.passed, time.Duration(received-p.first))
 	return p.start.Add(time.Duration(float64(p.passed) / p.speed))
 }
+
+// shift returns by how many microseconds recorded times move so that the last event comes in the present, or, in slow
+// motion, the first one does, and none ahead of its time. It is whole milliseconds, as the exchange's times are.
+func (p *pacer) shift(last int64) int64 {
+	begin, end := p.start, p.start
+	if p.speed != 0 {
+		end = end.Add(time.Duration(float64(last-p.first) / p.speed))
+	}
+	return min(begin.UnixNano()-p.first, end.UnixNano()-last) / 1e6 * 1000
+}

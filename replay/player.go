@@ -20,6 +20,7 @@ type player struct {
 	tracks   map[market.Symbol]*track
 	progress *progress
 	pacer    pacer
+	shift    int64 // of the exchange's times, in microseconds
 }
 
 func (p *player) play(ctx context.Context, events *timeline) error {
@@ -34,7 +35,7 @@ func (p *player) play(ctx context.Context, events *timeline) error {
 		if err := p.await(ctx, p.pacer.due(e.ReceiveTime)); err != nil {
 			return err
 		}
-		if err := p.tracks[e.Symbol].publishEvent(e); err != nil {
+		if err := p.tracks[e.Symbol].publishEvent(e, p.shift); err != nil {
 			return err
 		}
 		p.progress.count(e.ReceiveTime)

@@ -23,6 +23,9 @@ type Config struct {
 	Speed float64
 	// Loop starts again behind the last event, in a new epoch each time, until Run's context ends.
 	Loop bool
+	// Present moves the exchange's times so that the market ends when the replay does, and none lies in the future:
+	// bars then close and statistics count as in a live market. Otherwise times are as they were recorded.
+	Present bool
 	// Progress is where a line on the state of things goes now and then; nil: nowhere.
 	Progress io.Writer
 	// Live says that Progress is a terminal, where one line can be rewritten.
@@ -36,6 +39,7 @@ type Replay struct {
 	order   []*track            // instruments by first appearance
 	tracks  map[market.Symbol]*track
 	first   int64 // receive time of the first event
+	last    int64 // and of the last
 	events  int
 }
 
@@ -95,6 +99,7 @@ func Open(cfg Config) (*Replay, error) {
 		if len(r.surveys) == 0 || s.First < r.first {
 			r.first = s.First
 		}
+		r.last = max(r.last, s.Last)
 		r.events += s.Events
 		r.surveys = append(r.surveys, s)
 	}
@@ -190,6 +195,9 @@ func (r *Replay) round(ctx context.Context, out outlet, epoch market.Epoch, p *p
 		return ignoreEnd(ctx, err)
 	}
 	player := &player{out: out, feeds: feeds, tracks: r.tracks, progress: p, pacer: pacer{speed: r.cfg.Speed, first: r.first, start: time.Now()}}
+	if r.cfg.Present {
+		player.shift = player.pacer.shift(r.last)
+	}
 	p.begin(player.pacer.start)
 	why := "done"
 	if err = ignoreEnd(ctx, player.play(ctx, events)); err != nil {
@@ -223,8 +231,13 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// publishEvent publishes one event of t.
-func (t *track) publishEvent(e *recording.Event) error {
+// publishEvent publishes one event of t, its exchange time moved by shift microseconds.
+func (t *track) publishEvent(e *recording.Event, shift int64) error {
+	for _, at := range [...]*int64{&e.Quote.ExchangeTime, &e.Trade.ExchangeTime, &e.Book.ExchangeTime} {
+		if *at != 0 {
+			*at += shift
+		}
+	}
 	switch e.Kind {
 	case recording.Quote:
 		t.tally.Quotes++

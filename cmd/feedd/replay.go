@@ -22,6 +22,7 @@ binance-usdm:BTCUSDT for futures.
 
 Examples:
   feedd replay btcusdt_20240808.gz                       at the original pace
+  feedd replay --present btcusdt_20240808.gz             with times of today, for bars and statistics
   feedd replay --speed 10 --loop btc.gz eth.gz           ten times as fast, again and again
   feedd replay --speed 0 btcusdt_20240808.gz             as fast as NATS takes it
 `
@@ -31,6 +32,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fs := newFlagSet("replay", replayUsage)
 	url := fs.String("nats-url", nats.DefaultURL, "`URL` of the NATS server to publish to")
 	fs.Float64Var(&cfg.Speed, "speed", 1, "`factor` on the original pace; 0 means as fast as NATS takes it")
+	fs.BoolVar(&cfg.Present, "present", false, "move the exchange's times to the present, so that bars and statistics go on as in a live market")
 	fs.BoolVar(&cfg.Loop, "loop", false, "start again at the end, until interrupted")
 	if err := parseFlags(fs, args); err != nil {
 		return err
