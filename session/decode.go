@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -92,6 +93,21 @@ var requestNames = sync.OnceValue(func() string {
 	}
 	return strings.Join(names, ", ")
 })
+
+// merge makes one ServerFrame of two that have no field in common. It may overwrite a.
+func merge(e fanout.Encoding, a, b []byte) []byte {
+	if e != fanout.JSON {
+		return append(a, b...)
+	}
+	inside := func(b []byte) []byte { return bytes.TrimSpace(b[1 : len(b)-1]) } // of the braces
+	if len(inside(a)) == 0 {
+		return b
+	}
+	if len(inside(b)) == 0 {
+		return a
+	}
+	return append(append(a[:len(a)-1], ','), b[1:]...)
+}
 
 // encode writes a ServerFrame.
 func encode(e fanout.Encoding, f *feedv1.ServerFrame) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/fanout"
@@ -28,6 +29,8 @@ type modelConn struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	model   *client.Model
+	events  []client.TradeEvent
+	text    bool // frames are JSON
 	faults  []error
 	chance  *rand.Rand
 	asleep  bool // refuses rows until it is woken
@@ -35,9 +38,15 @@ type modelConn struct {
 
 func (c *modelConn) take(payload []byte) bool {
 	f := new(feedv1.ServerFrame)
-	err := proto.Unmarshal(payload, f)
+	read := proto.Unmarshal
+	if c.text {
+		read = protojson.Unmarshal
+	}
+	err := read(payload, f)
 	if err == nil {
-		_, err = c.model.Apply(f)
+		var u client.Update
+		u, err = c.model.Apply(f)
+		c.events = append(c.events, u.Trades...)
 	}
 	if err != nil {
 		c.faults = append(c.faults, err)

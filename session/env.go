@@ -20,6 +20,8 @@ type Engine interface {
 	// SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument
 	// has.
 	SourceHandle(source string) fanout.Handle
+	// TradesFrom returns the oldest trade that the log of a handle's instrument holds; false for none.
+	TradesFrom(h fanout.Handle) (oldest market.Position, ok bool)
 	Attach(c fanout.Conn, f fanout.Framing) Subscriber
 }
 
@@ -82,7 +84,8 @@ type Conn interface {
 type Env struct {
 	Engine    Engine
 	Directory Directory
-	Lists     Lists // nil: there are none
+	Lists     Lists     // nil: there are none
+	Backfill  *Backfill // nil: what the engine's log does not hold is lost
 	Policy    throttle.Policy
 
 	// Told to clients in the welcome; the transport and the engine keep to them.

@@ -39,7 +39,7 @@ type place struct {
 func newPlace(instruments []market.Instrument) *place {
 	p := &place{now: 1_700_000_000_000_000, directory: &fakeDirectory{instruments: instruments}, conn: &fakeConn{}}
 	p.lists = &fakeLists{entries: map[string][]string{"majors": {"binance:BTCUSDT", "binance:ETH*", "test:LATER"}}}
-	p.engine = &fakeEngine{directory: p.directory, active: map[fanout.Handle]throttle.Cadence{}, sources: map[string]fanout.Handle{}}
+	p.engine = &fakeEngine{directory: p.directory, active: map[fanout.Handle]throttle.Cadence{}, sources: map[string]fanout.Handle{}, after: map[fanout.Handle]market.Position{}}
 	p.env = session.Env{
 		Engine: p.engine, Directory: p.directory, Lists: p.lists, Policy: throttle.DefaultPolicy(), Server: "feedd 1.0",
 		ClientFrame: 16 << 10, ServerFrame: 64 << 10, Heartbeat: 5 * time.Second,
@@ -67,6 +67,8 @@ type fakeEngine struct {
 	views     []market.View // in the order of the handles that were given out
 	full      bool          // no handles of further views
 	sources   map[string]fanout.Handle
+	oldest    map[fanout.Handle]market.Position // trade in the log
+	after     map[fanout.Handle]market.Position // which it was to go on behind
 	detached  int
 	fault     string // a call that must not be
 }
@@ -113,6 +115,11 @@ func (e *fakeEngine) SourceHandle(source string) fanout.Handle {
 	return h
 }
 
+func (e *fakeEngine) TradesFrom(h fanout.Handle) (market.Position, bool) {
+	oldest, ok := e.oldest[h]
+	return oldest, ok
+}
+
 func (e *fakeEngine) Attach(fanout.Conn, fanout.Framing) session.Subscriber { return e }
 
 func (e *fakeEngine) Subscribe(items []fanout.Item, c throttle.Cadence) {
@@ -121,6 +128,7 @@ func (e *fakeEngine) Subscribe(items []fanout.Item, c throttle.Cadence) {
 		word := fmt.Sprint(it.Handle)
 		switch {
 		case it.After != (market.Position{}):
+			e.after[it.Handle] = it.After
 			word += fmt.Sprintf(" (after %d/%d)", it.After.Epoch, it.After.Sequence)
 		case it.History > 0 && it.Handle%10 == fanout.Handle(market.ChannelTrade), it.History > 0 && it.Handle%10 == fanout.Handle(market.ChannelBar):
 			word += fmt.Sprintf(" (history %d)", it.History)

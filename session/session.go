@@ -48,6 +48,7 @@ type Session struct {
 		closing bool // the session has asked the connection to end
 		ended   bool
 		flood   flood
+		cancel  func() // cuts short what a request waits for; nil: it waits for nothing
 	}
 }
 
@@ -145,6 +146,12 @@ func (s *Session) Tick(now int64) {
 func (s *Session) GoAway(reason string, waitMin, waitMax time.Duration) {
 	if s.over() {
 		return
+	}
+	s.mu.Lock()
+	cancel := s.mu.cancel
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel()
 	}
 	s.send(&feedv1.ServerFrame{Goaway: &feedv1.GoAway{
 		Reason: reason, ReconnectMinMs: uint32(waitMin.Milliseconds()), ReconnectMaxMs: uint32(waitMax.Milliseconds()),

@@ -60,6 +60,7 @@ func (quietEngine) Handle(id market.InstrumentID, ch market.Channel, _ market.Vi
 	return handleOf(id, ch)
 }
 func (quietEngine) SourceHandle(string) fanout.Handle                       { return 1 }
+func (quietEngine) TradesFrom(fanout.Handle) (p market.Position, ok bool)   { return p, false }
 func (e quietEngine) Attach(fanout.Conn, fanout.Framing) session.Subscriber { return e }
 func (quietEngine) Subscribe([]fanout.Item, throttle.Cadence)               {}
 func (quietEngine) Unsubscribe([]fanout.Handle)                             {}

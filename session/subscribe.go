@@ -69,7 +69,9 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 	}
 	r.refuseUnusedResumes(m.Resume)
 	if r.reply(id) {
+		behind := s.takeResumptions(&r.moves)
 		r.moves.run(s.engine)
+		s.resume(behind)
 	}
 }
 
