@@ -25,7 +25,7 @@ const MAX_HOLES = 64;
 export class TradeTopic extends Topic<TradeHolder> {
   readonly list = 'trades';
   /** The last trade handed out or told missing: nothing up to it comes again, but for what is recovered. */
-  override position: { epoch: Epoch; sequence: number } | undefined;
+  override position: { epoch: Epoch; sequence: number } | undefined = undefined;
   private ring: TradeRow[] = [];
   private base = new TradeBase();
   private holes: Hole[] = [];
