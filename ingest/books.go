@@ -97,9 +97,9 @@ func (c *core) book(s *series, e *tick.Book, seq market.Sequence, r *run) bool {
 	if r.from == answered && e.Snapshot && !e.Partial {
 		return c.answeredBook(s, e, seq, r)
 	}
+	s.fill(seq, seq)
 	at, waits := b.find(seq)
 	if waits || seq <= s.last.Sequence || !b.sound && seq <= b.floor {
-		s.fill(seq, seq)
 		return false
 	}
 	switch next := seq == s.last.Sequence+1; {
@@ -159,7 +159,6 @@ func (c *core) setBook(s *series, e *tick.Book, seq, first market.Sequence, arri
 func (c *core) applyBook(s *series, e *tick.Book, seq market.Sequence, arrival int64) {
 	b := s.book
 	s.last.Sequence, s.arrived = seq, arrival
-	s.fill(seq, seq)
 	b.begun = true
 	c.step = market.BookEvent{
 		Snapshot: e.Snapshot, Bids: e.Bids, Asks: e.Asks, ExchangeTime: e.ExchangeTime, IngestTime: arrival, Position: s.last,

@@ -109,10 +109,10 @@ func (c *core) overdueBook(s *series) bool {
 			c.askTicks(s, s.last.Epoch, from, to, s.known(to))
 			return true
 		}
-		c.account(s, to+1)
 		b.gaveUp, b.torn = true, true
 		s.fetch.reset()
 	}
+	c.accountHeld(s)
 	c.mend(s)
 	return true
 }

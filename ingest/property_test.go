@@ -30,6 +30,11 @@ type world struct {
 	answers   []answer                           // to requests of the core
 	missing   map[market.Position]bool           // trades that the stream lost
 	restarts  int
+
+	delivered  func([]byte)                   // told of what reaches the core from the lines and the stream; nil: nobody cares
+	state      func() *marketdatav1.TickBatch // more for the answer to a snapshot request; nil: nothing
+	answers1in int                            // the publisher answers each, every second, …; 0: never
+	asked      int
 }
 
 type message struct {
@@ -144,6 +149,7 @@ func (w *world) pass(micros int64) {
 		slices.SortStableFunc(w.flying, func(a, b message) int { return int(a.at - b.at) })
 		for len(w.flying) > 0 && w.flying[0].at <= w.now {
 			w.core.live(w.flying[0].subject, w.flying[0].payload, w.now)
+			w.note(w.flying[0].payload, w.flying[0].subject)
 			w.flying = w.flying[1:]
 		}
 		w.core.tick(w.now)
@@ -162,19 +168,32 @@ func (w *world) pass(micros int64) {
 	}
 }
 
+func (w *world) note(payload []byte, subj string) {
+	if w.delivered != nil && subj == subject.For(btc, market.ChannelBook) {
+		w.delivered(payload)
+	}
+}
+
 // answer does what the edge would: the stream first, then the publisher's own memory.
 func (w *world) answer(r request) {
+	w.asked++
+	publisher := w.answers1in != 0 && w.asked%w.answers1in == 0
 	if r.series == nil {
-		w.core.snapshot(r.inst, w.snapshot(), w.now)
-		w.core.snapshotDone(r.inst, true, w.now)
+		if publisher {
+			w.core.snapshot(r.inst, w.snapshot(), w.now)
+		}
+		w.core.snapshotDone(r.inst, publisher, w.now)
 		return
 	}
 	for _, m := range w.recorded {
 		if m.subject == r.subject {
 			w.core.stored(m.subject, m.payload, m.at, w.now, false)
+			w.note(m.payload, m.subject)
 		}
 	}
-	w.core.snapshot(r.inst, w.snapshot(), w.now)
+	if publisher {
+		w.core.snapshot(r.inst, w.snapshot(), w.now)
+	}
 	w.core.fetched(r, true, w.now)
 }
 
@@ -186,6 +205,11 @@ func (w *world) snapshot() [][]byte {
 	if n := w.published[market.ChannelTrade]; n > 0 {
 		k := min(n, historyOfPublisher)
 		batches = append(batches, w.trades(n-k+1, int(k)))
+	}
+	if w.state != nil {
+		if b := w.state(); b != nil {
+			batches = append(batches, b)
+		}
 	}
 	var out [][]byte
 	for _, b := range batches {
@@ -202,7 +226,7 @@ func (w *world) snapshot() [][]byte {
 // is not there is reported; where the publisher did not restart, only those that the stream lost.
 func TestLossIsNeverSilent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{t: t, now: storyStart, prices: map[market.Position]int64{}, missing: map[market.Position]bool{}}
+		w := &world{t: t, now: storyStart, answers1in: 1, prices: map[market.Position]int64{}, missing: map[market.Position]bool{}}
 		w.sink = newRecorder(t.Fatalf)
 		w.core = newCore(w.sink, defaultLimits(), &w.counters, discard())
 		w.restart()

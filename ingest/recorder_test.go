@@ -22,6 +22,7 @@ type recorder struct {
 	next        map[market.InstrumentID]market.Position // the trade or gap that must come next
 	gaps        map[market.InstrumentID][]string
 	books       map[market.InstrumentID]*book
+	onBook      func(market.InstrumentID, *book) // nil: nobody looks
 	statistics  map[market.InstrumentID]market.Statistics
 	quality     map[market.InstrumentID]market.Quality
 	reasons     map[market.InstrumentID]string
@@ -177,6 +178,9 @@ func (r *recorder) Book(id market.InstrumentID, e *market.BookEvent) (crossed bo
 		r.fail("%s: change at %v behind %v", in.Symbol, p, k.at)
 	}
 	k.apply(e)
+	if r.onBook != nil {
+		r.onBook(id, k)
+	}
 	r.say("book %s %d:%d %s", r.name(id), p.Epoch, p.Sequence, r.levels(id, e))
 	return k.crossed()
 }
