@@ -2,6 +2,8 @@ package fanout
 
 import (
 	"cmp"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"unsafe"
@@ -61,7 +63,8 @@ func (s sides) shown(side int, v market.View) []market.Level {
 // bookWorld is a world with books, and remembers each book after each event.
 type bookWorld struct {
 	*world
-	past [][]sides // by instrument and sequence
+	past   [][]sides // by instrument and sequence
+	onSend func()    // what happens while a frame is on its way; nil: nothing
 }
 
 func newBookWorld(instruments int, o Options) *bookWorld {
@@ -130,6 +133,9 @@ type heldBook struct {
 func (r *bookReader) Send(b []byte) bool {
 	if !r.reader.Send(b) {
 		return false
+	}
+	if r.world.onSend != nil {
+		defer r.world.onSend()
 	}
 	for _, row := range r.last.Books {
 		r.row(row, int64(r.last.CutTimeUs))
@@ -330,6 +336,13 @@ func TestBookReadersConverge(t *testing.T) {
 			r, s := w.attach(Encoding(rapid.IntRange(0, 1).Draw(t, "encoding")))
 			clients = append(clients, &client{r, s, map[Handle]throttle.Cadence{}})
 		}
+		if rapid.Bool().Draw(t, "busy") {
+			w.onSend = func() {
+				if rapid.IntRange(0, 3).Draw(t, "meanwhile") == 0 {
+					w.book(rapid.IntRange(0, instruments-1).Draw(t, "instrument"), bookEvents().Draw(t, "event"))
+				}
+			}
+		}
 		for range rapid.IntRange(10, 100).Draw(t, "steps") {
 			id := rapid.IntRange(0, instruments-1).Draw(t, "instrument")
 			h := w.view(id, rapid.SampledFrom(testForms).Draw(t, "form"))
@@ -374,6 +387,8 @@ func TestBookReadersConverge(t *testing.T) {
 			}
 			c.resume()
 		}
+		w.pass(100)
+		w.onSend = nil
 		w.pass(10_100)
 		for _, c := range clients {
 			check(t, c.reader)
@@ -422,6 +437,12 @@ func TestABookComesWholeThenAsChanges(t *testing.T) {
 		if r.frames != 4 {
 			t.Fatalf("%d frames while nothing changed", r.frames)
 		}
+		conflated := r.conflated
+		w.book(0, market.BookEvent{Bids: []market.Level{{Price: -40, Size: 2}}})
+		w.pass(200)
+		if r.frames != 5 || r.conflated != conflated+1 {
+			t.Fatalf("%d frames, %d conflated: the event that came to nothing is part of the next row", r.frames, r.conflated-conflated)
+		}
 		r.final(t, whole)
 		r.final(t, five)
 		check(t, r.reader)
@@ -449,6 +470,120 @@ func TestABookThatBeginsLater(t *testing.T) {
 			}
 			check(t, r.reader)
 		}
+	}
+}
+
+// A reader that joins between two cuts may be shown what the next cut no longer finds: then it is put right, though
+// the others, for whom nothing changed, get nothing.
+func TestALevelThatWasThereBetweenTwoCuts(t *testing.T) {
+	for _, e := range []Encoding{Proto, JSON} {
+		w := newBookWorld(1, Options{})
+		w.book(0, deepBook(10))
+		early, s := w.attach(e)
+		items := []Item{{Handle: w.view(0, market.View{Depth: 5})}, {Handle: w.view(0, market.View{})}}
+		s.Subscribe(items, throttle.Every5s)
+		w.pass(100)
+		w.book(0, market.BookEvent{Bids: []market.Level{{Price: -1, Size: 0}}})
+		late, s2 := w.attach(e)
+		s2.number = s.number // of the same phase
+		s2.Subscribe(items, throttle.Every5s)
+		w.worker.turn()
+		if _, there := late.held(items[0].Handle).sides[0][-1]; there || late.fulls != 2 {
+			t.Fatal("the late reader was not shown the moment that it joined in")
+		}
+		w.book(0, market.BookEvent{Bids: []market.Level{{Price: -1, Size: 5}}})
+		w.pass(5000)
+		for _, it := range items {
+			early.final(t, it.Handle)
+			late.final(t, it.Handle)
+		}
+		if early.fulls != 2 || early.diffs != 0 {
+			t.Fatalf("%d full rows and %d of changes for a reader of whose book nothing changed", early.fulls, early.diffs)
+		}
+		check(t, early.reader, late.reader)
+	}
+}
+
+// The position of a full row is that of the newest event, also of those beyond the view.
+func TestPositionsGoOnBeyondTheView(t *testing.T) {
+	w := newBookWorld(1, Options{})
+	w.book(0, deepBook(10))
+	keeper, s := w.attach(Proto)
+	five := w.view(0, market.View{Depth: 5})
+	s.Subscribe([]Item{{Handle: five}}, throttle.Every100ms)
+	for _, wait := range []int{0, 200} { // a joiner between the cuts, and one behind a cut that changed nothing
+		w.pass(200)
+		w.book(0, market.BookEvent{Bids: []market.Level{{Price: -9, Size: int64(100 + wait)}}})
+		w.pass(wait)
+		r, s2 := w.attach(Proto)
+		s2.number = s.number
+		s2.Subscribe([]Item{{Handle: five}}, throttle.Every100ms)
+		w.worker.turn()
+		if got, want := r.held(five).atLeast, len(w.past[0])-1; got != want {
+			t.Fatalf("a full row at %d, want %d", got, want)
+		}
+		check(t, r.reader)
+	}
+	if keeper.frames != 1 {
+		t.Fatalf("%d frames for changes beyond the view", keeper.frames)
+	}
+}
+
+// A market that jumps leaves nothing of a view: the new one is shorter than what leads to it.
+func TestAViewThatIsAllNewIsSentWhole(t *testing.T) {
+	for _, e := range []Encoding{Proto, JSON} {
+		w := newBookWorld(1, Options{})
+		w.book(0, deepBook(30))
+		r, s := w.attach(e)
+		h := w.view(0, market.View{Depth: 20})
+		s.Subscribe([]Item{{Handle: h}}, throttle.Every100ms)
+		w.pass(100)
+		jump := deepBook(30)
+		for i := range jump.Bids {
+			jump.Bids[i].Price += 1000
+			jump.Asks[i].Price += 1000
+		}
+		w.book(0, jump)
+		w.pass(100)
+		if r.fulls != 2 || r.diffs != 0 {
+			t.Fatalf("%d full rows and %d of changes", r.fulls, r.diffs)
+		}
+		r.final(t, h)
+		check(t, r.reader)
+	}
+}
+
+// Whatever the numbers in a book, no row of it is larger than a frame should be.
+func TestRowsOfABookFitAFrame(t *testing.T) {
+	const limit, levels = 32 << 10, 4000
+	for _, e := range []Encoding{Proto, JSON} {
+		w := newBookWorld(1, Options{MaxFrame: limit})
+		random := rand.New(rand.NewPCG(5, 6))
+		image := deepBook(levels)
+		for i := range image.Bids {
+			image.Bids[i] = market.Level{Price: -random.Int64(), Size: math.MaxInt64 - random.Int64N(1000)}
+			image.Asks[i] = market.Level{Price: random.Int64(), Size: math.MaxInt64 - random.Int64N(1000)}
+		}
+		w.book(0, image)
+		r, largest := newReader(e), 0
+		s := w.engine.Attach(sendFunc(func(b []byte) bool {
+			largest = max(largest, len(b))
+			return r.Send(b)
+		}), bare(e))
+		s.Subscribe([]Item{{Handle: w.view(0, market.View{})}, {Handle: w.view(0, market.View{Depth: 100})}}, throttle.Every100ms)
+		w.worker.turn()
+		for _, changed := range []int{400, 700, 1600, 3000} {
+			event := market.BookEvent{Bids: slices.Clone(image.Bids[:changed])}
+			for i := range event.Bids {
+				event.Bids[i].Size -= random.Int64N(1000)
+			}
+			w.book(0, event)
+			w.pass(200)
+		}
+		if largest < limit/2 || largest > 2*limit {
+			t.Errorf("frames of up to %d bytes with a limit of %d", largest, limit)
+		}
+		check(t, r)
 	}
 }
 

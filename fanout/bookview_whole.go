@@ -42,7 +42,7 @@ func (v *wholeView) freeze(r *snapshot.Reader, arena []byte) ([]byte, change) {
 	c := scratch.take()
 	defer scratch.give(c)
 	v.full = nil
-	if v.ticks == 0 || !b.Changes(c, v.ticks, ticks) || c.Len() > mostChanges[Proto] {
+	if !b.Changes(c, v.ticks, ticks) || c.Len() > mostChanges[Proto] {
 		v.full = r.BookImage(v.id)
 		b.Changes(c, v.full.Tick, ticks)
 	}
@@ -116,7 +116,7 @@ func (v *wholeView) catchUp(b *builder, m *mark, r *snapshot.Reader, live bool) 
 		if !m.fresh && (m.ticks >= to || v.changes(b, m, r, to, &st)) {
 			break
 		}
-		m.image, m.part = r.BookImage(v.id), 0
+		m.image = r.BookImage(v.id)
 	}
 	if m.ticks == v.ticks && m.transit != v.told && b.encoding == Proto {
 		// An image has the times of its own event, readers in step those of the last cut. The next cut's row adds to these.

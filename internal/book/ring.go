@@ -49,9 +49,7 @@ func (r *ring) add(s Side, key, old, size int64) {
 	}
 	if r.next-r.first == uint64(len(r.entries)) && !r.grow() {
 		r.floor = r.at(r.first).tick()
-		for r.first < r.next && r.at(r.first).tick() == r.floor {
-			r.first++
-		}
+		r.first++
 		if r.floor == r.tick {
 			return
 		}
