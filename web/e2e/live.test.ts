@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { launch, newPage, row, snapshot, waitForFeed, waitForOther, type Watched } from "./browser.ts";
-import { lastTicks, plainDecimal, type LastTicks } from "./recording.ts";
+import { lastTicks, plainDecimal, reconstruct, type LastTicks } from "./recording.ts";
 import { run, startServer, type Server } from "./server.ts";
 
 const FAKE = "test:FAKE";
@@ -67,6 +67,32 @@ describe("with the simulated market", () => {
     await page.locator(`tr[data-symbol="${busiest}"]`).click();
     await page.waitForFunction(() => window.feeddDashboard.snapshot().tape.length > 3);
     expect(await page.title()).toMatch(/^[\d,.]+ .* · feedd$/);
+    expect(watched.complaints).toEqual([]);
+  });
+
+  test("the focused symbol has a book, candles, statistics and a status", async () => {
+    const [busiest] = await simulated();
+    await page.goto(`${server.url}?symbols=${busiest}&rate=100`);
+    await page.waitForFunction(() => {
+      const { book, chart, statistics, rows } = window.feeddDashboard.snapshot();
+      return book.bids.length > 4 && book.asks.length > 4 && chart.bars > 0 && statistics.day[0] !== "–" && /^[+−]?\d/.test(rows[0]!.change);
+    });
+    const { book, chart, statistics } = await snapshot(page);
+    expect([book.note, book.state, chart.note]).toEqual(["", "", ""]);
+    expect(book.spread).toMatch(/^[\d,.]+ · [\d.]+ bp$/);
+    expect(Number(plainDecimal(statistics.day[2]!))).toBeLessThanOrEqual(Number(plainDecimal(chart.legend["L"]!)));
+    expect(await page.locator("#chip-quality").textContent()).toBe("ok");
+    await page.locator("#depth-group").selectOption({ index: 3 });
+    const width = await page.locator("#depth-group option:checked").evaluate((o) => Number((o as HTMLOptionElement).value));
+    await page.waitForFunction((widest) => {
+      const { bids, note } = window.feeddDashboard.snapshot().book;
+      const prices = bids.map(([price]) => Math.round(Number(price.replaceAll(",", "")) * 1e8));
+      return note === "" && bids.length > 0 && prices.every((p, i) => i === 0 || prices[i - 1]! - p >= widest);
+    }, width);
+    for (const name of ["1s", "1h", "1D"]) {
+      await page.getByRole("radio", { name, exact: true }).check({ force: true });
+      await page.waitForFunction(() => window.feeddDashboard.snapshot().chart.bars > 0);
+    }
     expect(watched.complaints).toEqual([]);
   });
 
@@ -176,6 +202,41 @@ describe.skipIf(ticks === undefined || ticks === "")("with recordings (directory
     await shows(lastTicks(first!));
     await run("replay", "--nats-url", server.natsUrl, "--speed", "0", second!);
     await shows(lastTicks(second!));
+    expect(watched.complaints).toEqual([]);
+  }, 240_000);
+
+  test("the ladder is the book at the end of the file, and the last candle its last minute", async () => {
+    const file = join(ticks!, "binance_spot_ethusdt_20240808.gz");
+    const truth = reconstruct(file);
+    await run("replay", "--nats-url", server.natsUrl, "--speed", "0", file);
+    await page.goto(`${server.url}?symbols=binance:ETHUSDT&rate=100`);
+    await waitForFeed(page, "live");
+    const plain = (levels: [string, string][]) => levels.map((level) => level.map(plainDecimal));
+    await expect.poll(async () => {
+      const { bids, asks } = (await snapshot(page)).book;
+      return bids.length > 4 && [plain(bids), plain(asks)];
+    }, { timeout: 50_000, interval: 200 }).toSatisfy((shown) => shown !== false
+      && JSON.stringify(shown) === JSON.stringify([truth.bids.slice(0, shown[0].length), truth.asks.slice(0, shown[1].length)]));
+    const { open, high, low, close, trades } = truth.minutes.at(-1)!;
+    await expect.poll(async () => {
+      const { legend, bars } = (await snapshot(page)).chart;
+      return [bars, ...["O", "H", "L", "C", "Trades"].map((name) => plainDecimal(legend[name] ?? ""))];
+    }, { timeout: 50_000, interval: 200 }).toEqual([truth.minutes.length, open, high, low, close, String(trades)]);
+    expect(watched.complaints).toEqual([]);
+  }, 240_000);
+
+  test("statistics of a recording that is played today are those of all its trades", async () => {
+    const file = join(ticks!, "binance_usdm_btcusdt_20240808.gz");
+    const { all } = reconstruct(file);
+    await run("replay", "--nats-url", server.natsUrl, "--speed", "0", "--present", file);
+    await page.goto(`${server.url}?symbols=binance-usdm:BTCUSDT&rate=100`);
+    await waitForFeed(page, "live");
+    await expect.poll(async () => {
+      const [open, high, low, , , , , , trades] = (await snapshot(page)).statistics.day;
+      return [open, high, low, trades].map((value) => plainDecimal(value ?? ""));
+    }, { timeout: 50_000, interval: 200 }).toEqual([all.open, all.high, all.low, String(all.trades)]);
+    const title = async (column: number) => plainDecimal(((await page.locator(`#windows tr:first-child td:nth-of-type(${column})`).getAttribute("title")) ?? "").split(" ")[0]!);
+    expect([await title(6), await title(7)]).toEqual([all.volume, all.turnover]);
     expect(watched.complaints).toEqual([]);
   }, 240_000);
 });
