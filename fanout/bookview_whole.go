@@ -51,6 +51,7 @@ func (v *wholeView) freeze(r *snapshot.Reader, arena []byte) ([]byte, change) {
 	v.toldOld = v.told
 	if v.full == nil && c.Len() == 0 {
 		v.silent = ch.conflated + 1
+		v.stamp.position = b.Position() // the times stay those that readers were told
 		return arena, change{}
 	}
 	v.bids, v.asks = wire.PackLevels(v.bids[:0], c.Bids), wire.PackLevels(v.asks[:0], c.Asks)
