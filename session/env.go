@@ -23,6 +23,9 @@ type Engine interface {
 	// TradesFrom returns the oldest trade that the log of a handle's instrument holds; false for none.
 	TradesFrom(h fanout.Handle) (oldest market.Position, ok bool)
 	Attach(c fanout.Conn, f fanout.Framing) Subscriber
+	// Snapshot returns the rows that a new subscriber of items would begin with, as one frame's payload. It fails
+	// with a fanout.TooLargeError where they take more than limit bytes.
+	Snapshot(items []fanout.Item, e fanout.Encoding, limit int) ([]byte, error)
 }
 
 // Subscriber is a connection's place in the engine. What its methods ask for happens in the order asked.

@@ -12,6 +12,7 @@ import (
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/lists"
+	"github.com/feedd/feedd/internal/wire"
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/throttle"
@@ -118,6 +119,18 @@ func (e *fakeEngine) SourceHandle(source string) fanout.Handle {
 func (e *fakeEngine) TradesFrom(h fanout.Handle) (market.Position, bool) {
 	oldest, ok := e.oldest[h]
 	return oldest, ok
+}
+
+// Snapshot tells in the cut time how many items were asked for.
+func (e *fakeEngine) Snapshot(items []fanout.Item, encoding fanout.Encoding, limit int) ([]byte, error) {
+	if len(items) > limit {
+		return nil, &fanout.TooLargeError{Limit: limit}
+	}
+	h := wire.Header{CutTime: int64(len(items))}
+	if encoding == fanout.JSON {
+		return new(wire.TextFrame).Append(nil, h), nil
+	}
+	return wire.AppendHeader(nil, h), nil
 }
 
 func (e *fakeEngine) Attach(fanout.Conn, fanout.Framing) session.Subscriber { return e }

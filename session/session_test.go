@@ -59,8 +59,11 @@ type quietEngine struct{}
 func (quietEngine) Handle(id market.InstrumentID, ch market.Channel, _ market.View) fanout.Handle {
 	return handleOf(id, ch)
 }
-func (quietEngine) SourceHandle(string) fanout.Handle                       { return 1 }
-func (quietEngine) TradesFrom(fanout.Handle) (p market.Position, ok bool)   { return p, false }
+func (quietEngine) SourceHandle(string) fanout.Handle                     { return 1 }
+func (quietEngine) TradesFrom(fanout.Handle) (p market.Position, ok bool) { return p, false }
+func (quietEngine) Snapshot([]fanout.Item, fanout.Encoding, int) ([]byte, error) {
+	return nil, nil
+}
 func (e quietEngine) Attach(fanout.Conn, fanout.Framing) session.Subscriber { return e }
 func (quietEngine) Subscribe([]fanout.Item, throttle.Cadence)               {}
 func (quietEngine) Unsubscribe([]fanout.Handle)                             {}

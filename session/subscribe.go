@@ -47,7 +47,17 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 		s.refuse(id, code, "%s", text)
 		return
 	}
-	r := request{Session: s, wish: throttle.WishOf(m.CadenceMs), channels: s.channelWishes(m)}
+	r := s.gather(m)
+	if r.reply(id) {
+		behind := s.takeResumptions(&r.moves)
+		r.moves.run(s.engine)
+		s.resume(behind)
+	}
+}
+
+// gather finds what a request in order names, and holds it.
+func (s *Session) gather(m *feedv1.Subscribe) *request {
+	r := &request{Session: s, wish: throttle.WishOf(m.CadenceMs), channels: s.channelWishes(m)}
 	if m.CadenceMs == nil {
 		r.wish = s.standing.wish
 	}
@@ -68,11 +78,7 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 		}
 	}
 	r.refuseUnusedResumes(m.Resume)
-	if r.reply(id) {
-		behind := s.takeResumptions(&r.moves)
-		r.moves.run(s.engine)
-		s.resume(behind)
-	}
+	return r
 }
 
 func (s *Session) checkSubscribe(m *feedv1.Subscribe) (feedv1.ErrorCode, string) {

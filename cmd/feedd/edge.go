@@ -33,7 +33,7 @@ const (
 // startSockets makes what clients connect to; startPublic lets them.
 func (s *server) startSockets() error {
 	env := &session.Env{
-		Engine: engine{s.engine}, Directory: s.store, Policy: throttle.DefaultPolicy(),
+		Engine: engine{s.engine}, Directory: s.store, Backfill: session.NewBackfill(s.feed), Policy: throttle.DefaultPolicy(),
 		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
 		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log,
 	}
@@ -44,6 +44,7 @@ func (s *server) startSockets() error {
 	if err := env.Validate(); err != nil {
 		return err
 	}
+	s.sessions = env
 	sockets, err := ws.New(ws.Options{
 		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler {
 			return session.New(env, conn{c}, f)
@@ -78,7 +79,9 @@ func (s *server) startAdmin() error {
 func (s *server) startPublic() {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/ws", s.sockets)
-	mux.Handle("/v1/instruments", rest.Instruments(s.store))
+	mux.Handle("/v1/instruments", rest.Instruments(s.store, s.sessions.Lists))
+	mux.Handle("/v1/lists", rest.NamedLists(s.sessions.Lists))
+	mux.Handle("/v1/snapshot", rest.Snapshot(s.sessions))
 	mux.Handle("/", web.Handler())
 	s.serveHTTP("http", s.public, mux)
 	s.started(s.drain)

@@ -14,11 +14,17 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/ingest"
 	"github.com/feedd/feedd/internal/build"
+	"github.com/feedd/feedd/internal/checkpoint"
+	"github.com/feedd/feedd/internal/checkpoint/contents"
+	"github.com/feedd/feedd/internal/dirlock"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/sim"
 	"github.com/feedd/feedd/snapshot"
 	"github.com/feedd/feedd/transport/ws"
@@ -51,9 +57,16 @@ type server struct {
 	public, private net.Listener
 	nats            *natsserver.Server // nil with a NATS from elsewhere
 	natsURL         string
+	dataLock        *dirlock.Lock      // nil where the NATS inside has it, or nobody
+	loaded          contents.State
+	keeper          *checkpoint.Keeper // nil: no checkpoints
 	store           *snapshot.Store
 	engine          *fanout.Engine
+	conn            *nats.Conn
 	feed            *ingest.Feed
+	past            func(context.Context) ([]ingest.Past, int64, error) // of feed, also when it has stopped
+	origin          contents.Origin                                     // of the keeper's goroutine
+	sessions        *session.Env
 	sockets         *ws.Server
 }
 
@@ -84,7 +97,7 @@ func (s *server) fail(part string, err error) {
 // start returns when the server takes connections, or with what kept it from that.
 func (s *server) start(ctx context.Context) error {
 	for _, step := range []func() error{
-		s.listen, s.startNATS, s.startEngine, s.startIngest, s.startSockets, s.startAdmin,
+		s.listen, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startSockets, s.startAdmin,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -174,6 +187,7 @@ func (s *server) startIngest() error {
 	if err != nil {
 		return err
 	}
+	s.conn = nc
 	s.started(func() error { nc.Close(); return nil })
 	if s.nats != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), streamWithin)
@@ -182,16 +196,17 @@ func (s *server) startIngest() error {
 			return err
 		}
 	}
-	s.feed, err = ingest.Start(nc, s.store, ingest.Options{}, &s.drops, s.options.log)
+	s.feed, err = ingest.Start(nc, s.store, ingest.Options{Past: s.loaded.Past, PastTime: s.loaded.Place.Time}, &s.drops, s.options.log)
 	if err != nil {
 		return err
 	}
-	s.started(s.feed.Stop)
+	s.loaded.Past = nil // ingest has taken it over
+	s.past = s.feed.Past
+	s.started(s.stopIngest)
 	return nil
 }
 
 func (s *server) startEngine() error {
-	s.store = snapshot.NewStore(snapshot.Options{})
 	s.engine = fanout.New(s.store, fanout.Options{Heartbeat: heartbeat, Counters: &s.drops})
 	s.engine.Start()
 	s.started(func() error { s.engine.Close(); return nil })
@@ -248,7 +263,7 @@ func (s *server) tellWhereToLook() {
 	line("websocket", "ws://"+public+"/v1/ws")
 	line("admin", "http://"+reachable(s.private.Addr())+"/")
 	line("nats", redact(s.natsURL))
-	if s.nats != nil {
+	if s.nats != nil || s.keeper != nil {
 		line("data", s.options.dataDir)
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/feedd/feedd/market"
@@ -23,6 +21,7 @@ const (
 	DefaultLimit   = 50
 	MaxLimit       = 1000
 	MaxQueryLength = 100
+	MaxFilters     = 100 // symbols, patterns and lists
 )
 
 // instrument is how an instrument looks in an answer.
@@ -32,9 +31,14 @@ type instrument struct {
 	PriceScale  uint8  `json:"priceScale"`
 	SizeScale   uint8  `json:"sizeScale"`
 	PriceStep   int64  `json:"priceStep"` // in units of the scale; 0: not known
+	SizeStep    int64  `json:"sizeStep"`
 	Base        string `json:"base"`
 	Quote       string `json:"quote"`
 	Source      string `json:"source"`
+	AssetClass  string `json:"assetClass"` // empty: not known
+	// When a trading day starts, in seconds after 00:00 in the time zone (empty: UTC).
+	SessionStartS int32  `json:"sessionStartS"`
+	TimeZone      string `json:"timeZone"`
 }
 
 type instrumentList struct {
@@ -44,50 +48,43 @@ type instrumentList struct {
 
 // Instruments answers GET /v1/instruments. q is looked for in symbols and descriptions, upper and lower
 // case alike; the best fit comes first: the symbol itself, then its beginning, then its inside, then the
-// description. Without q all instruments are listed by symbol.
-func Instruments(d Directory) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			fail(w, http.StatusMethodNotAllowed, "%s is not possible here: want GET", r.Method)
-			return
-		}
-		q, limit, err := parseSearch(r.URL.RawQuery)
+// description. Without q all instruments are listed by symbol. symbols leaves only those that fit one of its
+// symbols, patterns and lists. l may be nil: there are no lists.
+func Instruments(d Directory, l Lists) http.Handler {
+	return readOnly(func(w http.ResponseWriter, r *http.Request) {
+		s, err := parseSearch(r.URL.RawQuery)
 		if err != nil {
 			fail(w, http.StatusBadRequest, "%v", err)
 			return
 		}
-		answer(w, http.StatusOK, search(d.Instruments(), q, limit))
+		only, unknown := newFilter(l, s.symbols)
+		if unknown != "" {
+			fail(w, http.StatusNotFound, "list %q is not known here: GET /v1/lists has those that are", unknown)
+			return
+		}
+		answer(w, http.StatusOK, s.run(d.Instruments(), only))
 	})
 }
 
-// parseSearch refuses parameters that it does not know, so that a typing error does not pass for an
-// answer.
-func parseSearch(rawQuery string) (q string, limit int, err error) {
-	values, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		return "", 0, fmt.Errorf("query %q cannot be read: %w", rawQuery, err)
+// query is what is searched for.
+type query struct {
+	q       string
+	symbols []string
+	limit   int
+}
+
+func parseSearch(rawQuery string) (s query, err error) {
+	p := newParams(rawQuery)
+	s.q, _ = p.text("q")
+	s.symbols = p.words("symbols")
+	s.limit = int(p.number("limit", 1, MaxLimit, DefaultLimit))
+	if len(s.q) > MaxQueryLength {
+		p.fail("q has %d bytes: at most %d are allowed", len(s.q), MaxQueryLength)
 	}
-	limit = DefaultLimit
-	for name, all := range values {
-		if len(all) > 1 {
-			return "", 0, fmt.Errorf("parameter %s is given %d times: want it once", name, len(all))
-		}
-		switch name {
-		case "q":
-			if q = strings.TrimSpace(all[0]); len(q) > MaxQueryLength {
-				return "", 0, fmt.Errorf("q has %d bytes: at most %d are allowed", len(q), MaxQueryLength)
-			}
-		case "limit":
-			limit, err = strconv.Atoi(all[0])
-			if err != nil || limit < 1 || limit > MaxLimit {
-				return "", 0, fmt.Errorf("limit %q: want a number from 1 to %d", all[0], MaxLimit)
-			}
-		default:
-			return "", 0, fmt.Errorf("unknown parameter %q: want q and limit", name)
-		}
+	if len(s.symbols) > MaxFilters {
+		p.fail("symbols names %d: at most %d are allowed, and a pattern or a list counts as one", len(s.symbols), MaxFilters)
 	}
-	return q, limit, nil
+	return s, p.end()
 }
 
 // fit is how well an instrument answers a query; smaller is better.
@@ -116,14 +113,14 @@ func rank(in *market.Instrument, q string) fit {
 	return fits
 }
 
-// search keeps the order of all among equal fits.
-func search(all []market.Instrument, q string, limit int) instrumentList {
-	q = strings.ToLower(q)
+// run keeps the order of all among equal fits.
+func (s *query) run(all []market.Instrument, only filter) instrumentList {
+	q := strings.ToLower(s.q)
 	var found [fits][]*market.Instrument
 	list := instrumentList{Instruments: []instrument{}}
 	for i := range all {
 		in := &all[i]
-		if in.Delisted {
+		if in.Delisted || !only.has(in) {
 			continue
 		}
 		f := fitSymbol
@@ -134,15 +131,16 @@ func search(all []market.Instrument, q string, limit int) instrumentList {
 			continue
 		}
 		list.Total++
-		if len(found[f]) < limit {
+		if len(found[f]) < s.limit {
 			found[f] = append(found[f], in)
 		}
 	}
 	best := slices.Concat(found[:]...)
-	for _, in := range best[:min(limit, len(best))] {
+	for _, in := range best[:min(s.limit, len(best))] {
 		list.Instruments = append(list.Instruments, instrument{
 			Symbol: in.Symbol.String(), Description: in.Description, PriceScale: in.PriceScale, SizeScale: in.SizeScale,
-			PriceStep: in.PriceStep, Base: in.Base, Quote: in.Quote, Source: in.Source,
+			PriceStep: in.PriceStep, SizeStep: in.SizeStep, Base: in.Base, Quote: in.Quote, Source: in.Source,
+			AssetClass: in.Asset.String(), SessionStartS: in.SessionStart, TimeZone: in.TimeZone,
 		})
 	}
 	return list

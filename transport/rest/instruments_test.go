@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -35,10 +36,22 @@ var shelf = list{
 	listed("sim:BTC", "Bitcoin"),
 }
 
+// shelves are lists by name.
+type shelfLists map[string][]string
+
+func (l shelfLists) Names() []string { return slices.Sorted(maps.Keys(l)) }
+
+func (l shelfLists) Entries(name string) ([]string, bool) {
+	entries, ok := l[name]
+	return entries, ok
+}
+
+var shelves = shelfLists{"coins": {"binance:BTCUSDT", "sim:BTC"}, "none": {}}
+
 func get(t *testing.T, method, query string) (status int, body string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Instruments(shelf).ServeHTTP(w, httptest.NewRequest(method, "/v1/instruments?"+query, nil))
+	Instruments(shelf, shelves).ServeHTTP(w, httptest.NewRequest(method, "/v1/instruments?"+query, nil))
 	if got := w.Header().Get("Content-Type"); got != "application/json" {
 		t.Errorf("Content-Type %q", got)
 	}
@@ -71,6 +84,10 @@ func TestSearchPutsTheBestFitFirst(t *testing.T) {
 		{"q=brk.b", "sim:BRK.B", 1},
 		{"q=+btc+&limit=2", "sim:BTC binance:BTCUSDT", 3},
 		{"q=nothing", "", 0},
+		{"symbols=sim:*", "sim:ACME sim:BRK.B sim:BTC", 3},
+		{"symbols=sim:B*,binance:BTCUSDT&q=btc", "sim:BTC binance:BTCUSDT", 2},
+		{"symbols=@coins&limit=1", "binance:BTCUSDT", 2},
+		{"symbols=@none", "", 0},
 	} {
 		t.Run(c.query, func(t *testing.T) {
 			status, body := get(t, http.MethodGet, c.query)
@@ -84,7 +101,7 @@ func TestSearchPutsTheBestFitFirst(t *testing.T) {
 
 func TestAnswerIsWhatTheDocumentationSays(t *testing.T) {
 	_, body := get(t, http.MethodGet, "q=sim:BTC")
-	const want = `{"instruments":[{"symbol":"sim:BTC","description":"Bitcoin","priceScale":2,"sizeScale":5,"priceStep":1,"base":"","quote":"","source":"sim"}],"total":1}` + "\n"
+	const want = `{"instruments":[{"symbol":"sim:BTC","description":"Bitcoin","priceScale":2,"sizeScale":5,"priceStep":1,"sizeStep":0,"base":"","quote":"","source":"sim","assetClass":"","sessionStartS":0,"timeZone":""}],"total":1}` + "\n"
 	if body != want {
 		t.Errorf("got  %s\nwant %s", body, want)
 	}
@@ -103,9 +120,11 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{"GET", "limit=1001", 400, "want a number from 1 to 1000"},
 		{"GET", "limit=many", 400, "want a number from 1 to 1000"},
 		{"GET", "limit=1&limit=2", 400, "given 2 times"},
-		{"GET", "query=btc", 400, `unknown parameter \"query\": want q and limit`},
+		{"GET", "query=btc", 400, `unknown parameter \"query\": want q, symbols and limit`},
 		{"GET", "q=" + strings.Repeat("x", 101), 400, "at most 100"},
 		{"GET", "q=%zz", 400, "cannot be read"},
+		{"GET", "symbols=" + strings.Repeat("x,", 101), 400, "at most 100 are allowed"},
+		{"GET", "symbols=@coin", 404, `list \"@coin\" is not known here: GET /v1/lists`},
 		{"POST", "", 405, "want GET"},
 	} {
 		t.Run(c.query, func(t *testing.T) {
@@ -120,7 +139,7 @@ func TestBadParametersAreNamed(t *testing.T) {
 func TestDelistedInstrumentsAreNotFound(t *testing.T) {
 	gone := listed("x:GONE", "")
 	gone.Delisted = true
-	if l := search(list{gone, listed("x:HERE", "")}, "", 10); l.Total != 1 || l.Instruments[0].Symbol != "x:HERE" {
+	if l := (&query{limit: 10}).run(list{gone, listed("x:HERE", "")}, nil); l.Total != 1 || l.Instruments[0].Symbol != "x:HERE" {
 		t.Errorf("got %+v", l)
 	}
 }
@@ -135,7 +154,7 @@ func TestLimitIsAPrefix(t *testing.T) {
 		}
 		q := rapid.StringMatching(`[abAB]{0,2}`).Draw(t, "q")
 		limit := rapid.IntRange(1, 50).Draw(t, "limit")
-		whole, cut := search(all, q, len(all)+1), search(all, q, limit)
+		whole, cut := (&query{q: q, limit: len(all) + 1}).run(all, nil), (&query{q: q, limit: limit}).run(all, nil)
 		if cut.Total != whole.Total || len(whole.Instruments) != whole.Total {
 			t.Fatalf("totals %d and %d of %d listed", cut.Total, whole.Total, len(whole.Instruments))
 		}
@@ -149,10 +168,10 @@ func FuzzParseSearch(f *testing.F) {
 	for _, seed := range []string{"", "q=btc&limit=5", "limit=-1", "q=%zz", "a;b", "q=" + url.QueryEscape("\x00é")} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, query string) {
-		q, limit, err := parseSearch(query)
-		if err == nil && (limit < 1 || limit > MaxLimit || len(q) > MaxQueryLength) {
-			t.Errorf("accepted q %q and limit %d", q, limit)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parseSearch(text)
+		if err == nil && (s.limit < 1 || s.limit > MaxLimit || len(s.q) > MaxQueryLength || len(s.symbols) > MaxFilters) {
+			t.Errorf("accepted %+v", s)
 		}
 	})
 }

@@ -1,0 +1,70 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/time/rate"
+
+	"github.com/feedd/feedd/fanout"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/throttle"
+)
+
+// Refusal is why a request was not carried out.
+type Refusal struct {
+	Code feedv1.ErrorCode
+	Text string // what was wrong and what would be right
+}
+
+// Error returns the text.
+func (r *Refusal) Error() string { return r.Text }
+
+// Snapshot carries out a subscribe for somebody who stays only for the beginning: it returns one ServerFrame with the
+// answer and, as of now, the rows that a new subscriber would begin with, statuses included, so that whatever reads a
+// session's frames reads this one too. It fails with a Refusal
+// where the request is not in order, names a channel that does not exist or finds nothing, and with a
+// fanout.TooLargeError where the rows take more than limit bytes. It may be called from any goroutine.
+func (e *Env) Snapshot(m *feedv1.Subscribe, encoding fanout.Encoding, limit int) ([]byte, error) {
+	s := &Session{
+		env: e, encoding: encoding, standing: standing{wish: throttle.NoWish},
+		allowance: rate.NewLimiter(rate.Limit(e.Policy.RequestsPerSecond), max(e.Policy.RequestBurst, maxPatterns+maxSuggestions)),
+	}
+	if code, text := s.checkSubscribe(m); text != "" {
+		return nil, &Refusal{code, text}
+	}
+	r := s.gather(m)
+	if err := r.findings(); err != nil {
+		return nil, err
+	}
+	rows, err := e.Engine.Snapshot(r.moves.all(), encoding, limit)
+	if err != nil {
+		return nil, err
+	}
+	answer := &feedv1.ServerFrame{Subscribed: new(feedv1.Subscribed)}
+	r.parts(0, func(part *feedv1.ServerFrame) bool {
+		answer.Subscribed.Results = append(answer.Subscribed.Results, part.Subscribed.Results...)
+		answer.Subscribed.Instruments = append(answer.Subscribed.Instruments, part.Subscribed.Instruments...)
+		answer.Grants = append(answer.Grants, part.Grants...)
+		return true
+	})
+	payload, err := encode(encoding, answer)
+	if err != nil {
+		return nil, fmt.Errorf("a snapshot cannot be encoded: %w", err)
+	}
+	return merge(encoding, payload, rows), nil
+}
+
+// findings returns a Refusal where a channel does not exist, or where nothing was found.
+func (r *request) findings() error {
+	if i := slices.IndexFunc(r.channels, func(w channelWish) bool { return w.code != 0 }); i >= 0 {
+		return &Refusal{r.channels[i].code, r.channels[i].text}
+	}
+	if slices.ContainsFunc(r.results, func(res result) bool { return res.handle != 0 }) {
+		return nil
+	}
+	return &Refusal{r.results[0].code, r.results[0].text}
+}
+
+// all returns the items of all cadences.
+func (m *moves) all() []fanout.Item { return slices.Concat(m.items[:]...) }
