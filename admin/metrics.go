@@ -29,6 +29,11 @@ type Figures struct {
 	Sources, SourcesSuspect int
 	LastTick                float64 // seconds since the Unix epoch; 0: none yet
 	NATSConnected           bool
+
+	// Checkpoints. All are 0 until this process has written one.
+	CheckpointTime  float64 // when the last good one was begun, in seconds since the Unix epoch
+	CheckpointTook  float64 // seconds
+	CheckpointBytes int64
 }
 
 // NewRegistry returns a registry with feedd's metrics and those of the Go runtime. read is called for
@@ -73,6 +78,9 @@ var (
 	descSourcesSuspect    = describe("sources_suspect", "Sources that are silent beyond their heartbeat.")
 	descLastTick          = describe("ingest_last_tick_timestamp_seconds", "When the last tick came in.")
 	descNATS              = describe("nats_connected", "1 while the connection to NATS stands.")
+	descCheckpointTime    = describe("checkpoint_timestamp_seconds", "When the last checkpoint that could be written was begun; 0: none yet.")
+	descCheckpointTook    = describe("checkpoint_duration_seconds", "How long it took to write.")
+	descCheckpointBytes   = describe("checkpoint_size_bytes", "How large it is.")
 	descDropped           = describe("dropped_total", "What was refused, discarded, merged or lost, by reason.", "reason")
 )
 
@@ -116,6 +124,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		connected = 1
 	}
 	gauge(descNATS, connected)
+
+	gauge(descCheckpointTime, f.CheckpointTime)
+	gauge(descCheckpointTook, f.CheckpointTook)
+	gauge(descCheckpointBytes, float64(f.CheckpointBytes))
 
 	for r := range drop.Reasons {
 		count(descDropped, c.drops.Count(r), r.String())

@@ -16,6 +16,12 @@ func (s *server) figures() admin.Figures {
 		Ticks: map[string]uint64{}, Gaps: in.Gaps, Held: in.Held, Instruments: in.Instruments, Sources: in.Sources,
 		SourcesSuspect: in.SuspectSources, LastTick: float64(in.LastTick) / 1e6, NATSConnected: in.Connected,
 	}
+	if s.keeper != nil {
+		if saved := s.keeper.Stats(); !saved.Last.IsZero() {
+			f.CheckpointTime = float64(saved.Last.UnixMicro()) / 1e6
+			f.CheckpointTook, f.CheckpointBytes = saved.Took.Seconds(), saved.Bytes
+		}
+	}
 	for ch, n := range in.Ticks {
 		f.Ticks[ch.String()] = n
 	}

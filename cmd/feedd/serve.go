@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/feedd/feedd/internal/lists"
 	"github.com/feedd/feedd/sim"
@@ -42,7 +43,8 @@ const gcPercent = 25
 type serveOptions struct {
 	listen, adminListen string
 	natsURL             string // empty: NATS is embedded
-	dataDir             string // of the embedded NATS
+	dataDir             string // of checkpoints and the embedded NATS; empty: there is no place for any
+	checkpointEvery     time.Duration
 	simulate            bool
 	market              sim.Config
 	lists               *lists.File // nil: none
@@ -75,7 +77,8 @@ func parseServe(args []string, stderr io.Writer) (*serveOptions, error) {
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`HOST:PORT` for the dashboard and WebSocket; port 0 takes a free one")
 	fs.StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8081", "`HOST:PORT` for health, metrics and profiles; keep it private")
 	fs.StringVar(&o.natsURL, "nats-url", "", "`URL` of the NATS to take ticks from; empty runs one inside")
-	fs.StringVar(&o.dataDir, "data-dir", "", "`DIRECTORY` of the NATS inside; empty means $XDG_STATE_HOME/feedd or ~/.local/state/feedd")
+	fs.StringVar(&o.dataDir, "data-dir", "", "`DIRECTORY` of checkpoints and of the NATS inside; empty means $XDG_STATE_HOME/feedd or ~/.local/state/feedd")
+	fs.DurationVar(&o.checkpointEvery, "checkpoint-every", 5*time.Second, "how `long` from one checkpoint of the state to the next, at least; 0 keeps none, and starts from none")
 	simulate := choice(fs, "sim", "auto", []string{"on", "off", "auto"}, "simulated market: on, off, or auto for on when NATS is inside")
 	fs.IntVar(&o.market.Instruments, "sim-instruments", 40, "how many `instruments` the simulated market has")
 	fs.IntVar(&o.market.Rate, "sim-rate", 2000, "how many `ticks` a second it makes, over all instruments")
@@ -114,12 +117,25 @@ func (o *serveOptions) validate() error {
 			return usagef("%w: see --sim-instruments and --sim-rate", err)
 		}
 	}
-	if o.dataDir == "" && o.natsURL == "" {
-		dir, err := stateDir()
-		if err != nil {
-			return usagef("no place for data: %w; name one with --data-dir", err)
-		}
+	if o.checkpointEvery < 0 {
+		return usagef("bad value %s for --checkpoint-every: want a duration such as 5s, or 0 for no checkpoints", o.checkpointEvery)
+	}
+	return o.findDataDir()
+}
+
+// findDataDir chooses a place where none is named. Only the NATS inside cannot do without.
+func (o *serveOptions) findDataDir() error {
+	if o.dataDir != "" || o.natsURL != "" && o.checkpointEvery == 0 {
+		return nil
+	}
+	dir, err := stateDir()
+	switch {
+	case err == nil:
 		o.dataDir = dir
+	case o.natsURL == "":
+		return usagef("no place for data: %w; name one with --data-dir", err)
+	default:
+		o.log.Warn("no place for checkpoints: name one with --data-dir", slog.Any("err", err))
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ type server struct {
 	public, private net.Listener
 	nats            *natsserver.Server // nil with a NATS from elsewhere
 	natsURL         string
-	dataLock        *dirlock.Lock      // nil where the NATS inside has it, or nobody
+	dataLock        *dirlock.Lock // nil where the NATS inside has it, or nobody
 	loaded          contents.State
 	keeper          *checkpoint.Keeper // nil: no checkpoints
 	store           *snapshot.Store
