@@ -4,8 +4,12 @@ import (
 	"cmp"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unsafe"
 
 	"pgregory.net/rapid"
@@ -63,8 +67,10 @@ func (s sides) shown(side int, v market.View) []market.Level {
 // bookWorld is a world with books, and remembers each book after each event.
 type bookWorld struct {
 	*world
-	past   [][]sides // by instrument and sequence
-	onSend func()    // what happens while a frame is on its way; nil: nothing
+	onSend func() // what happens while a frame is on its way; nil: nothing
+
+	mu   sync.Mutex // guards past where workers run by themselves
+	past [][]sides  // by instrument and sequence
 }
 
 func newBookWorld(instruments int, o Options) *bookWorld {
@@ -77,9 +83,11 @@ func newBookWorld(instruments int, o Options) *bookWorld {
 
 // testTransit makes the transit of an event a function of its arrival, so that a reader can tell whether what it is
 // told of both belongs together.
-func testTransit(ingest int64) int64 { return ingest/10_000%97 - 20 }
+func testTransit(ingest int64) int64 { return ingest/1000%97 - 20 }
 
 func (w *bookWorld) book(id int, e market.BookEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	next := newSides()
 	for side, levels := range w.past[id][len(w.past[id])-1] {
 		for price, size := range levels {
@@ -239,6 +247,8 @@ func (r *bookReader) text(row *feedv1.BookText) {
 // settle finds the moment of the market that a whole view shows: that of the sequence or, where the row names none, one
 // that is not before what was shown already.
 func (r *bookReader) settle(h Handle, k *heldBook, sequence int) {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
 	t := r.world.store.Topic(h)
 	past := r.world.past[t.Key.Instrument()]
 	fits := func(n int) bool {
@@ -504,6 +514,47 @@ func TestALevelThatWasThereBetweenTwoCuts(t *testing.T) {
 	}
 }
 
+// While the frames of a cut go out the market moves on. Who catches up behind them is brought to the cut all the same, so
+// that the next one fits.
+func TestACutIsOneMomentForAll(t *testing.T) {
+	for _, e := range []Encoding{Proto, JSON} {
+		w := newBookWorld(1, Options{})
+		w.book(0, deepBook(10))
+		early, s := w.attach(e)
+		items := []Item{{Handle: w.view(0, market.View{Depth: 5})}, {Handle: w.view(0, market.View{})}}
+		s.Subscribe(items, throttle.Every100ms)
+		w.pass(100)
+		size := int64(100)
+		move := func() {
+			size++
+			w.book(0, market.BookEvent{Bids: []market.Level{{Price: -1 - size%4, Size: size}}})
+		}
+		move()
+		late, s2 := w.attach(e)
+		s2.number = s.number
+		s2.Subscribe(items, throttle.Every100ms)
+		w.worker.turn()
+		move()
+		w.onSend = func() {
+			w.onSend = nil
+			move()
+		}
+		w.pass(100)
+		if !reflect.DeepEqual(early.books[items[1].Handle].sides, late.books[items[1].Handle].sides) {
+			t.Fatalf("after the cut one reader holds %v and the other %v", early.books[items[1].Handle].sides, late.books[items[1].Handle].sides)
+		}
+		w.pass(100)
+		for _, it := range items {
+			early.final(t, it.Handle)
+			late.final(t, it.Handle)
+		}
+		if lanes := len(s2.lanes); lanes != 1 || s2.lanes[0].marks != nil {
+			t.Fatal("the late reader is not in step")
+		}
+		check(t, early.reader, late.reader)
+	}
+}
+
 // The position of a full row is that of the newest event, also of those beyond the view.
 func TestPositionsGoOnBeyondTheView(t *testing.T) {
 	w := newBookWorld(1, Options{})
@@ -723,6 +774,56 @@ func TestJoinersOfABookShareItsImage(t *testing.T) {
 	if r.BookImage(0) != image {
 		t.Fatal("the book was encoded again for joiners whom changes would have served")
 	}
+}
+
+// The same with workers that run by themselves, for the race detector: several build and share images at once.
+func TestBooksAmongWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newBookWorld(2, Options{})
+		w.engine = New(w.store, Options{Workers: 3, MaxFrame: 4000})
+		w.engine.Start()
+		w.now = time.Now().UnixMicro()
+		random := rand.New(rand.NewPCG(7, 8))
+		for id := range 2 {
+			w.book(id, deepBook(400))
+		}
+		var readers []*bookReader
+		var subs []*Subscriber
+		for n := range 200 {
+			if n%10 == 0 {
+				r, s := w.attach(Encoding(n / 10 % 2))
+				for i, v := range testForms {
+					s.Subscribe([]Item{{Handle: w.view(n/20%2, v)}}, throttle.Cadence((n/10+i)%5))
+				}
+				readers, subs = append(readers, r), append(subs, s)
+			}
+			w.now = time.Now().UnixMicro()
+			for range random.IntN(8) {
+				var e market.BookEvent
+				for range random.IntN(60) {
+					l := market.Level{Price: random.Int64N(500) - 250, Size: random.Int64N(3)}
+					if l.Price < 0 {
+						e.Bids = append(e.Bids, l)
+					} else {
+						e.Asks = append(e.Asks, l)
+					}
+				}
+				w.book(random.IntN(2), e)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		for _, s := range subs {
+			s.Detach()
+		}
+		w.engine.Close()
+		for n, r := range readers {
+			for _, v := range testForms {
+				r.final(t, w.view(n/2%2, v))
+			}
+			check(t, r.reader)
+		}
+	})
 }
 
 // What a subscription to a book keeps here is bounded: a mark, and no copy of levels for any reader.
