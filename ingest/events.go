@@ -19,9 +19,12 @@ type heldTrade struct {
 func (c *core) events(s *series, r run) {
 	switch {
 	case !s.begun || s.last.Epoch == 0 && r.epoch != 0:
-		// Nothing is known of the numbers before this one, and nobody was promised their trades.
+		// Nobody was promised the trades before this one, but for those that came ahead of the definition.
 		s.begun = true
 		s.last = market.Position{Epoch: r.epoch, Sequence: r.first - 1}
+		if s.undefined.Epoch == r.epoch {
+			s.last.Sequence = min(s.last.Sequence, s.undefined.Sequence-1)
+		}
 	case r.epoch > s.last.Epoch:
 		c.endEpoch(s, r.epoch)
 	}

@@ -93,6 +93,7 @@ type node struct {
 	url      string
 	sink     *shared
 	counters drop.Counters
+	options  Options // of the feed
 	feed     *Feed
 }
 
@@ -140,7 +141,7 @@ func (n *node) start() {
 func (n *node) startFeed() {
 	n.t.Helper()
 	log := slog.New(slog.NewTextHandler(n.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	feed, err := Start(n.connect(), n.sink, Options{}, &n.counters, log)
+	feed, err := Start(n.connect(), n.sink, n.options, &n.counters, log)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -252,8 +253,11 @@ func (n *node) side() *nats.Conn {
 func send(t *testing.T, nc *nats.Conn, root string, s uint64, m *marketdatav1.TickBatch) {
 	t.Helper()
 	ch := "trade"
-	if len(m.Definitions) > 0 {
+	switch {
+	case len(m.Definitions) > 0:
 		ch = "definition"
+	case len(m.Books) > 0:
+		ch = "book"
 	}
 	m.Epoch, m.Sequence = 5, s
 	p, err := proto.Marshal(m)

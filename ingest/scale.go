@@ -39,6 +39,9 @@ func (c *core) scale(s *series, r *run) bool {
 		c.refuse(drop.Undefined, r.n, "tick ahead of its epoch's definition: publish the definition first")
 		if r.from == live && r.epoch != 0 {
 			c.askSnapshot(inst)
+			if s.undefined.Epoch < r.epoch {
+				s.undefined = market.Position{Epoch: r.epoch, Sequence: r.first}
+			}
 		}
 	}
 	return false

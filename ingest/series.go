@@ -36,6 +36,8 @@ type series struct {
 	held     []heldTrade // ascending, without the gap's numbers
 	gapSince int64       // when the gap ahead of held (of a book, also the lack of an image) was noticed
 	fetch    fetchState
+	// The first live tick of an epoch that had no definition yet. A series that begins afterwards misses it.
+	undefined market.Position
 
 	book *bookSeries // Book
 }
