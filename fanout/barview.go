@@ -26,7 +26,7 @@ type barView struct {
 
 // newBarView makes the view of an instrument's bars.
 func newBarView(h Handle, id market.InstrumentID, v market.View) view {
-	return &barView{handle: h, id: id, interval: v.Interval, now: bars.Cursor{Known: 1}}
+	return &barView{handle: h, id: id, interval: v.Interval}
 }
 
 func (v *barView) freeze(r *snapshot.Reader, arena []byte) ([]byte, change) {
@@ -96,7 +96,7 @@ func (v *barView) text(b *builder, r *snapshot.Reader) {
 }
 
 func (v *barView) join(m *mark, it *Item, r *snapshot.Reader) {
-	c := bars.Cursor{Known: 1}
+	var c bars.Cursor
 	if s := r.Bars(v.id, v.interval); s != nil {
 		c = s.Join(it.History)
 	}
@@ -114,13 +114,13 @@ func (v *barView) inStep(m *mark, before bool) {
 // A mark keeps a cursor of bars in the fields that it has for the cursors of logs, so that marks stay small.
 func setBarMark(m *mark, c bars.Cursor) {
 	*m = mark{ticks: c.Revision, cursor: snapshot.Cursor{
-		Index: c.Index, Last: market.Position{Epoch: market.Epoch(c.Until), Sequence: market.Sequence(c.Known)},
+		Index: c.Index, Last: market.Position{Epoch: market.Epoch(c.Until), Sequence: market.Sequence(c.Known)}, Fresh: c.Owed,
 	}}
 }
 
 func barCursor(m *mark) bars.Cursor {
 	at := &m.cursor
-	return bars.Cursor{Revision: m.ticks, Index: at.Index, Until: uint64(at.Last.Epoch), Known: int64(at.Last.Sequence)}
+	return bars.Cursor{Revision: m.ticks, Index: at.Index, Until: uint64(at.Last.Epoch), Known: int64(at.Last.Sequence), Owed: at.Fresh}
 }
 
 func (v *barView) catchUp(b *builder, m *mark, r *snapshot.Reader, live bool) progress {
@@ -162,7 +162,7 @@ func (v *barView) catchUp(b *builder, m *mark, r *snapshot.Reader, live bool) pr
 	switch {
 	case stopped:
 		return more
-	case c.Until != 0 || c.Revision > v.cur.Revision:
+	case c.Until != 0 || c.Owed || c.Revision > v.cur.Revision:
 		return ahead
 	}
 	return level

@@ -2,8 +2,7 @@ package bars
 
 import "sort"
 
-// Cursor is how far a reader of a Series is informed. The zero Cursor is that of one that has read nothing and wants
-// all bars.
+// Cursor is how far a reader of a Series is informed. The zero Cursor is that of one that was there before the first bar.
 //
 // It moves in passes: a pass goes along the bars that changed since Revision, and brings the reader to revision Until.
 // Bars that change meanwhile are met by the next pass.
@@ -12,6 +11,7 @@ type Cursor struct {
 	Until    uint64 // of the pass under way; 0: none is
 	Index    uint64 // where the pass goes on
 	Known    int64  // the bars below this number are known for good, or were named as lost
+	Owed     bool   // what was the newest bar at Revision is yet to be told; it is not below Known
 }
 
 // Frozen is an earlier state of a Series that a reader is to be brought to. Bars ahead of its newest are told as they
@@ -31,7 +31,11 @@ func (s *Series) End() Cursor {
 
 // Join is the cursor of a new reader that wants the last n closed bars, and the newest one in any case.
 func (s *Series) Join(n int) Cursor {
-	return Cursor{Until: s.revision, Index: s.Back(n), Known: 1}
+	c := Cursor{Until: s.revision, Index: s.Back(n)}
+	if s.end != 0 {
+		c.Known = s.Number(s.At(c.Index).Start)
+	}
+	return c
 }
 
 // known is the number below which all bars are known for good once h is.
@@ -51,16 +55,18 @@ func (s *Series) Lost(c *Cursor, f *Frozen) (from, to int64, lost bool) {
 	if f != nil {
 		to = min(to, s.Number(f.Newest.Start)-1)
 	}
-	fresh := c.Revision == 0 && c.Until != 0 && c.Known == 1
-	if !fresh && d.last != 0 && to >= c.Known {
-		from, lost = max(c.Known, d.first), true
-		c.Known = to + 1
+	if from = max(c.Known, d.first); d.last != 0 && from <= to {
+		c.Known, lost = to+1, true
 	}
-	if d.amended > c.Revision && c.Revision != 0 && c.Until == 0 && d.amendedFrom < c.Known {
+	knows := c.Revision
+	if knows == 0 {
+		knows = c.Until // of a new reader, which asked for nothing that was gone by then
+	}
+	if d.amended > knows && d.amendedFrom < c.Known {
 		if !lost {
-			from, to = d.amendedFrom, d.amendedFrom
+			from, to, lost = d.amendedFrom, d.amendedFrom, true
 		}
-		from, to, lost = min(from, d.amendedFrom), max(to, min(d.amendedTo, c.Known-1)), true
+		from, to = min(from, d.amendedFrom), max(to, min(d.amendedTo, c.Known-1))
 	}
 	return from, to, lost
 }
@@ -74,10 +80,10 @@ func (s *Series) Read(c *Cursor, f *Frozen) *Held {
 	}
 	for revision != 0 {
 		if c.Until == 0 {
-			if c.Revision >= revision {
+			if c.Revision > revision || c.Revision == revision && !c.Owed {
 				return nil
 			}
-			c.Until, c.Index = revision, s.changedSince(c.Revision)
+			c.Until, c.Index = revision, s.begin(c)
 		}
 		for i := max(c.Index, s.First()); i < s.next; i++ {
 			h := s.At(i)
@@ -85,7 +91,7 @@ func (s *Series) Read(c *Cursor, f *Frozen) *Held {
 				break
 			}
 			c.Index = i + 1
-			if h.Revision > c.Revision && (c.Revision > 0 || h.Trades > 0) {
+			if s.concerns(h, c) {
 				c.Known = max(c.Known, s.known(h))
 				return h
 			}
@@ -98,31 +104,39 @@ func (s *Series) Read(c *Cursor, f *Frozen) *Held {
 }
 
 // arrive ends the pass of c. It returns the newest bar where that is still to be told.
+//
+// Differences follow the newest bar, so a reader must never hold a later form of it than its revision says: it gets the
+// bar only with the step that ends at the very state that is wanted.
 func (s *Series) arrive(c *Cursor, newest *Held, revision uint64) *Held {
-	since := c.Revision
 	until := min(c.Until, revision)
 	c.Until = 0
-	switch {
-	case newest.Revision <= since:
-		c.Revision = max(since, until)
-		return nil
-	case until < revision:
-		// Differences follow the newest bar, so a reader must never hold a later form of it than its revision says:
-		// it gets the bar only with the step that ends at the very state that is wanted.
-		c.Revision = max(since, min(until, newest.Revision-1))
+	owed := s.concerns(newest, c)
+	if until < revision || c.Revision > revision {
+		c.Revision, c.Owed = max(c.Revision, until), c.Owed || owed
 		return nil
 	}
-	c.Revision = revision
-	c.Known = max(c.Known, s.known(newest))
+	c.Revision, c.Owed = revision, false
+	if !owed {
+		return nil
+	}
+	c.Known = s.known(newest) // which is a step back where the reader had begun to be told of later bars
 	return newest
 }
 
-// changedSince returns the index of the first bar that changed later than at a revision.
-func (s *Series) changedSince(revision uint64) uint64 {
+// concerns reports whether the reader at c is to be told of h in its pass. A new one need not hear of void bars.
+func (s *Series) concerns(h *Held, c *Cursor) bool {
+	if c.Revision == 0 && h.Trades == 0 {
+		return false
+	}
+	return h.Revision > c.Revision || c.Owed && s.Number(h.Start) >= c.Known
+}
+
+// begin returns the index of the first bar that may concern the reader at c.
+func (s *Series) begin(c *Cursor) uint64 {
 	first := s.First()
-	if s.amended > revision {
+	if s.amended > c.Revision || c.Revision == 0 {
 		return first
 	}
-	n := sort.Search(int(s.next-first), func(n int) bool { return s.At(first+uint64(n)).Revision > revision })
+	n := sort.Search(int(s.next-first), func(n int) bool { return s.concerns(s.At(first+uint64(n)), c) })
 	return first + uint64(n)
 }

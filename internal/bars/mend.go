@@ -89,10 +89,7 @@ func (s *Series) mend(sec int64, cal *Calendar, was, now *market.Trade) mend {
 		return mend{}
 	}
 	s.revision++
-	b.Revision = s.revision
-	if i < s.next-1 {
-		s.amended = s.revision
-	}
+	s.changed(i, b)
 	m := mend{bar: b, start: b.Start, end: end, kept: now.Kind == market.TradeCorrection, price: now.Price}
 	m.whole = was.Price == b.Open || was.Price == b.Close || was.Price == b.High || was.Price == b.Low
 	b.Turnover = b.Turnover.Minus(market.Times(was.Price, was.Size))

@@ -14,6 +14,7 @@ var limits = [len(market.Intervals)]int{600, 1440, 576, 480, 720, 730}
 type Held struct {
 	market.Bar
 	Revision uint64 // of the series, when the bar changed last
+	amended  bool   // it changed when it was closed already
 }
 
 // Series is the last bars of one interval of an instrument, in the order of their starts. An index counts them; it goes
@@ -38,7 +39,7 @@ type Series struct {
 // dropped tells which bars the ring has let go, by their numbers.
 type dropped struct {
 	first, last int64 // of all; 0: none
-	// Those that were amended when later ones had begun: a reader behind the revision may hold what they were before.
+	// Those that changed when they were closed: a reader behind the revision may hold what they were before.
 	amendedFrom, amendedTo int64
 	amended                uint64
 }
@@ -107,7 +108,7 @@ const (
 func (s *Series) take(sec int64, cal *Calendar, t *market.Trade, worth market.Amount) took {
 	if sec >= s.newest.Start && sec < s.end {
 		s.revision++
-		s.newest.Revision = s.revision
+		s.changed(s.next-1, &s.newest)
 		s.newest.add(t, worth)
 		return tookNewest
 	}
@@ -127,9 +128,18 @@ func (s *Series) take(sec int64, cal *Calendar, t *market.Trade, worth market.Am
 	if b.Start < start {
 		b = s.insert(i+1, start)
 	}
-	b.Revision, s.amended = s.revision, s.revision
+	s.changed(i, b)
 	b.add(t, worth)
 	return tookLate
+}
+
+// changed notes that b, which stands at index i, has a new revision.
+func (s *Series) changed(i uint64, b *Held) {
+	b.Revision = s.revision
+	b.amended = b.amended || b.Closed
+	if i < s.next-1 {
+		s.amended = s.revision
+	}
 }
 
 func (h *Held) add(t *market.Trade, worth market.Amount) {
@@ -211,28 +221,24 @@ func (s *Series) makeRoom() {
 		s.ring, s.head = ring, 0
 		return
 	}
-	oldest, behind := s.kth(0), &s.newest
-	if s.kept > 1 {
-		behind = s.kth(1)
-	}
-	s.dropped.add(s.Number(oldest.Start), oldest.Revision, behind.Revision)
+	s.dropped.add(s.Number(s.kth(0).Start), s.kth(0))
 	s.head = (s.head + 1) % len(s.ring)
 	s.kept--
 }
 
-// add notes that the bar of a number was dropped. Revisions grow from bar to bar, but for those that were amended.
-func (d *dropped) add(number int64, revision, behind uint64) {
+// add notes that a bar was dropped.
+func (d *dropped) add(number int64, h *Held) {
 	if d.last == 0 {
 		d.first = number
 	}
 	d.last = number
-	if revision <= behind {
+	if !h.amended {
 		return
 	}
 	if d.amended == 0 {
 		d.amendedFrom = number
 	}
-	d.amendedTo, d.amended = number, max(d.amended, revision)
+	d.amendedTo, d.amended = number, max(d.amended, h.Revision)
 }
 
 // graceSeconds is how long behind its end a bar stays open by the clock: what was traded in its last moments is still
