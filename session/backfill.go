@@ -52,7 +52,8 @@ func (s *Session) takeResumptions(m *moves) (behind []resumption) {
 	}
 	for c := range m.items {
 		m.items[c] = slices.DeleteFunc(m.items[c], func(it fanout.Item) bool {
-			if it.After.Epoch == 0 { // none, or unnumbered trades, which the stream cannot tell apart either
+			// None, unnumbered trades (which the stream cannot tell apart either), or sums of them.
+			if it.After.Epoch == 0 || s.held.find(it.Handle).summary {
 				return false
 			}
 			oldest, ok := s.env.Engine.TradesFrom(it.Handle)

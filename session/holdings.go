@@ -28,6 +28,7 @@ type subscription struct {
 	visibility throttle.Visibility
 	cadence    throttle.Cadence // granted
 	depth      uint8            // of a book
+	summary    bool             // of trades
 }
 
 // heldInstrument is an instrument with at least one subscription. Its status, and that of its source, are

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/feedd/feedd/internal/client"
+	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
 )
@@ -156,4 +158,66 @@ func TestProtocolExamples(t *testing.T) {
 	if err := proto.Unmarshal(b, shown); err != nil || !proto.Equal(shown, quote) {
 		t.Errorf("the bytes are those of %v (%v), want %v", shown, err, quote)
 	}
+}
+
+// A client that holds the server to every rule takes the rows of the examples as they stand, checksums included, and
+// ends up with what the tables beside them say.
+func TestProtocolRowsAddUp(t *testing.T) {
+	numbers, texts := exampleModel(t), exampleModel(t)
+	for line := range strings.Lines(clientPart(t)) {
+		example, ok := strings.CutPrefix(strings.TrimSpace(line), "← ")
+		f := new(feedv1.ServerFrame)
+		if !ok || protojson.Unmarshal([]byte(example), f) != nil || f.CutTimeUs == 0 {
+			continue
+		}
+		m := numbers
+		if strings.Contains(example, "Texts") {
+			m = texts
+		}
+		if _, err := m.Apply(f); err != nil {
+			t.Errorf("%v: %s", err, example)
+		}
+	}
+	const symbol = "binance:BTCUSDT"
+	q, _ := numbers.Quote(symbol)
+	book, _ := numbers.Book(symbol, market.View{Depth: 10})
+	top, _ := texts.Book(symbol, market.View{Depth: 1})
+	bars, stats := numbers.Bars(symbol, 60), first(numbers.Stats(symbol))
+	sum := first(numbers.Summed(symbol))
+	if numbers.Checksums(symbol, market.View{Depth: 10}) == 0 {
+		t.Error("no checksum is shown")
+	}
+	for _, c := range []struct{ what, got, want string }{
+		{"quote", fmt.Sprint(q.Bid, q.BidSize, q.Has), "6183763 148000 5"},
+		{"bids", fmt.Sprint(book.Bids()), "[{6183760 7000} {6183750 40000}]"},
+		{"asks", fmt.Sprint(book.Asks()), "[{6183764 30000} {6183770 12000}]"},
+		{"text book", fmt.Sprint(top.Bids(), top.Asks()), "[{6183760 7000}] [{6183764 30000}]"},
+		{"bar", fmt.Sprintf("%d %d %d %d %d %d %d %v", bars[0].Open, bars[0].High, bars[0].Low, bars[0].Close, bars[0].Volume, bars[0].Trades, bars[0].VWAP, bars[0].Closed), "10050 10085 10050 10085 16 4 10067 true"},
+		{"statistics", fmt.Sprint(stats.Last, " ", stats.Session.High, " ", stats.Session.Volume, " ", stats.Day.Trades), "10087 10087 17 812"},
+		{"sum of trades", fmt.Sprint(sum.Trades, " ", sum.Volume), "3 1500"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %s, want %s", c.what, c.got, c.want)
+		}
+	}
+}
+
+func first[T any](v T, _ bool) T { return v }
+
+// exampleModel is a client that was told of all handles of the examples.
+func exampleModel(t *testing.T) *client.Model {
+	f := new(feedv1.ServerFrame)
+	if err := protojson.Unmarshal([]byte(`{"subscribed":{"instruments":[{"symbol":"binance:BTCUSDT","priceScale":2,"sizeScale":5,"source":"binance","statusHandle":3}],"results":[
+		{"symbol":"binance:BTCUSDT","channel":"quote","handle":1},{"symbol":"binance:BTCUSDT","channel":"trade","handle":2},
+		{"symbol":"binance:BTCUSDT","channel":"book","handle":4,"depth":10},{"symbol":"binance:BTCUSDT","channel":"book","handle":5,"depth":1},
+		{"symbol":"binance:BTCUSDT","channel":"stats","handle":6},{"symbol":"binance:BTCUSDT","channel":"bar","handle":7,"barSeconds":60},
+		{"symbol":"binance:BTCUSDT","channel":"trade","handle":9,"tradeSummary":true}
+		]},"grants":[{"handles":[1,2,6,7,9],"cadenceMs":250},{"handles":[4],"cadenceMs":250,"depth":10},{"handles":[5],"cadenceMs":250,"depth":1}]}`), f); err != nil {
+		t.Fatal(err)
+	}
+	m := client.NewModel()
+	if _, err := m.Apply(f); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

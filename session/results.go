@@ -62,7 +62,7 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 	res := result{symbol: symbol, channel: w.name, view: w.view, by: by, id: id, handle: handle}
 	if sub == nil {
 		res.fresh = r.holdInstrument(id, status)
-		r.held.add(subscription{handle: handle, id: id, channel: w.channel, cadence: throttle.Cadences, depth: w.view.Depth})
+		r.held.add(subscription{handle: handle, id: id, channel: w.channel, cadence: throttle.Cadences, depth: w.view.Depth, summary: w.view.Summary})
 		sub = r.held.find(handle)
 		r.live.welcome(handle)
 	}

@@ -97,9 +97,6 @@ func (s *Session) checkSubscribe(m *feedv1.Subscribe) (feedv1.ErrorCode, string)
 		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, text
 	}
 	for _, res := range m.Resume {
-		if m.TradeSummary {
-			return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "resume with trade_summary: only the trades themselves resume; leave one of both out"
-		}
 		if res.Channel != market.ChannelTrade.String() {
 			return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("resume of channel %q: only the channel \"trade\" resumes, the others begin with full rows", clip(res.Channel, market.MaxSymbolLen))
 		}
@@ -120,10 +117,7 @@ func (s *Session) channelWishes(m *feedv1.Subscribe) (wishes []channelWish) {
 		case market.ChannelNone, market.ChannelDefinition:
 			w.code, w.text = feedv1.ErrorCode_ERROR_CODE_UNKNOWN_CHANNEL, fmt.Sprintf("channel %q: this server sends %s", w.name, channelsKnown)
 		default:
-			w.view = viewOf(w.channel, m)
-			if !w.view.Summary { // sums begin with the first trade to come
-				w.history = s.env.Policy.ClampHistory(w.channel, m.History)
-			}
+			w.view, w.history = viewOf(w.channel, m), s.env.Policy.ClampHistory(w.channel, m.History)
 		}
 		wishes = append(wishes, w)
 	}
