@@ -100,21 +100,28 @@ func (s *Series) read(d *decoder, cal *Calendar) error {
 	if n > uint64(s.limit) {
 		return fmt.Errorf("%d are stored, but at most %d are held", n, s.limit)
 	}
+	if n == 0 {
+		return nil
+	}
+	s.ring = make([]Held, min(s.limit-1, max(ringFirstSize, int(n)-1)))
 	prev := market.Bar{}
 	for k := range n {
 		b := d.bar(&prev)
 		if d.failed || k > 0 && b.Start <= prev.Start {
 			return errStored
 		}
-		start, end := s.bounds(b.Start, cal)
-		if start != b.Start && s.interval != secondsPerDay {
+		if s.interval != secondsPerDay && b.Start%s.interval != 0 {
 			return fmt.Errorf("a bar starts at %d", b.Start)
 		}
-		s.revision++
-		s.open(b.Start, end)
-		s.newest.Bar = b
-		prev = b
+		h := Held{Bar: b, Revision: k + 1}
+		if k < n-1 {
+			h.Closed = true
+			s.ring[k] = h
+		}
+		s.newest, prev = h, b
 	}
+	s.revision, s.next, s.kept = n, n, int(n-1)
+	_, s.end = s.bounds(prev.Start, cal)
 	return nil
 }
 

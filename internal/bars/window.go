@@ -77,12 +77,13 @@ func (w *window) advance(minutes *Series, start int64) bool {
 }
 
 func (w *window) findExtremes(minutes *Series) {
-	w.high, w.low = math.MinInt64, math.MaxInt64
+	high, low := int64(math.MinInt64), int64(math.MaxInt64)
 	for i := w.from; i < minutes.next; i++ {
 		if b := minutes.At(i); b.Trades != 0 {
-			w.high, w.low = max(w.high, b.High), min(w.low, b.Low)
+			high, low = max(high, b.High), min(low, b.Low)
 		}
 	}
+	w.high, w.low = high, low
 }
 
 // rebuild makes the sums anew after bars other than the newest changed.
