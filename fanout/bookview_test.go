@@ -761,7 +761,7 @@ func TestJoinersOfABookShareItsImage(t *testing.T) {
 	r := w.store.Acquire()
 	image := r.BookImage(0)
 	r.Release()
-	for n := range int64(40) {
+	for n := range int64(20) {
 		c, s := w.attach(Proto)
 		s.Subscribe([]Item{{Handle: whole}}, throttle.Every250ms)
 		w.book(0, market.BookEvent{Asks: []market.Level{{Price: n, Size: 50_000}}})
@@ -785,11 +785,11 @@ func TestBooksAmongWorkers(t *testing.T) {
 		w.now = time.Now().UnixMicro()
 		random := rand.New(rand.NewPCG(7, 8))
 		for id := range 2 {
-			w.book(id, deepBook(400))
+			w.book(id, deepBook(300))
 		}
 		var readers []*bookReader
 		var subs []*Subscriber
-		for n := range 200 {
+		for n := range 100 {
 			if n%10 == 0 {
 				r, s := w.attach(Encoding(n / 10 % 2))
 				for i, v := range testForms {
@@ -838,11 +838,13 @@ func TestABookReaderKeepsLittle(t *testing.T) {
 	s.Subscribe([]Item{{Handle: whole}}, throttle.Every20ms)
 	w.pass(100)
 	r.stalled = true
-	for n := range int64(5000) {
-		w.book(0, market.BookEvent{Bids: []market.Level{{Price: -1 - n%2000, Size: n + 1}}})
-		if n%10 == 0 {
-			w.pass(10)
+	for n := range int64(200) {
+		var e market.BookEvent
+		for i := range int64(50) {
+			e.Bids = append(e.Bids, market.Level{Price: -1 - (50*n+i)%2000, Size: n + i + 1})
 		}
+		w.book(0, e)
+		w.pass(10)
 	}
 	v := s.lanes[0].phase.slots[0].view.(*wholeView)
 	if n := cap(v.bids) + cap(v.asks); n > 64<<10 {
