@@ -11,7 +11,7 @@ import { LadderSide } from "./ladder-side.ts";
 const LINE_PX = 20;
 const FIXED_PX = 44;
 /** Lines that a side has at least, and at most. */
-const FEWEST = 5;
+const FEWEST = 3;
 const MOST = 50;
 /** Levels that are asked for: the first of these that fills the lines. */
 const DEPTHS = [20, 50];

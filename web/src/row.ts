@@ -122,7 +122,8 @@ export class Row {
 
   /** Draws whether the row may be believed, and what the venue lets participants do. */
   showStatus(status: InstrumentStatus | undefined): void {
-    const quality = status?.quality ?? "unknown";
+    // A hole in the book alone says nothing of what the row shows: the quote then is sound, and says so.
+    const quality = (status?.quality === "syncing" ? this.quote?.quality : status?.quality) ?? "unknown";
     const trading = status?.trading ?? "unknown";
     const resting = trading !== "open" && trading !== "unknown";
     setAttribute(this.element, "data-quality", quality);

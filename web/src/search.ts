@@ -1,4 +1,4 @@
-import { symbolProblem } from "./address.ts";
+import { isPattern, symbolProblem } from "./address.ts";
 import { symbolNodes } from "./cells.ts";
 import { listInstruments, type Listed } from "./directory.ts";
 import { byId, make } from "./dom.ts";
@@ -37,6 +37,7 @@ export class Search {
   open(): void {
     if (this.#dialog.open) return;
     this.#text.value = "";
+    this.#show([], "");
     this.#dialog.showModal();
     this.#text.focus();
     void this.#ask();
@@ -52,8 +53,9 @@ export class Search {
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
     const q = this.#text.value.trim();
-    if (q.includes("*")) {
-      this.#show([{ symbol: q, description: "every instrument that fits the pattern" }], symbolProblem(q) ?? "");
+    if (isPattern(q)) {
+      const description = q.startsWith("@") ? "every instrument of the list" : "every instrument that fits the pattern";
+      this.#show([{ symbol: q, description }], symbolProblem(q) ?? "");
       return;
     }
     try {
@@ -67,8 +69,10 @@ export class Search {
   }
 
   #show(found: Listed[], note: string): void {
-    this.#found = found;
     this.#note.textContent = note;
+    // An answer that says the same again, as of a longer text, leaves the choice alone.
+    if (found.length > 0 && found.map((f) => f.symbol).join() === this.#found.map((f) => f.symbol).join()) return;
+    this.#found = found;
     this.#list.replaceChildren(...found.map((listed, i) => make(
       "li", { role: "option", id: `found-${i}`, "aria-selected": "false" },
       make("span", { class: "name" }, ...symbolNodes(listed.symbol)),

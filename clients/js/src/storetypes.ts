@@ -298,7 +298,7 @@ export interface QuoteOptions extends StoreOptions {
 }
 
 export interface TradeOptions extends QuoteOptions {
-  /** Past trades to begin with; absent: the server's default. */
+  /** Past trades to begin with; absent: the server's default. Of stores that share a subscription, the first one's counts. */
   history?: number;
   /** Trades kept for each symbol; default 200. */
   buffer?: number;
@@ -314,7 +314,7 @@ export interface BookOptions extends QuoteOptions {
 export interface BarOptions extends QuoteOptions {
   /** Length of a bar: 1, 60 (default), 300, 900, 3600 or 86400. */
   seconds?: number;
-  /** Past bars to begin with; absent: the server's default. */
+  /** Past bars to begin with; absent: the server's default. Of stores that share a subscription, the first one's counts. */
   history?: number;
   /** Bars kept for each symbol; default 1,500. */
   buffer?: number;
