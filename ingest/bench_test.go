@@ -14,7 +14,7 @@ import (
 )
 
 // nothing is a Sink that forgets.
-type nothing struct{ quotes int }
+type nothing struct{ quotes, books, statistics int }
 
 func (*nothing) Begin()                                                                       {}
 func (*nothing) Commit()                                                                      {}
@@ -22,8 +22,8 @@ func (*nothing) Define(market.Instrument) (market.InstrumentID, error)          
 func (n *nothing) Quote(market.InstrumentID, *market.Quote)                                   { n.quotes++ }
 func (*nothing) Trade(market.InstrumentID, *market.Trade)                                     {}
 func (*nothing) TradeGap(market.InstrumentID, market.Epoch, market.Sequence, market.Sequence) {}
-func (*nothing) Book(market.InstrumentID, *market.BookEvent) bool                             { return false }
-func (*nothing) Statistics(market.InstrumentID, *market.Statistics)                           {}
+func (n *nothing) Book(market.InstrumentID, *market.BookEvent) bool                           { n.books++; return false }
+func (n *nothing) Statistics(market.InstrumentID, *market.Statistics)                         { n.statistics++ }
 func (*nothing) Advance(int64)                                                                {}
 func (*nothing) Trading(market.InstrumentID, market.Trading, string)                          {}
 func (*nothing) Quality(market.InstrumentID, market.Quality, string)                          {}
@@ -77,6 +77,63 @@ func TestQuotesAllocateNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(200, next); n != 0 || sink.quotes < 2000 {
 			t.Errorf("scale %d: %v allocations for each batch, %d quotes", from, n, sink.quotes)
 		}
+	}
+}
+
+// bookFlow does so for changes of a book of n levels each, and statistics.
+func bookFlow(t testing.TB, n int, from uint32) (*nothing, func()) {
+	t.Helper()
+	sink := &nothing{}
+	var counters drop.Counters
+	c := newCore(sink, defaultLimits(), &counters, discard())
+	for epoch, scale := range []uint32{2, from} {
+		p, err := proto.Marshal(&marketdatav1.TickBatch{Epoch: uint64(epoch) + 1, Sequence: 1, Definitions: []*marketdatav1.Definition{{PriceScale: scale, SizeScale: 5}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.live("md.demo.BTC.definition", p, storyStart)
+	}
+	seq := uint64(1)
+	var payload []byte
+	next := func(m *marketdatav1.TickBatch, subj string) {
+		m.Epoch, m.Sequence = 2, seq
+		var err error
+		if payload, err = (proto.MarshalOptions{}).MarshalAppend(payload[:0], m); err != nil {
+			t.Fatal(err)
+		}
+		c.live(subj, payload, storyStart)
+	}
+	change := &marketdatav1.BookEvent{}
+	for i := range n {
+		change.Bids = append(change.Bids, &marketdatav1.Level{Price: 61837630 - int64(i)*10, Size: 5})
+		change.Asks = append(change.Asks, &marketdatav1.Level{Price: 61837640 + int64(i)*10, Size: 5})
+	}
+	image := &marketdatav1.BookEvent{Snapshot: true, Bids: change.Bids, Asks: change.Asks}
+	next(&marketdatav1.TickBatch{Books: []*marketdatav1.BookEvent{image}}, "md.demo.BTC.book")
+	books := &marketdatav1.TickBatch{Books: []*marketdatav1.BookEvent{change}}
+	statistics := &marketdatav1.TickBatch{Statistics: []*marketdatav1.Statistics{{Mark: proto.Int64(61837630), OpenInterest: proto.Int64(7)}}}
+	return sink, func() {
+		seq++
+		next(books, "md.demo.BTC.book")
+		next(statistics, "md.demo.BTC.stats")
+	}
+}
+
+func TestBooksAllocateNothing(t *testing.T) {
+	for _, from := range []uint32{2, 3} {
+		sink, next := bookFlow(t, 10, from)
+		next()
+		if n := testing.AllocsPerRun(200, next); n != 0 || sink.books < 200 || sink.statistics < 200 {
+			t.Errorf("scale %d: %v allocations for each batch, %d books, %d statistics", from, n, sink.books, sink.statistics)
+		}
+	}
+}
+
+func BenchmarkBooks(b *testing.B) {
+	_, next := bookFlow(b, 5, 2)
+	b.ReportAllocs()
+	for b.Loop() {
+		next()
 	}
 }
 
@@ -149,6 +206,9 @@ func FuzzCore(f *testing.F) {
 	f.Add("md.demo.BTC.quote", []byte(`{"bid":"1"}`), "md.demo.BTC.quote", []byte("\b\x05\x10\x01\"\x02\b\x02"))
 	f.Add("md.demo.BTC.definition", []byte("\b\x05\x10\x01B\x02\b\x02"), "md.demo.BTC.trade", []byte("\b\x05\x10\x03*\x04\b\x02\x10\x01"))
 	f.Add("md.demo.heartbeat", []byte("\x18\x05 \xe8\a2\x0e\n\x03BTC\x12\x05trade\x18\x09"), "md.demo.BTC.status", []byte(`{"trading":"open"}`))
+	f.Add("md.demo.BTC.book", []byte("\b\x05\x10\x012\x08\b\x01\x1a\x04\b\x02\x10\x01"), "md.demo.BTC.book", []byte("\b\x05\x10\x032\x04\x1a\x02\b\x04"))
+	f.Add("md.demo.BTC.book", []byte(`{"snapshot":true,"bids":[["1","2"]],"asks":[["1","2"]]}`), "md.demo.BTC.stats", []byte(`{"mark":"1"}`))
+	f.Add("md.demo.BTC.definition", []byte("\b\x05\x10\x01B\x02\b\x02"), "md.demo.BTC.book", []byte("\b\x05\x10\x012\x0a\b\x01\x10\x01\x1a\x04\b\x02\x10\x01"))
 	f.Fuzz(func(t *testing.T, subject1 string, payload1 []byte, subject2 string, payload2 []byte) {
 		var counters drop.Counters
 		c := newCore(newRecorder(t.Fatalf), defaultLimits(), &counters, discard())

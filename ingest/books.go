@@ -21,7 +21,6 @@ import (
 // number is 0 where that has none in the epoch.
 type bookSeries struct {
 	sound  bool // the sink's book is the publisher's as of series.last: the change behind it fits
-	begun  bool // the sink has a book, of whatever epoch
 	torn   bool // a tick of this epoch is lost to the book, or was refused
 	gaveUp bool // what is missing does not come any more: only an image helps
 	// Where the book is not sound, ticks up to floor mend nothing; counted is the number up to which all that is
@@ -84,7 +83,7 @@ func (c *core) beginBook(s *series, epoch market.Epoch, counted market.Sequence)
 		c.giveUpMissing(s, len(s.missing))
 	}
 	c.dropHeld(s, len(b.held))
-	*b = bookSeries{begun: b.begun, counted: counted, crossed: b.crossed, flagged: b.flagged}
+	*b = bookSeries{counted: counted}
 	s.begun = true
 	s.last = market.Position{Epoch: epoch}
 	s.gapSince = c.now
@@ -129,9 +128,11 @@ func (c *core) answeredBook(s *series, e *tick.Book, seq market.Sequence, r *run
 		return false // older than what is known
 	case seq == s.last.Sequence && b.sound && !b.flagged:
 		return false // the gap is behind it
-	case !c.fits(r.fit.book(e)):
-		c.tear(s, seq)
-	default:
+	}
+	if at, waits := b.find(seq); waits && b.held[at].Partial {
+		return false // made in the midst of an image, whose last part would pass for a whole one
+	}
+	if c.fits(r.fit.book(e)) {
 		c.setBook(s, e, seq, seq+1, r.arrival)
 		c.advanceBook(s)
 	}
@@ -159,7 +160,6 @@ func (c *core) setBook(s *series, e *tick.Book, seq, first market.Sequence, arri
 func (c *core) applyBook(s *series, e *tick.Book, seq market.Sequence, arrival int64) {
 	b := s.book
 	s.last.Sequence, s.arrived = seq, arrival
-	b.begun = true
 	c.step = market.BookEvent{
 		Snapshot: e.Snapshot, Bids: e.Bids, Asks: e.Asks, ExchangeTime: e.ExchangeTime, IngestTime: arrival, Position: s.last,
 	}

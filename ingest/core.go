@@ -76,6 +76,7 @@ type core struct {
 	booksInAll   int // held book events
 	levelsInAll  int // of them
 	requests     []request
+	snapshots    int // requests for an instrument's state that are not done
 	zones        zones
 	lastAdvanced int64 // when the sink was told the time
 

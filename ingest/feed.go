@@ -78,8 +78,7 @@ type Feed struct {
 	lostAt     int64 // when the connection was last found to be gone
 	committed  int64 // up to when the sink has what was received
 	dropped    int
-	queue      []request
-	asking     int // requests under way
+	errands    [parties]errands
 
 	// mu guards what Stats shows.
 	mu    sync.Mutex

@@ -12,25 +12,50 @@ import (
 	"github.com/feedd/feedd/internal/subject"
 )
 
+// answerWithin is how long a publisher may take to answer.
+const answerWithin = time.Second
+
+// Whom a request is for in the first place. Each has a queue, so that publishers who do not answer hold up nobody else.
 const (
-	// maxAsking bounds the requests that are under way at a time.
-	maxAsking = 8
-	// answerWithin is how long a publisher may take to answer.
-	answerWithin = time.Second
+	ofPublisher = iota
+	ofStream
+	parties
 )
+
+// maxAsking bounds the requests that are under way at a time.
+var maxAsking = [parties]int{ofPublisher: 32, ofStream: 8}
+
+// errands are the requests for one party.
+type errands struct {
+	queue    []request
+	underWay int
+}
+
+func (r *request) party() int {
+	if r.series == nil {
+		return ofPublisher
+	}
+	return ofStream
+}
 
 // ask starts what the core wants, a few at a time.
 func (f *Feed) ask() {
-	f.queue = append(f.queue, f.core.takeRequests()...)
-	for f.asking < maxAsking && len(f.queue) > 0 {
-		r := f.queue[0]
-		f.queue = f.queue[1:]
-		f.asking++
-		f.finder.Add(1)
-		go f.find(r)
+	for _, r := range f.core.takeRequests() {
+		e := &f.errands[r.party()]
+		e.queue = append(e.queue, r)
 	}
-	if len(f.queue) == 0 {
-		f.queue = nil // the array behind a storm of requests is not kept
+	for party := range f.errands {
+		e := &f.errands[party]
+		for e.underWay < maxAsking[party] && len(e.queue) > 0 {
+			r := e.queue[0]
+			e.queue = e.queue[1:]
+			e.underWay++
+			f.finder.Add(1)
+			go f.find(r)
+		}
+		if len(e.queue) == 0 {
+			e.queue = nil // the array behind a storm of requests is not kept
+		}
 	}
 }
 

@@ -88,10 +88,10 @@ func (f *Feed) take(r found) {
 		f.takeJoin(r)
 	case !r.done:
 	case r.request.series != nil:
-		f.asking--
+		f.errands[ofStream].underWay--
 		f.core.fetched(r.request, r.hopeless, now)
 	default:
-		f.asking--
+		f.errands[ofPublisher].underWay--
 		f.core.snapshotDone(r.request.inst, r.answered, now)
 	}
 }

@@ -133,7 +133,7 @@ func (c *core) mend(s *series) {
 		return
 	}
 	switch {
-	case f.attempts%2 == 0 && c.askSnapshot(s.inst):
+	case f.attempts%2 == 0 && c.snapshots < manySnapshots && c.askSnapshot(s.inst):
 	case !s.book.sound && !f.noImage:
 		c.askTicks(s, s.last.Epoch, 0, 0, math.MaxUint64)
 	case c.askSnapshot(s.inst):

@@ -114,7 +114,7 @@ func (c *core) seedInstrument(p *Past, at int64) {
 		s := c.seriesOf(inst, market.Channel(ch))
 		s.begun, s.last, s.arrived = true, last, at
 		if s.channel == market.ChannelBook {
-			s.book = &bookSeries{sound: last.Sequence != 0, begun: true, counted: last.Sequence}
+			s.book = &bookSeries{sound: last.Sequence != 0, counted: last.Sequence}
 			if inst.newest() > last.Epoch {
 				c.beginBook(s, inst.newest(), 0)
 			}

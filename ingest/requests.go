@@ -40,6 +40,10 @@ const (
 	snapshotWaitMax = 30_000_000
 )
 
+// manySnapshots is how many snapshot requests may be open before books look for their images in the stream instead:
+// where publishers do not answer at all, each request takes its time.
+const manySnapshots = 64
+
 // takeRequests returns what is wanted since the last call.
 func (c *core) takeRequests() []request {
 	r := c.requests
@@ -94,6 +98,7 @@ func (c *core) askSnapshot(inst *instrument) bool {
 		return false
 	}
 	inst.asking = true
+	c.snapshots++
 	c.requests = append(c.requests, request{inst: inst, symbol: inst.symbol})
 	return true
 }
@@ -128,6 +133,7 @@ func (c *core) snapshot(inst *instrument, batches [][]byte, now int64) {
 func (c *core) snapshotDone(inst *instrument, answered bool, now int64) {
 	c.now = now
 	inst.asking = false
+	c.snapshots--
 	if answered {
 		inst.askWait = 0
 	} else {
