@@ -28,7 +28,7 @@ func (s *Set) Mend(t *market.Trade, tape iter.Seq[*market.Trade]) Change {
 	if !found {
 		return 0
 	}
-	retrace(&mends, t, tape)
+	retrace(&mends, tape)
 	for i := range mends {
 		mends[i].finish()
 	}
@@ -104,7 +104,7 @@ func (s *Series) mend(sec int64, cal *Calendar, was, now *market.Trade) mend {
 }
 
 // retrace goes through the log once and finds what it knows of the prices of the bars that need it.
-func retrace(mends *[intervals]mend, t *market.Trade, tape iter.Seq[*market.Trade]) {
+func retrace(mends *[intervals]mend, tape iter.Seq[*market.Trade]) {
 	oldest := int64(math.MaxInt64)
 	for i := range mends {
 		if mends[i].bar != nil && mends[i].whole {
