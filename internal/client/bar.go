@@ -98,9 +98,6 @@ func (s *subscription) applyBar(r *feedv1.Bar, cut time.Time) (BarRow, error) {
 			return BarRow{}, violation("bar of %s: a difference without a full row before it", s.symbol)
 		}
 		b, transit = s.bar.bars[len(s.bar.bars)-1], s.bar.transit
-		if b.Closed {
-			return BarRow{}, violation("bar of %s: a difference to the bar from %d, which is closed", s.symbol, b.Start)
-		}
 	}
 	b.Open += r.Open
 	base := int64(0)

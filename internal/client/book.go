@@ -93,10 +93,13 @@ type bookState struct {
 type BookRow struct {
 	Symbol string
 	View   market.View
-	Full   bool // the view was stated anew; otherwise levels changed
+	Full   bool // the view is stated anew; otherwise levels changed
+	// Partial says that more parts of a full view follow, until which Book is the one before.
+	Partial bool
 	// Bids and Asks are the levels that the row names, best first; a size of 0 is gone.
 	Bids, Asks []market.Level
-	// Book is the view behind the row, valid during OnUpdate. It is nil while parts of the first one come.
+	// Book is the view behind the last row of the frame, valid during OnUpdate. It is nil while parts of the first
+	// one come.
 	Book *Book
 	Cut  time.Time
 }
@@ -220,7 +223,7 @@ func (s *subscription) takeBook(row *BookRow, p market.Position, ingest, exchang
 	if d := int(s.view.Depth); d != 0 && (len(target.bids.levels) > d || len(target.asks.levels) > d) {
 		return violation("book of %s: %d bids and %d asks at depth %d", s.symbol, len(target.bids.levels), len(target.asks.levels), d)
 	}
-	row.Full = full
+	row.Full, row.Partial = full, partial
 	if !partial {
 		b.held, b.coming = target, nil
 	}

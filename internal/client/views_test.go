@@ -132,7 +132,7 @@ func TestBrokenPromisesOfViews(t *testing.T) {
 		{"checksum of a part", []string{`books {handle: 11 sequence: 7 partial: true checksum: 77}`}, "checksum of a part"},
 		{"book text goes back", []string{whole, `book_texts {symbol: "x:BTC" sequence: 6 epoch: 3}`}, "went back"},
 		{"bar difference first", []string{`bars {handle: 14 volume: 1}`}, "a difference without a full row before it"},
-		{"bar difference to a closed one", []string{minute, `bars {handle: 14 closed: true}`, `bars {handle: 14 volume: 1}`}, "which is closed"},
+		{"bar open again by a difference", []string{minute, `bars {handle: 14 closed: true}`, `bars {handle: 14 volume: 1}`}, "open again"},
 		{"bar open again", []string{`bars {handle: 14 open: 5 trades: 1 start_s: 60 closed: true}`, minute}, "open again"},
 		{"bar off the grid", []string{`bars {handle: 14 open: 5 trades: 1 start_s: 61}`}, "grid of 60 s"},
 		{"bar left open", []string{minute, `bars {handle: 14 open: 5 trades: 1 start_s: 120}`}, "a later one came and it is open"},
