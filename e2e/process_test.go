@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,7 +46,7 @@ func run(m *testing.M) int {
 }
 
 // within bounds every wait; it is no measure of speed.
-const within = 60 * time.Second
+const within = 2 * time.Minute
 
 func deadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), within)
@@ -201,6 +202,17 @@ func (p *process) metric(name string) string {
 	}
 	p.t.Fatalf("no metric %s", name)
 	return ""
+}
+
+// dropped returns how often something was dropped for a reason.
+func (p *process) dropped(reason string) int {
+	p.t.Helper()
+	text := p.metric(`feedd_dropped_total{reason="` + reason + `"}`)
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		p.t.Fatalf("%s dropped %q times", reason, text)
+	}
+	return n
 }
 
 // dial connects a client that must end without a complaint of its own.

@@ -1,263 +1,449 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
+	"cmp"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/publish"
+	"github.com/feedd/feedd/replay"
 	"github.com/feedd/feedd/throttle"
 )
 
-// told is what a recording says, read in the plainest way: text stays text.
-type told struct {
-	quote  [4]string // bid, bid size, ask, ask size
-	trades []toldTrade
-}
-
-type toldTrade struct {
-	id                 uint64
-	price, size        string
-	buyerMade          bool
-	exchangeTimeMillis int64
-}
-
-func readRecording(t *testing.T, path string) told {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	var in io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if in, err = gzip.NewReader(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var all told
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		_, text, _ := bytes.Cut(lines.Bytes(), []byte(" "))
-		var row struct {
-			Stream string
-			Data   json.RawMessage
-		}
-		if err := json.Unmarshal(text, &row); err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case strings.HasSuffix(row.Stream, "@bookTicker"):
-			// encoding/json ignores case in names, so "b" and "B" must be read as a map.
-			var q map[string]any
-			if err := json.Unmarshal(row.Data, &q); err != nil {
-				t.Fatal(err)
-			}
-			for i, k := range []string{"b", "B", "a", "A"} {
-				all.quote[i] = q[k].(string)
-			}
-		case strings.HasSuffix(row.Stream, "@trade"):
-			var tr map[string]json.RawMessage
-			if err := json.Unmarshal(row.Data, &tr); err != nil {
-				t.Fatal(err)
-			}
-			var one toldTrade
-			for k, into := range map[string]any{"t": &one.id, "p": &one.price, "q": &one.size, "m": &one.buyerMade, "T": &one.exchangeTimeMillis} {
-				if err := json.Unmarshal(tr[k], into); err != nil {
-					t.Fatal(err)
-				}
-			}
-			all.trades = append(all.trades, one)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-// writeRecording makes a recording of the same form: a little market with bursts, seeded.
-func writeRecording(t *testing.T, rows int) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "made_spot_btcusdt.gz")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	z := gzip.NewWriter(f)
-	random := rand.New(rand.NewPCG(1, 2))
-	now, price, id := int64(1700000000123456789), int64(6183763), 3_700_000_000
-	dec := func(v int64, scale uint8) string { return string(market.AppendDecimal(nil, v, scale)) }
-	for i := range rows {
-		if random.IntN(2) == 0 {
-			now += random.Int64N(20_000_000)
-		}
-		price += random.Int64N(7) - 3
-		if i%4 == 3 {
-			id++
-			fmt.Fprintf(z, `%d {"stream":"btcusdt@trade","data":{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"%s000000","q":"%s000","T":%d,"m":%v}}`+"\n",
-				now, now/1e6, id, dec(price, 2), dec(1+random.Int64N(1e6), 5), now/1e6, random.IntN(2) == 0)
-			continue
-		}
-		fmt.Fprintf(z, `%d {"stream":"btcusdt@bookTicker","data":{"u":%d,"s":"BTCUSDT","b":"%s000000","B":"%s000","a":"%s000000","A":"%s000"}}`+"\n",
-			now, i, dec(price, 2), dec(1+random.Int64N(1e6), 5), dec(price+1, 2), dec(1+random.Int64N(1e6), 5))
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func TestReplayOfAMadeRecording(t *testing.T) {
-	testReplay(t, writeRecording(t, 24_000), "binance:BTCUSDT", "8")
+	t.Parallel()
+	path := writeRecording(t, 24_000)
+	var all []throttle.Cadence
+	for c := range throttle.Cadences {
+		all = append(all, c)
+	}
+	testReplay(t, "8", all, []string{path}, readRecording(t, "binance:BTCUSDT", path))
 }
 
-func TestReplayOfARealRecording(t *testing.T) {
+// All recordings at once. The second day of one continues the first, book and all.
+func TestReplayOfRealRecordings(t *testing.T) {
 	dir := os.Getenv("FEEDD_TICKS")
 	if dir == "" {
 		t.Skip("FEEDD_TICKS does not name a directory of recorded ticks; the made recording covers the same code")
 	}
-	for _, c := range []struct{ file, symbol string }{
-		{"binance_spot_btcusdt_20240808.gz", "binance:BTCUSDT"},
-		{"binance_usdm_btcusdt_20240808.gz", "binance-usdm:BTCUSDT"},
+	var files []string
+	var want []told
+	for _, c := range []struct {
+		symbol string
+		files  []string
+	}{
+		{"binance:BTCUSDT", []string{"binance_spot_btcusdt_20240808.gz", "binance_spot_btcusdt_20240809.gz"}},
+		{"binance:ETHUSDT", []string{"binance_spot_ethusdt_20240808.gz"}},
+		{"binance-usdm:BTCUSDT", []string{"binance_usdm_btcusdt_20240808.gz"}},
 	} {
-		t.Run(c.file, func(t *testing.T) { testReplay(t, filepath.Join(dir, c.file), c.symbol, "20") })
+		var paths []string
+		for _, name := range c.files {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+		files = append(files, paths...)
+		want = append(want, readRecording(t, c.symbol, paths...))
 	}
+	testReplay(t, "24", []throttle.Cadence{throttle.Immediate, throttle.Every100ms, throttle.Every1s, throttle.Every5s}, files, want...)
 }
 
-// watcher is a client at one cadence and what it was told of trades.
+// barLengths are the intervals that everybody watches here.
+var barLengths = []int64{1, 60, 300}
+
+// sleeping is the watcher that stops reading for a while.
+const sleeping = "sleeper"
+
+// bookPoint is a view of a book as of a number.
+type bookPoint struct {
+	symbol   string
+	view     market.View
+	sequence market.Sequence
+}
+
+// watcher is a client at one cadence and what it was told.
 type watcher struct {
 	*client.Client
 	name string
+	view market.View // of books
 
-	mu     sync.Mutex
-	events []client.TradeEvent
+	mu       sync.Mutex
+	events   []client.TradeEvent
+	prints   map[bookPoint]uint64
+	statuses []client.StatusRow
+	gaps     []client.TradeEvent // of summaries
+	lostBars []client.LostBars
 }
 
 func (w *watcher) update(u client.Update) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events = append(w.events, u.Trades...)
+	w.statuses = append(w.statuses, u.Statuses...)
+	w.gaps = append(w.gaps, u.SummaryGaps...)
+	w.lostBars = append(w.lostBars, u.LostBars...)
+	for i, b := range u.Books {
+		// A row as numbers tells its position only when it is full; a readable one always does.
+		known := b.Book != nil && !b.Partial && (b.Full || len(u.Frame.BookTexts) > 0)
+		if !known || slices.ContainsFunc(u.Books[i+1:], func(later client.BookRow) bool { return later.Book == b.Book }) {
+			continue
+		}
+		if w.prints == nil {
+			w.prints = map[bookPoint]uint64{}
+		}
+		w.prints[bookPoint{b.Symbol, b.View, b.Book.Position.Sequence}] = fingerprint(b.Book.Bids(), b.Book.Asks())
+	}
 }
 
-// testReplay replays a file to clients at every cadence, of both subprotocols, and to one that sleeps through
-// most of it, for longer than the log of trades goes back: all end with the file's last quote and with its trades, each once and in order, or named
-// as lost.
-func testReplay(t *testing.T, path, symbol, speed string) {
-	want := readRecording(t, path)
+// testReplay replays files to clients at several cadences, of both subprotocols, and to one that sleeps for ten seconds,
+// which is longer than the log of trades goes back. All see the books, bars and statistics that the files mean, and
+// their trades, each once and in order, or named as lost.
+func testReplay(t *testing.T, speed string, cadences []throttle.Cadence, files []string, want ...told) {
 	server := serve(t, "--sim", "off")
-	nats := server.line("nats")
-
-	// A first replay, cut short, makes the instrument known. The second is a new epoch.
-	first := command(t, "replay", "--nats-url", nats, "--speed", "1", path)
+	instruments := announce(t, server.line("nats"), files)
+	var symbols []string
+	for i := range want {
+		symbols = append(symbols, want[i].symbol)
+	}
 	probe := dial(t, server.websocket(), client.Options{})
-	subscribeOnceKnown(t, probe, symbol)
-	first.interrupt()
+	subscribeOnceKnown(t, probe, symbols...)
 
-	var watchers []*watcher
-	add := func(name string, cadence throttle.Cadence, o client.Options) *watcher {
-		w := &watcher{name: name}
-		o.OnUpdate = w.update
-		w.Client = dial(t, server.websocket(), o)
-		if _, err := w.Subscribe(deadline(t), &feedv1.Subscribe{
-			Symbols: []string{symbol}, Channels: []string{"quote", "trade"}, History: proto.Uint32(0),
-			CadenceMs: proto.Uint32(uint32(cadence.Interval().Milliseconds())),
-		}); err != nil {
+	watchers := watchAll(t, server.websocket(), cadences, symbols)
+	sleeper := watchers[len(watchers)-1]
+	args := append([]string{"replay", "--nats-url", server.line("nats"), "--present", "--speed", speed}, files...)
+	player := command(t, args...)
+	var latest market.Trade
+	await(t, "the first trades", sleeper.Client, func(m *client.Model) bool {
+		latest, _ = m.LastTrade(want[0].symbol)
+		return int(latest.Position.Sequence) >= len(want[0].trades)/20
+	})
+	sleeper.Stall()
+	await(t, "ten seconds of trades", watchers[0].Client, func(m *client.Model) bool {
+		now, _ := m.LastTrade(want[0].symbol)
+		return now.IngestTime >= latest.IngestTime+10_000_000
+	})
+	sleeper.Resume()
+	if code := player.wait(); code != 0 {
+		t.Fatalf("replay ends with %d: %s", code, player.stderr.String())
+	}
+	for i := range want {
+		lost := checkReplay(t, watchers, &want[i], instruments[want[i].symbol])
+		if i == 0 && lost == 0 {
+			t.Error("the sleeper lost nothing: it did not sleep for long enough")
+		}
+	}
+	checkNothingDropped(t, server)
+}
+
+// announce publishes the definitions of all instruments in files, and nothing else, so that clients can subscribe to
+// them ahead of the first tick.
+func announce(t *testing.T, url string, files []string) map[string]market.Instrument {
+	t.Helper()
+	r, err := replay.Open(replay.Config{Files: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	known := map[string]market.Instrument{}
+	venues := map[string]*publish.Publisher{}
+	for _, in := range r.Instruments() {
+		p := venues[in.Symbol.Venue]
+		if p == nil {
+			if p, err = publish.New(nc, publish.Options{Venue: in.Symbol.Venue, Epoch: 1}); err != nil {
+				t.Fatal(err)
+			}
+			venues[in.Symbol.Venue] = p
+		}
+		if _, err := p.Define(in); err != nil {
 			t.Fatal(err)
 		}
-		watchers = append(watchers, w)
-		return w
+		known[in.Symbol.String()] = in
 	}
-	for c := range throttle.Cadences {
-		add(c.String(), c, client.Options{Deflate: c%2 == 0})
-	}
-	add("text", throttle.Every100ms, client.Options{JSON: true, Deflate: true})
-	sleeper := add("sleeper", throttle.Every50ms, client.Options{ReceiveBuffer: 4096})
-
-	replay := command(t, "replay", "--nats-url", nats, "--speed", speed, path)
-	total := market.Sequence(len(want.trades))
-	epoch := func(m *client.Model) market.Epoch {
-		p, _ := m.TradePosition(symbol)
-		return p.Epoch
-	}
-	old := market.Epoch(0)
-	sleeper.View(func(m *client.Model) { old = epoch(m) })
-	at := func(seq market.Sequence) func(*client.Model) bool {
-		return func(m *client.Model) bool {
-			p, _ := m.TradePosition(symbol)
-			return p.Epoch > old && p.Sequence >= seq
+	for _, p := range venues {
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
-	await(t, "the first trades", sleeper.Client, at(total/10))
-	sleeper.Stall()
-	await(t, "most trades", watchers[0].Client, at(total*8/10))
-	sleeper.Resume()
-	if code := replay.wait(); code != 0 {
-		t.Fatalf("replay ends with %d: %s", code, replay.stderr.String())
+	return known
+}
+
+// watchAll connects a watcher for each of cadences, each with another view of books, one that reads text, and one
+// with a small receive buffer, which is the last.
+func watchAll(t *testing.T, url string, cadences []throttle.Cadence, symbols []string) (watchers []*watcher) {
+	t.Helper()
+	views := []market.View{{}, {Depth: 5}, {Depth: 20}, {Depth: 100}, {Depth: 20, Group: 10}, {Depth: 1}, {Depth: 50, Group: 200}}
+	add := func(name string, cadence throttle.Cadence, view market.View, o client.Options) {
+		w := &watcher{name: name, view: view}
+		o.OnUpdate = w.update
+		w.Client = dial(t, url, o)
+		ask := func(s *feedv1.Subscribe) {
+			s.Symbols, s.History = symbols, proto.Uint32(0)
+			s.CadenceMs = proto.Uint32(uint32(cadence.Interval().Milliseconds()))
+			answer, err := w.Subscribe(deadline(t), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range answer.Results {
+				if r.Handle == 0 {
+					t.Fatalf("%s: %v", name, r)
+				}
+			}
+		}
+		ask(&feedv1.Subscribe{Channels: []string{"quote", "trade", "stats"}})
+		ask(&feedv1.Subscribe{Channels: []string{"book"}, Depth: uint32(view.Depth), PriceGroup: view.Group})
+		ask(&feedv1.Subscribe{Channels: []string{"trade"}, TradeSummary: true})
+		for _, seconds := range barLengths {
+			ask(&feedv1.Subscribe{Channels: []string{"bar"}, BarSeconds: uint32(seconds)})
+		}
+		watchers = append(watchers, w)
+	}
+	for i, c := range cadences {
+		add(c.String(), c, views[i%len(views)], client.Options{Deflate: i%2 == 0})
+	}
+	add("text", throttle.Every100ms, market.View{Depth: 20}, client.Options{JSON: true, Deflate: true})
+	add("grouped text", throttle.Every250ms, market.View{Depth: 5, Group: 100}, client.Options{JSON: true})
+	add(sleeping, throttle.Every50ms, market.View{}, client.Options{ReceiveBuffer: 4096})
+	return watchers
+}
+
+// checkReplay holds what watchers were told of one instrument against the files, and returns how many trades the sleeper,
+// who is the last, lost.
+func checkReplay(t *testing.T, watchers []*watcher, want *told, in market.Instrument) (lost uint64) {
+	t.Helper()
+	for _, w := range watchers {
+		await(t, w.name+" to end", w.Client, func(m *client.Model) bool {
+			p, _ := m.TradePosition(want.symbol)
+			return int(p.Sequence) >= len(want.trades)
+		})
+		if lost = checkTrades(t, w, want, in); lost != 0 && w.name != sleeping {
+			t.Errorf("%s lost %d trades of %s", w.name, lost, want.symbol)
+		}
+	}
+	shift := shiftOf(t, watchers[0], want)
+	final := checkBookPoints(t, watchers, want, in)
+	end := &ending{want: want, in: in, shift: shift, bars: map[int64][]plainBar{}, day: want.window(t, in, shift, 0)}
+	for _, seconds := range barLengths {
+		end.bars[seconds] = want.bars(t, in, seconds, shift, 0)
 	}
 	for _, w := range watchers {
-		await(t, w.name+" to end", w.Client, at(total))
-		await(t, w.name+"'s last quote", w.Client, func(m *client.Model) bool {
-			q, _ := m.Quote(symbol)
-			in, _ := m.Instrument(symbol)
-			return quoteText(q, in) == trimmed(want.quote)
+		complaint, print := "", final.print(w.view)
+		err := w.Await(deadline(t), func(m *client.Model) bool {
+			complaint = w.differs(t, m, end, print)
+			return complaint == ""
 		})
-		lost := checkTrades(t, w, symbol, want.trades, old)
-		if (lost != 0) != (w == sleeper) {
-			t.Errorf("%s lost %d trades", w.name, lost)
+		if err != nil {
+			t.Errorf("%s: %s: %s (%v)", want.symbol, w.name, complaint, err)
+		}
+		for _, s := range w.statuses {
+			if s.Status.Quality > market.QualityOK {
+				t.Errorf("%s: %s is %v for no reason: %q", w.name, s.Symbol, s.Status.Quality, s.Status.Reason)
+			}
 		}
 	}
-	if n := server.metric(`feedd_dropped_total{reason="missed_ticks"}`); n != "0" {
-		t.Errorf("%s ticks were missed on the way in", n)
+	return lost
+}
+
+// shiftOf returns by how many milliseconds the replay moved the exchange's times.
+func shiftOf(t *testing.T, w *watcher, want *told) int64 {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		if e.Symbol == want.symbol && e.Kind == client.Traded {
+			return e.Trade.ExchangeTime/1000 - want.trades[e.Trade.Position.Sequence-1].exchangeTimeMillis
+		}
+	}
+	t.Fatalf("%s: no trades of %s", w.name, want.symbol)
+	return 0
+}
+
+// ending is what everybody must know of an instrument in the end.
+type ending struct {
+	want  *told
+	in    market.Instrument
+	shift int64
+	bars  map[int64][]plainBar
+	day   client.Window
+}
+
+// differs compares all that has an end with what it must be, and returns the first difference.
+func (w *watcher) differs(t *testing.T, m *client.Model, end *ending, print uint64) string {
+	symbol := end.want.symbol
+	if q, _ := m.Quote(symbol); quoteText(q, end.in) != trimmed(end.want.quote) {
+		return fmt.Sprintf("quote %s, want %s", quoteText(q, end.in), trimmed(end.want.quote))
+	}
+	b, _ := m.Book(symbol, w.view)
+	if fingerprint(b.Bids(), b.Asks()) != print {
+		return fmt.Sprintf("the book %+v of %d bids and %d asks is not that of the file", w.view, len(b.Bids()), len(b.Asks()))
+	}
+	for seconds, list := range end.bars {
+		if text := w.barsDiffer(m.Bars(symbol, uint32(seconds)), list, symbol, seconds); text != "" {
+			return text
+		}
+	}
+	return cmp.Or(w.statsDiffer(t, m, end), w.sumsDiffer(m, end))
+}
+
+func (w *watcher) barsDiffer(got []client.Bar, want []plainBar, symbol string, seconds int64) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lost := func(start int64) bool {
+		return w.name == sleeping && slices.ContainsFunc(w.lostBars, func(l client.LostBars) bool {
+			return l.Symbol == symbol && int64(l.Seconds) == seconds && uint64(start/seconds) >= l.From && uint64(start/seconds) <= l.To
+		})
+	}
+	have := map[int64]client.Bar{}
+	for _, b := range got {
+		have[b.Start] = b
+	}
+	for _, b := range want {
+		g := have[b.start]
+		exp := client.Bar{
+			Start: b.start, Open: b.open, High: b.high, Low: b.low, Close: b.last, VWAP: b.turnover.Over(b.volume), Volume: b.volume, Trades: b.trades,
+			Closed: g.Closed, IngestTime: g.IngestTime, ExchangeTime: g.ExchangeTime,
+		}
+		if g != exp && !lost(b.start) {
+			return fmt.Sprintf("bar of %d s\n got %+v\nwant %+v", seconds, g, exp)
+		}
+		delete(have, b.start)
+	}
+	if len(have) != 0 {
+		return fmt.Sprintf("bars of %d s that never were: %+v", seconds, have)
+	}
+	return ""
+}
+
+func (w *watcher) statsDiffer(t *testing.T, m *client.Model, end *ending) string {
+	const day = 24 * 60 * 60
+	got, _ := m.Stats(end.want.symbol)
+	switch last := scaled(t, end.want.trades[len(end.want.trades)-1].price, end.in.PriceScale); {
+	case got.Last != last:
+		return fmt.Sprintf("last %d, want %d", got.Last, last)
+	case got.Day != end.day:
+		return fmt.Sprintf("statistics of 24 hours\n got %+v\nwant %+v", got.Day, end.day)
+	case got.SessionStart%day != 0 || got.SessionStart > time.Now().Unix():
+		return fmt.Sprintf("a session that begins at %v", time.Unix(got.SessionStart, 0).UTC())
+	}
+	// Midnight may lie in the recording.
+	if want := end.want.window(t, end.in, end.shift, got.SessionStart); got.Session != want {
+		return fmt.Sprintf("statistics of the session\n got %+v\nwant %+v", got.Session, want)
+	}
+	return ""
+}
+
+// window sums the trades from since on up.
+func (all *told) window(t *testing.T, in market.Instrument, shift, since int64) client.Window {
+	t.Helper()
+	sum := plainBar{}
+	if list := all.bars(t, in, 1<<40, shift, since); len(list) > 0 {
+		sum = list[0]
+	}
+	return client.Window{
+		Open: sum.open, High: sum.high, Low: sum.low, VWAP: sum.turnover.Over(sum.volume), Volume: sum.volume, Trades: sum.trades,
+		Turnover: trim(string(sum.turnover.AppendText(nil, in.PriceScale+in.SizeScale))),
 	}
 }
 
-// checkTrades holds what w was told of the epoch behind old against the file, and returns how many trades it
-// was told it lost.
-func checkTrades(t *testing.T, w *watcher, symbol string, want []toldTrade, old market.Epoch) (lost uint64) {
+// sumsDiffer holds the sum of all summaries against that of all trades.
+func (w *watcher) sumsDiffer(m *client.Model, end *ending) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	missing := int64(0)
+	for _, e := range w.gaps {
+		if e.Symbol == end.want.symbol {
+			missing += int64(e.To-e.From) + 1
+		}
+	}
+	got, _ := m.Summed(end.want.symbol)
+	switch {
+	case missing != 0 && w.name != sleeping:
+		return fmt.Sprintf("summaries without %d trades", missing)
+	case int64(got.Trades)+missing != end.day.Trades || missing == 0 && got.Volume != end.day.Volume:
+		return fmt.Sprintf("summaries of %d trades and a volume of %d, without %d, want %d and %d", got.Trades, got.Volume, missing, end.day.Trades, end.day.Volume)
+	}
+	return ""
+}
+
+// checkBookPoints holds every view of a book that a watcher saw at a known number against the file, and returns the book
+// behind it.
+func checkBookPoints(t *testing.T, watchers []*watcher, want *told, in market.Instrument) *plainBook {
 	t.Helper()
-	var in market.Instrument
-	w.View(func(m *client.Model) { in, _ = m.Instrument(symbol) })
-	next := market.Sequence(1)
+	seen := map[market.Sequence]map[market.View]uint64{}
+	points := 0
+	for _, w := range watchers {
+		w.mu.Lock()
+		for p, print := range w.prints {
+			if p.symbol != want.symbol {
+				continue
+			}
+			if seen[p.sequence] == nil {
+				seen[p.sequence] = map[market.View]uint64{}
+			}
+			if other, twice := seen[p.sequence][p.view]; twice && other != print {
+				t.Errorf("%s: two clients see %+v differently at %d", want.symbol, p.view, p.sequence)
+			}
+			seen[p.sequence][p.view] = print
+			points++
+		}
+		w.mu.Unlock()
+	}
+	book := &plainBook{}
+	for i := range want.steps {
+		book.step(t, &want.steps[i], in)
+		for view, print := range seen[market.Sequence(i+1)] {
+			if book.print(view) != print {
+				t.Errorf("%s: %+v at %d is not that of the file", want.symbol, view, i+1)
+			}
+		}
+		delete(seen, market.Sequence(i+1))
+	}
+	if len(seen) != 0 || points < len(watchers) {
+		t.Errorf("%s: %d points of books were seen, %d of them at numbers that never were", want.symbol, points, len(seen))
+	}
+	return book
+}
+
+// checkTrades holds what w was told of trades against the file, and returns how many it was told it lost.
+func checkTrades(t *testing.T, w *watcher, want *told, in market.Instrument) (lost uint64) {
+	t.Helper()
+	next, shift := market.Sequence(1), shiftOf(t, w, want)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range w.events {
 		switch {
-		case e.Kind == client.Gap:
+		case e.Symbol != want.symbol:
+		case e.Kind == client.Gap || e.Kind == client.Recovered:
 			t.Fatalf("%s: a gap %d to %d that never was", w.name, e.From, e.To)
-		case e.Kind == client.Lost && e.Epoch > old:
+		case e.Kind == client.Lost:
 			if e.From != next {
 				t.Fatalf("%s: lost from %d, want %d", w.name, e.From, next)
 			}
 			lost += uint64(e.To-e.From) + 1
 			next = e.To + 1
-		case e.Kind == client.Traded && e.Trade.Position.Epoch > old:
+		default:
 			tr := e.Trade
 			if tr.Position.Sequence != next {
 				t.Fatalf("%s: trade %d, want %d", w.name, tr.Position.Sequence, next)
 			}
 			got := toldTrade{
 				id: tr.ID, price: plain(tr.Price, in.PriceScale), size: plain(tr.Size, in.SizeScale),
-				buyerMade: tr.Aggressor == market.SideSell, exchangeTimeMillis: tr.ExchangeTime / 1000,
+				buyerMade: tr.Aggressor == market.SideSell, exchangeTimeMillis: tr.ExchangeTime/1000 - shift,
 			}
-			exp := want[next-1]
+			exp := want.trades[next-1]
 			exp.price, exp.size = trim(exp.price), trim(exp.size)
 			if got != exp {
 				t.Fatalf("%s: trade %d is %+v, want %+v", w.name, next, got, exp)
@@ -265,10 +451,23 @@ func checkTrades(t *testing.T, w *watcher, symbol string, want []toldTrade, old 
 			next++
 		}
 	}
-	if next != market.Sequence(len(want))+1 {
-		t.Fatalf("%s: %d trades of %d", w.name, next-1, len(want))
+	if next != market.Sequence(len(want.trades))+1 {
+		t.Fatalf("%s: %d trades of %d", w.name, next-1, len(want.trades))
 	}
 	return lost
+}
+
+// checkNothingDropped holds that ingest found nothing wrong with a recording.
+func checkNothingDropped(t *testing.T, server *process) {
+	t.Helper()
+	for _, reason := range []string{
+		"missed_ticks", "book_resync", "crossed_book", "trimmed_levels", "late_trade", "duplicate", "stale_epoch", "undefined", "scale_loss",
+		"bad_value", "malformed_protobuf", "slow_ingest",
+	} {
+		if n := server.dropped(reason); n != 0 {
+			t.Errorf("%s counted %d times", reason, n)
+		}
+	}
 }
 
 func trim(text string) string {
