@@ -38,6 +38,14 @@ var forbidden = []struct {
 		"rows are bytes from values; the generated code is what the tests hold them against",
 	},
 	{
+		[]string{"./internal/book", "./internal/bars"}, []string{"./internal/...", "./proto/...", "./ingest/...", "./snapshot", "./fanout", "./session", "net"},
+		"a book and bars are arithmetic; publishers, the state and benchmarks share them for that",
+	},
+	{
+		[]string{"./internal/checkpoint"}, []string{"./market", "./proto/...", "./ingest/...", "./snapshot", "./fanout", "./session", "net"},
+		"the file keeps bytes whole, whatever they mean",
+	},
+	{
 		[]string{"./throttle"}, []string{"./internal/...", "./proto/...", "./ingest/...", "./snapshot", "./fanout", "./session", "net"},
 		"a policy is data, and resolving a wish a pure function of it",
 	},
@@ -206,7 +214,7 @@ func TestSomeImportsBelongToFew(t *testing.T) {
 // pure packages read no clock and start no goroutine: time comes in as arguments, so that tests decide
 // what time it is and nothing happens between two calls.
 var pure = []string{
-	"./market", "./internal/wire", "./internal/subject", "./internal/guard", "./internal/recording", "./throttle", "./ingest/tick",
+	"./market", "./internal/wire", "./internal/book", "./internal/bars", "./internal/subject", "./internal/guard", "./internal/recording", "./throttle", "./ingest/tick",
 	"./snapshot", "./session",
 }
 
