@@ -10,18 +10,18 @@ import (
 
 // newBookView makes the view of a book: of all its levels, or of the best levels or groups.
 func newBookView(h Handle, id market.InstrumentID, v market.View) view {
-	row := bookRow{handle: h, id: id, form: v}
-	if v.Depth == 0 && v.Group == 0 {
-		return &wholeView{bookRow: row}
+	shared := bookView{handle: h, id: id, form: v}
+	if v.Depth == 0 {
+		return &wholeView{bookView: shared}
 	}
-	return &depthView{bookRow: row}
+	return &depthView{bookView: shared}
 }
 
 // checksumEvery is how many cuts that changed a view go by until a row carries a checksum of it.
 const checksumEvery = 64
 
-// bookRow is what the views of books share.
-type bookRow struct {
+// bookView is what both views of books share.
+type bookView struct {
 	handle Handle
 	id     market.InstrumentID
 	form   market.View
@@ -31,7 +31,7 @@ type bookRow struct {
 }
 
 // hasChecksum reports whether the cut is one whose rows carry a checksum.
-func (v *bookRow) hasChecksum() bool { return v.cuts > 0 && v.cuts%checksumEvery == 0 }
+func (v *bookView) hasChecksum() bool { return v.cuts > 0 && v.cuts%checksumEvery == 0 }
 
 // stamp is which event a state of a book is told to be of.
 type stamp struct {
@@ -48,7 +48,7 @@ func stampOf(b *book.Book) (s stamp) {
 func (s *stamp) transit() int32 { return wire.BookTransit(s.exchange, s.ingest) }
 
 // row begins a row of a state.
-func (v *bookRow) row(s *stamp) wire.BookRow {
+func (v *bookView) row(s *stamp) wire.BookRow {
 	return wire.BookRow{
 		Handle: v.handle, View: v.form, Position: s.position, ExchangeTime: s.exchange, IngestTime: s.ingest,
 	}

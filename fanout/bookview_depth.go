@@ -15,7 +15,7 @@ var _ view = (*depthView)(nil)
 // found the levels as they are: most events of a book are further from the market than the view goes, and change
 // nothing here.
 type depthView struct {
-	bookRow
+	bookView
 	state
 	look uint64 // ticks of the book when it was last looked at; the levels are those as of then, too
 

@@ -11,7 +11,7 @@ var _ view = (*wholeView)(nil)
 // leads any reader from the count that it stands at to exactly this one. Those for whom the ring does not reach far
 // enough back begin with the store's image of the book, in parts, and go on from there.
 type wholeView struct {
-	bookRow
+	bookView
 	state
 	started bool   // the first freeze only finds the place: nobody is in step yet
 	silent  uint64 // events since the last cut that changed the view, all of which came to nothing
