@@ -70,7 +70,8 @@ export class BarTopic extends Topic<BarHolder> {
     }
     for (const name of SUMS) if (!Number.isSafeInteger(bar[name])) return this.void('unsafe');
     this.repairAt = undefined;
-    this.put(this.row(bar, at));
+    if (bar.trades === 0) this.drop(bar.startS);
+    else this.put(this.row(bar, at));
     return 'ok';
   }
 
@@ -117,6 +118,14 @@ export class BarTopic extends Topic<BarHolder> {
     // Cut in one go now and then, so that a bar costs the same however many are kept.
     if (bars.length > most + (most >> 2) + 16) this.bars = this.newest(most);
     this.hand({ type: 'bar', bar, first });
+  }
+
+  /** All trades of a bar were cancelled. */
+  private drop(startS: number): void {
+    const at = this.bars.findLastIndex((bar) => bar.startS === startS);
+    if (at < 0) return;
+    this.bars.splice(at, 1);
+    this.hand({ type: 'gone', symbol: this.symbol, startS });
   }
 
   private row(bar: WireBar, at: Moment): BarRow {

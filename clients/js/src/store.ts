@@ -19,6 +19,7 @@ export const dispose: typeof Symbol.dispose = Symbol.dispose ?? (Symbol.for('Sym
 /** What stores of all channels share: the subscription, its results and grants, and its end. */
 export abstract class BaseStore<T extends Topic, B> implements Holder {
   cadenceMs: number | undefined;
+  /** Past events to begin with; undefined: the server's default. */
   readonly history: number | undefined = undefined;
   readonly buffer: number = 0;
   readonly results = new Map<string, SubscribeResult>();

@@ -188,12 +188,13 @@ export interface BarRow extends RowTimes {
 }
 
 /**
- * bar: a bar began (`first`) or changed. reset: bars may be missing before what is held now, because the client was
- * away for longer than the history that it asks for reaches; read get() anew. lost: closed bars that the server could not
- * send, by their starts.
+ * bar: a bar began (`first`) or changed. gone: all trades of a bar were cancelled, and it with them. reset: bars may be
+ * missing before what is held now, because the client was away for longer than the history that it asks for reaches;
+ * read get() anew. lost: closed bars that the server could not send, by the starts of their intervals in UTC.
  */
 export type BarEvent =
   | { readonly type: 'bar'; readonly bar: BarRow; readonly first: boolean }
+  | { readonly type: 'gone'; readonly symbol: string; readonly startS: number }
   | { readonly type: 'reset'; readonly symbol: string }
   | { readonly type: 'lost'; readonly symbol: string; readonly fromS: number; readonly toS: number };
 
@@ -240,7 +241,10 @@ export interface StatsRow extends RowTimes {
   readonly fundingRateE8: number | null;
 }
 
-/** The trades of one cut in sum: volumes and counts of all rows add up to those of the tape. Never changed once handed out. */
+/**
+ * The trades of one cut in sum: volumes and counts of all rows add up to those of the tape, also across a reconnect.
+ * Corrections and cancellations are not in it. Never changed once handed out.
+ */
 export interface SummaryRow extends RowTimes {
   readonly symbol: string;
   readonly instrument: Instrument;

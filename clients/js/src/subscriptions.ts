@@ -26,7 +26,7 @@ export interface Surroundings {
   send(request: Request): number;
   error(e: FeedError): void;
   missed(count: number): void;
-  /** The instrument of a topic that came alive, for its status. */
+  /** An instrument that was known is another now. */
   redefined(entry: InstrumentEntry): void;
 }
 

@@ -2,7 +2,7 @@ import { Latest, LatestTopic } from './latest.js';
 import type { Applied } from './rows.js';
 import type { Host } from './store.js';
 import { type Kind, type Moment, PLAIN } from './topic.js';
-import type { QuoteOptions, SummaryRow, SummaryStore } from './types.js';
+import type { Epoch, QuoteOptions, SummaryRow, SummaryStore } from './types.js';
 import type { WireRange } from './wire/frame.js';
 import type { WireSummary } from './wire/pictures.js';
 
@@ -14,6 +14,8 @@ export const SUMMARIES: Kind<SummaryTopic> = {
 
 class SummaryTopic extends LatestTopic<SummaryRow> {
   readonly list = 'summaries';
+  /** The last trade in a sum: after a reconnect one row sums up what came since. */
+  override position: { epoch: Epoch; sequence: number } | undefined = undefined;
 
   constructor(
     symbol: string,
@@ -26,6 +28,7 @@ class SummaryTopic extends LatestTopic<SummaryRow> {
     if (wire.unsafe) return 'unsafe';
     this.repairAt = undefined;
     const { last, volume, trades, epoch, sequence } = wire;
+    this.position = { epoch, sequence };
     const ingestTimeUs = at.cutTimeUs - 1000 * wire.ageMs;
     this.hand({
       symbol: this.symbol,
@@ -54,6 +57,9 @@ class SummaryTopic extends LatestTopic<SummaryRow> {
 }
 
 export class Summaries extends Latest<SummaryRow> implements SummaryStore {
+  /** Sums begin with the subscription. */
+  override readonly history = 0;
+
   constructor(host: Host, symbols: readonly string[], options: QuoteOptions) {
     super(host, SUMMARIES, symbols, options);
   }

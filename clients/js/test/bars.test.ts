@@ -84,6 +84,18 @@ it('keeps as many as the store wishes, the newest', async () => {
   expect(held().map((b) => b.startS)).toEqual([5880, 5940, 6000]);
 });
 
+it('drops a bar whose trades were all cancelled, and takes it up again', async () => {
+  const { events, send, held } = await open();
+  const none = bar(120, { open: 0, high: 0, low: 0, close: 0, volume: 0, trades: 0, vwap: 0 });
+  await send(full(bar(60)), full(bar(120)));
+  await send(full(none));
+  expect(held().map((b) => b.startS)).toEqual([60]);
+  await send(difference(none, bar(120)));
+  await send(full(bar(60, { trades: 0 })));
+  expect(held()).toEqual([bar(120)]);
+  expect(short(events)).toEqual(['first 60', 'first 120', 'gone', 'first 120', 'gone']);
+});
+
 it('asks anew for a difference to nothing, and for a bar beyond 2^53', async () => {
   const { w, desk, send } = await open();
   await send({ close: 1n });

@@ -95,7 +95,7 @@ describe('trade summaries', () => {
     const rows: SummaryRow[] = [];
     store.subscribe((changed) => rows.push(...changed));
     await w.accept();
-    expect(desk.asked.map((s) => [s.channels, s.tradeSummary])).toEqual([[['trade'], true], [['trade'], false]]);
+    expect(desk.asked.map((s) => [s.channels, s.tradeSummary, s.history])).toEqual([[['trade'], true, 0], [['trade'], false, undefined]]);
     const handle = desk.handle('a:X', 'trade');
     const row = (last: number, high: number, low: number, volume: number, count: number) => ({
       handle, last: BigInt(last), high: BigInt(high - last), low: BigInt(low - last), volume: BigInt(volume), trades: BigInt(count), sequence: 9n, epoch: 1n,
@@ -116,6 +116,10 @@ describe('trade summaries', () => {
     w.client.tradeSummaries(['a:X']).subscribe((changed) => late.push(...changed));
     await settle();
     expect(late).toEqual([]); // those trades were not its own
+    w.network.last.end(1006);
+    await w.clock.advance(1000);
+    await w.accept();
+    expect(desk.asked.at(-2)).toMatchObject({ tradeSummary: true, resume: [{ symbol: 'a:X', channel: 'trade', epoch: 1n, sequence: 9n }] });
   });
 });
 
