@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/throttle"
 )
@@ -209,6 +210,31 @@ func TestAReaderThatTheRingOvertakesIsToldWhichBarsItLost(t *testing.T) {
 			x.checkBars(t, c, 0, 1, 0)
 			x.checkErrors(t, c)
 		}
+	}
+}
+
+func TestMoreBarsThanAreHeldBetweenTwoCutsAreToldAsLostToAll(t *testing.T) {
+	for _, e := range []Encoding{Proto, JSON} {
+		x := newExchange(1, 64, Options{})
+		h := x.bars(0, 1)
+		r := newBoard(e)
+		x.trade(0, market.Trade{Price: 7, Size: 1})
+		x.join(r).Subscribe([]Item{{Handle: h}}, throttle.Every100ms)
+		x.pass(100)
+		for range 1000 { // as when the past is read
+			x.now += 1_000_000
+			x.trade(0, market.Trade{Price: 8, Size: 1})
+		}
+		x.pass(100)
+		x.world.pass(200)
+		if lost := r.lost[h]; len(lost) != 1 || lost[0].To-lost[0].From+1 != 401 || len(r.bars[h]) != 601 {
+			t.Fatalf("%d bars, lost %v", len(r.bars[h]), lost)
+		}
+		if n := x.counters.Count(drop.LostEvents); n < 401 {
+			t.Fatalf("%v: %d counted as lost", e, n)
+		}
+		x.checkBars(t, r, 0, 1, 0)
+		x.checkErrors(t, r)
 	}
 }
 

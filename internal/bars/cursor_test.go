@@ -18,7 +18,7 @@ type follower struct {
 	from   int64 // start of the first bar that it asked for
 }
 
-func (f *follower) read(t *rapid.T, s *Series, to *Frozen, most int) {
+func (f *follower) read(t interface{ Fatalf(string, ...any) }, s *Series, to *Frozen, most int) {
 	if from, until, lost := s.Lost(&f.cursor, to); lost {
 		if from > until {
 			t.Fatalf("lost %d to %d", from, until)
@@ -138,5 +138,33 @@ func TestBackCountsClosedBarsWithTrades(t *testing.T) {
 		if got := s.Back(n); got != want {
 			t.Errorf("back %d with none open: from %d, want %d", n, got, want)
 		}
+	}
+}
+
+// A pass that began towards one state and went on towards others never takes the newest bar for told.
+func TestTheNewestBarIsOwedUntilItWasTold(t *testing.T) {
+	w := newWorld(Calendar{}, 100)
+	s := &w.set.series[0]
+	w.event(market.Trade{Price: 1, Size: 1})
+	f := &follower{cursor: s.Join(0), bars: map[int64]Held{}}
+	first := w.now
+	w.advance(time.Second)
+	w.event(market.Trade{Price: 2, Size: 1})
+	f.frozen = s.Freeze()
+	f.read(t, s, &f.frozen, 1)
+	w.event(market.Trade{Price: 3, Size: 1, ExchangeTime: first})
+	f.read(t, s, &f.frozen, 1)
+	w.event(market.Trade{Price: 4, Size: 1})
+	f.read(t, s, nil, 1)
+	if len(f.bars) != 1 || !f.cursor.Owed {
+		t.Fatalf("%d bars so far, %+v", len(f.bars), f.cursor)
+	}
+	f.read(t, s, &f.frozen, 9)
+	if got := f.bars[f.frozen.Newest.Start]; got != f.frozen.Newest || f.cursor.Owed || f.cursor.Revision != f.frozen.Revision {
+		t.Fatalf("holds %+v at %+v, want %+v", got, f.cursor, f.frozen)
+	}
+	f.read(t, s, nil, 9)
+	if got := f.bars[s.newest.Start]; got != s.newest {
+		t.Fatalf("holds %+v, want %+v", got, s.newest)
 	}
 }
