@@ -14,10 +14,12 @@ import (
 	"github.com/feedd/feedd/market"
 )
 
+// MaxBackfill bounds the trades that one backfill returns.
+const MaxBackfill = 100_000
+
 const (
-	// maxBackfills bounds the backfills that are under way at a time, MaxBackfill the trades that one returns.
+	// maxBackfills bounds the backfills that are under way at a time.
 	maxBackfills = 4
-	MaxBackfill  = 100_000
 	// maxBackfillMessages bounds the messages that one reads.
 	maxBackfillMessages = 4 * maxStored
 	// lineLag is how far the lines of a feed may lie apart in the stream.

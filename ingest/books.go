@@ -160,6 +160,11 @@ func (c *core) setBook(s *series, e *tick.Book, seq, first market.Sequence, arri
 func (c *core) applyBook(s *series, e *tick.Book, seq market.Sequence, arrival int64) {
 	b := s.book
 	s.last.Sequence, s.arrived = seq, arrival
+	if len(b.held) > 0 {
+		// If another gap lies behind the one that closed, it has its own time.
+		s.gapSince, b.gaveUp = c.now, false
+		s.fetch.reset()
+	}
 	c.step = market.BookEvent{
 		Snapshot: e.Snapshot, Bids: e.Bids, Asks: e.Asks, ExchangeTime: e.ExchangeTime, IngestTime: arrival, Position: s.last,
 	}

@@ -12,7 +12,7 @@ type Stats struct {
 	Instruments int
 	// Sources is how many are known, SuspectSources how many of them are not believed.
 	Sources, SuspectSources int
-	// Held is how many trades wait behind a gap.
+	// Held is how many trades and book events wait behind gaps, or for the rest of an image.
 	Held int
 	// LastTick is when the last live tick came, in microseconds; 0: none yet.
 	LastTick int64

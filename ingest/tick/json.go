@@ -151,8 +151,9 @@ func (o *object) text(key string) string {
 	return value
 }
 
-// micros reads a time: RFC 3339 text, or a number of microseconds since the Unix epoch.
-func (o *object) micros(key string) int64 {
+// exchangeTime reads a time: RFC 3339 text, or a number of microseconds since the Unix epoch.
+func (o *object) exchangeTime() int64 {
+	const key = "exchangeTime"
 	value, quoted, present := o.raw(key)
 	if !present {
 		return 0
@@ -202,7 +203,7 @@ func (o *object) quote(s Scales) market.Quote {
 	if ask {
 		q.Has |= market.HasAsk
 	}
-	if q.ExchangeTime = o.micros("exchangeTime"); q.ExchangeTime != 0 {
+	if q.ExchangeTime = o.exchangeTime(); q.ExchangeTime != 0 {
 		q.Has |= market.HasExchangeTime
 	}
 	return q
@@ -214,7 +215,7 @@ func (o *object) trade(s Scales) market.Trade {
 		ID:           o.uint("id"),
 		Kind:         market.TradeKind(o.word("kind", "", "correction", "cancellation")),
 		RefersTo:     market.Sequence(o.uint("refersTo")),
-		ExchangeTime: o.micros("exchangeTime"),
+		ExchangeTime: o.exchangeTime(),
 	}
 	var present bool
 	if t.Price, present = o.decimal("price", s.Price); !present {
@@ -230,7 +231,7 @@ func (o *object) status() Status {
 	return Status{
 		Trading:      market.Trading(o.word("trading", "", "open", "halted", "auction", "preOpen", "closed")),
 		Reason:       o.text("reason"),
-		ExchangeTime: o.micros("exchangeTime"),
+		ExchangeTime: o.exchangeTime(),
 	}
 }
 

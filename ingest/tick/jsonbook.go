@@ -8,7 +8,7 @@ import (
 )
 
 func (o *object) book(b *Batch, s Scales) Book {
-	e := Book{Snapshot: o.bool("snapshot"), ExchangeTime: o.micros("exchangeTime")}
+	e := Book{Snapshot: o.bool("snapshot"), ExchangeTime: o.exchangeTime()}
 	b.bids, b.asks = o.levels(b.bids, "bids", s), o.levels(b.asks, "asks", s)
 	e.Bids, e.Asks = b.bids, b.asks
 	return e
@@ -49,7 +49,7 @@ func (o *object) levels(dst []market.Level, key string, s Scales) []market.Level
 const fundingScale = 8
 
 func (o *object) statistics(s Scales) market.Statistics {
-	st := market.Statistics{ExchangeTime: o.micros("exchangeTime")}
+	st := market.Statistics{ExchangeTime: o.exchangeTime()}
 	for _, f := range [...]struct {
 		key   string
 		scale uint8
