@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
@@ -19,6 +20,8 @@ var messages = []string{
 	`{"refreshToken":{}}`,
 	`{"subscribe":{"symbols":["a:\u0001*",":","**:*","BTC"],"channels":["\u0000","quote"]}}`,
 	`{"unsubscribe":{}}`,
+	`{"id":7,"subscribe":{"symbols":["@majors","later:*","*"],"channels":["book","quote"],"depth":1}}`,
+	`{"id":8,"unsubscribe":{"patterns":["@majors","later:*","?"],"handles":[1,21]}}`,
 	`{"id":6,"subscribe":{"symbols":["test:FAKE"],"channels":["book","bar","stats","trade"],"depth":20,"priceGroup":"500","barSeconds":86400,"tradeSummary":true}}`,
 }
 
@@ -40,7 +43,13 @@ func FuzzReceive(f *testing.F) {
 			t.Skip("longer than the transport lets through")
 		}
 		s := p.open(e)
-		for _, payload := range [][]byte{first, second, first} {
+		for i, payload := range [][]byte{first, second, first} {
+			p.directory.define(crowd(i + 1)[i])
+			p.directory.define(market.Instrument{Symbol: market.Symbol{Venue: "later", Name: "A"}, Source: "later", Delisted: i == 1})
+			if len(p.conn.closed) == 0 && !s.Refresh() {
+				t.Fatal("a connection that is ready is not")
+			}
+
 			before, total := len(p.conn.sent), 0
 			s.Receive(payload)
 			for _, answer := range p.conn.sent[before:] {
