@@ -60,7 +60,7 @@ func FuzzReadFrom(f *testing.F) {
 				}
 			}
 		}
-		again := NewSet(s.Calendar())
+		again := NewSet(s.calendar)
 		if _, err := again.ReadFrom(s.AppendTo(nil)); err != nil && !strings.Contains(err.Error(), "out of range") {
 			t.Fatalf("what was written is not read: %v", err)
 		}

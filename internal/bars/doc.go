@@ -7,8 +7,8 @@
 //
 // A bar is closed by a trade of a later bar, or a second after its end (Advance). A trade that comes later still
 // amends its bar, or puts one in where none was, as long as that is not older than all bars that are held. Where no
-// interval holds it the trade is late: it counts nowhere. So does a trade whose time is more than a minute ahead of
-// its arrival, or not a time at all: a venue's wrong clock must not carry the series away.
+// interval holds it the trade is late: it counts nowhere. Nor does one whose time is more than a minute ahead of its
+// arrival, or before 3 January 1970: a venue's wrong clock must not carry the series away.
 //
 // A cancellation or correction mends the bars that its trade counted in: always their volume, turnover and count; open,
 // high, low and close only where the log still holds all trades of the bar, else they stay, but that high and low

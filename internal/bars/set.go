@@ -49,9 +49,6 @@ func (s *Set) SetCalendar(c Calendar) {
 	}
 }
 
-// Calendar returns the calendar of its trading days.
-func (s *Set) Calendar() Calendar { return s.calendar }
-
 // Series returns the bars of an interval in seconds; nil for one that is not in market.Intervals.
 func (s *Set) Series(interval uint32) *Series {
 	for i, seconds := range market.Intervals {

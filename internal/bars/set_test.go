@@ -144,7 +144,7 @@ func TestSetAgreesWithAllTrades(t *testing.T) {
 		w.check(t)
 
 		stored := w.set.AppendTo(nil)
-		again := NewSet(w.set.Calendar())
+		again := NewSet(w.set.calendar)
 		for i := range again.series {
 			again.series[i].limit = w.set.series[i].limit
 		}
