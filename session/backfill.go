@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/wire"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
@@ -131,6 +132,7 @@ func (s *Session) fill(ctx context.Context, b *resumption, limit int) int {
 		}
 		b.item.After = f.last
 	}
+	s.env.Counters.Add(drop.LostEvents, f.lost)
 	return len(trades)
 }
 
@@ -143,6 +145,7 @@ type refill struct {
 	last    market.Position // of the trade before
 	prev    *market.Trade   // the same, once one was written
 	ends    market.Position // of the run that was announced
+	lost    uint64          // trades that were named as lost
 	notices feedv1.ServerFrame
 	rows    []byte
 	texts   wire.TextFrame
@@ -172,6 +175,7 @@ func (f *refill) run(rest []market.Trade) {
 	switch {
 	case from == first.Sequence:
 	case f.prev == nil: // further back than the stream goes, or than is fetched for one client
+		f.lost += uint64(first.Sequence - from)
 		f.notices.Losses = append(f.notices.Losses, &feedv1.Lost{Handle: uint32(f.handle), From: uint64(from), To: uint64(first.Sequence - 1), Epoch: uint64(first.Epoch)})
 	default:
 		f.notices.Gaps = append(f.notices.Gaps, &feedv1.Gap{Handle: uint32(f.handle), From: uint64(from), To: uint64(first.Sequence - 1), Epoch: uint64(first.Epoch)})

@@ -60,6 +60,8 @@ type Directory interface {
 // Lists knows named lists of symbols and patterns. Its methods may be called from any goroutine.
 type Lists interface {
 	Entries(name string) ([]string, bool)
+	// Has reports whether a symbol stands in a list or fits one of its patterns; false where there is no such list.
+	Has(name, symbol string) bool
 	Names() []string
 	// Revision changes with the lists.
 	Revision() uint64

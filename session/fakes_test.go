@@ -233,6 +233,10 @@ func (l *fakeLists) Entries(name string) ([]string, bool) {
 	return entries, ok
 }
 
+func (l *fakeLists) Has(name, symbol string) bool {
+	return slices.ContainsFunc(l.entries[name], func(entry string) bool { return lists.Fits(entry, symbol) })
+}
+
 func (l *fakeLists) Names() []string { return slices.Sorted(maps.Keys(l.entries)) }
 
 func (l *fakeLists) Revision() uint64 { return l.revision }

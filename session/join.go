@@ -24,7 +24,7 @@ func (s *Session) Refresh() (done bool) {
 		return true
 	}
 	now := s.env.revisions()
-	if !s.conn.Ready() || !s.work.TryLock() {
+	if !s.work.TryLock() {
 		return false
 	}
 	defer s.work.Unlock()
@@ -34,6 +34,9 @@ func (s *Session) Refresh() (done bool) {
 	if len(s.held.subs) == 0 && len(s.live.patterns) == 0 {
 		s.seen = now
 		return true
+	}
+	if !s.conn.Ready() {
+		return false
 	}
 	j := joiner{request: request{Session: s}}
 	ids, directory := s.env.Directory.DefinedSince(s.seen.directory)
@@ -116,8 +119,7 @@ func (e *Env) fits(text, symbol string) bool {
 	if !isList {
 		return lists.Fits(text, symbol)
 	}
-	entries, _ := e.list(name)
-	return slices.ContainsFunc(entries, func(entry string) bool { return lists.Fits(entry, symbol) })
+	return e.Lists.Has(name, symbol) // which there are, or the pattern were not live
 }
 
 // join subscribes what a pattern wants of an instrument that fits it, apart from what is held or kept away.

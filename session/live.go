@@ -26,27 +26,22 @@ type livePattern struct {
 	full   bool // the client knows that instruments were left out
 }
 
-// room reports whether a pattern of this text can be added.
-func (l *live) room(text string) bool {
-	return len(l.patterns) < maxLive || slices.ContainsFunc(l.patterns, func(p livePattern) bool { return p.text == text })
+// find returns where the pattern is that stands for the same text, channels and views; -1: nowhere.
+func (l *live) find(p *livePattern) int {
+	sameView := func(a, b channelWish) bool { return a.channel == b.channel && a.view == b.view }
+	return slices.IndexFunc(l.patterns, func(q livePattern) bool { return q.text == p.text && slices.EqualFunc(q.wishes, p.wishes, sameView) })
 }
 
-// add takes in a pattern, or changes the one that has the same text and channels. Beyond maxLive, the oldest one of
-// the same text goes.
+// room reports whether a pattern can be added.
+func (l *live) room(p *livePattern) bool { return len(l.patterns) < maxLive || l.find(p) >= 0 }
+
+// add takes in a pattern for which there is room, in place of the same one from before.
 func (l *live) add(p livePattern) {
-	same := func(q livePattern) bool { return q.text == p.text && slices.Equal(q.wishes, p.wishes) }
-	if i := slices.IndexFunc(l.patterns, same); i >= 0 {
+	if i := l.find(&p); i >= 0 {
 		l.patterns[i] = p
 		return
 	}
-	if len(l.patterns) >= maxLive {
-		l.patterns = slices.Delete(l.patterns, l.oldest(p.text), l.oldest(p.text)+1)
-	}
 	l.patterns = append(l.patterns, p)
-}
-
-func (l *live) oldest(text string) int {
-	return slices.IndexFunc(l.patterns, func(p livePattern) bool { return p.text == text })
 }
 
 // end ends the patterns of these texts, and returns the texts that have none.

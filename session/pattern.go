@@ -20,37 +20,41 @@ func isPattern(text string) bool {
 // pattern subscribes the channels of all instruments that fit a pattern or stand in a list, and has those join that
 // will.
 func (r *request) pattern(text string) {
-	left := r.env.Policy.SymbolsPerRequest - r.matches
-	ids, code, why := r.match(text, left)
-	wishes := make([]channelWish, 0, len(r.channels)) // those that this server sends
+	p := livePattern{text: text, wish: r.wish}
 	for _, w := range r.channels {
-		switch {
-		case w.code != 0:
+		if w.code != 0 {
 			r.refusePair(text, w, w.code, w.text)
-		case code != 0:
+			continue
+		}
+		p.wishes = append(p.wishes, w)
+	}
+	if len(p.wishes) == 0 {
+		return
+	}
+	left := r.env.Policy.SymbolsPerRequest - r.matches
+	ids, code, why := r.match(&p, left)
+	if code != 0 {
+		for _, w := range p.wishes {
 			r.refusePair(text, w, code, why)
 		}
-		if w.code == 0 {
-			wishes = append(wishes, w)
+		if code != feedv1.ErrorCode_ERROR_CODE_NO_MATCH {
+			return
 		}
-	}
-	if code != 0 && code != feedv1.ErrorCode_ERROR_CODE_NO_MATCH || len(wishes) == 0 {
-		return
 	}
 	beyond := len(ids) > left
 	ids = ids[:min(left, len(ids))]
 	r.matches += len(ids)
-	out, full := make([]int, len(wishes)), "" // matches left out, by channel
+	out, full := make([]int, len(p.wishes)), "" // matches left out, by channel
 	for _, id := range ids {
 		symbol := r.env.Directory.Instrument(id).Symbol.String()
-		for i, w := range wishes {
+		for i, w := range p.wishes {
 			if f := r.acceptPair(id, symbol, w, text); f != "" {
 				out[i]++
 				full = f
 			}
 		}
 	}
-	for i, w := range wishes {
+	for i, w := range p.wishes {
 		if out[i] > 0 {
 			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("%d of the %d matches were left out: %s", out[i], len(ids), full))
 		}
@@ -58,11 +62,13 @@ func (r *request) pattern(text string) {
 			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("more matches than the %d that one request may name: those behind the last result were left out; narrow the pattern", r.env.Policy.SymbolsPerRequest))
 		}
 	}
-	r.live.add(livePattern{text: text, wishes: wishes, wish: r.wish, full: full != ""})
+	p.full = full != ""
+	r.live.add(p)
 }
 
 // match returns up to limit+1 instruments that fit, or why not. With NO_MATCH the pattern is in order all the same.
-func (r *request) match(text string, limit int) ([]market.InstrumentID, feedv1.ErrorCode, string) {
+func (r *request) match(p *livePattern, limit int) ([]market.InstrumentID, feedv1.ErrorCode, string) {
+	text := p.text
 	r.patterns++
 	switch {
 	case len(text) > market.MaxSymbolLen:
@@ -71,7 +77,7 @@ func (r *request) match(text string, limit int) ([]market.InstrumentID, feedv1.E
 		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("at most %d patterns and lists are allowed in one request", maxPatterns)
 	case r.patterns > 1 && !r.allow(r.env.Clock()):
 		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_REQUESTS, "too many patterns in too short a time: each counts as a request"
-	case !r.live.room(text):
+	case !r.live.room(p):
 		return nil, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("the session holds its %d patterns and lists; unsubscribe some of these patterns first", maxLive)
 	}
 	if name, ok := strings.CutPrefix(text, listMark); ok {

@@ -58,6 +58,9 @@ func read(path string) (*Set, error) {
 // Entries returns the symbols and patterns of a list. The caller must not change them.
 func (f *File) Entries(name string) ([]string, bool) { return f.now.Load().Entries(name) }
 
+// Has reports whether a symbol stands in a list or fits one of its patterns.
+func (f *File) Has(name, symbol string) bool { return f.now.Load().Has(name, symbol) }
+
 // Names returns the names of all lists, sorted. The caller must not change them.
 func (f *File) Names() []string { return f.now.Load().Names() }
 

@@ -29,6 +29,11 @@ empty: []
 			t.Errorf("%s is %v, want %s", name, got, want)
 		}
 	}
+	for symbol, want := range map[string]bool{"binance:BTCUSDT": true, "binance:ETHBTC": true, "binance:SOLUSDT": false, "binance:ETH*": true} {
+		if s.Has("majors", symbol) != want || s.Has("none", symbol) {
+			t.Errorf("majors has %s: want %v", symbol, want)
+		}
+	}
 	if _, ok := s.Entries("Majors"); ok {
 		t.Error("case does not matter")
 	}

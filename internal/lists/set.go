@@ -23,14 +23,30 @@ const (
 
 // Set is the lists of one file. It never changes.
 type Set struct {
-	entries map[string][]string
-	names   []string // sorted
+	lists map[string]*list
+	names []string // sorted
+}
+
+// list is one of them: its entries in the order of the file, and the same for looking up.
+type list struct {
+	entries  []string
+	symbols  map[string]bool
+	patterns []string
 }
 
 // Entries returns the symbols and patterns of a list, in the order of the file. The caller must not change them.
 func (s *Set) Entries(name string) ([]string, bool) {
-	entries, ok := s.entries[name]
-	return entries, ok
+	l := s.lists[name]
+	if l == nil {
+		return nil, false
+	}
+	return l.entries, true
+}
+
+// Has reports whether a symbol stands in a list or fits one of its patterns.
+func (s *Set) Has(name, symbol string) bool {
+	l := s.lists[name]
+	return l != nil && (l.symbols[symbol] || slices.ContainsFunc(l.patterns, func(p string) bool { return Fits(p, symbol) }))
 }
 
 // Names returns the names of all lists, sorted. The caller must not change them.
@@ -38,7 +54,7 @@ func (s *Set) Names() []string { return s.names }
 
 // Parse reads the text of a file. The error names the line, what is wrong there and what would be right.
 func Parse(text string) (*Set, error) {
-	s := &Set{entries: make(map[string][]string)}
+	s := &Set{lists: make(map[string]*list)}
 	if len(text) > MaxFile {
 		return nil, fmt.Errorf("a file of %d bytes: at most %d are allowed", len(text), MaxFile)
 	}
@@ -61,7 +77,7 @@ func Parse(text string) (*Set, error) {
 		return nil, fmt.Errorf("%d lists: at most %d are allowed", n, MaxLists)
 	}
 	for i := 0; i < len(root.Content); i += 2 {
-		if err := s.list(root.Content[i], root.Content[i+1]); err != nil {
+		if err := s.add(root.Content[i], root.Content[i+1]); err != nil {
 			return nil, err
 		}
 	}
@@ -84,12 +100,12 @@ func fault(at *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("line %d: %s", at.Line, fmt.Sprintf(format, args...))
 }
 
-func (s *Set) list(key, value *yaml.Node) error {
+func (s *Set) add(key, value *yaml.Node) error {
 	name := key.Value
 	if err := checkName(name); key.Kind != yaml.ScalarNode || err != nil {
 		return fault(key, "list %q: %v", name, err)
 	}
-	if _, twice := s.entries[name]; twice {
+	if _, twice := s.lists[name]; twice {
 		return fault(key, "list %q is there already: give each name once", name)
 	}
 	if value.Kind != yaml.SequenceNode {
@@ -98,8 +114,7 @@ func (s *Set) list(key, value *yaml.Node) error {
 	if n := len(value.Content); n > MaxEntries {
 		return fault(value, "list %q has %d entries: at most %d are allowed", name, n, MaxEntries)
 	}
-	seen, patterns := make(map[string]bool), 0
-	entries := make([]string, 0, len(value.Content))
+	l := &list{symbols: make(map[string]bool)}
 	for _, item := range value.Content {
 		entry := item.Value
 		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
@@ -108,19 +123,20 @@ func (s *Set) list(key, value *yaml.Node) error {
 		if err := checkEntry(entry); err != nil {
 			return fault(item, "list %q: %v", name, err)
 		}
-		if seen[entry] {
+		switch {
+		case l.symbols[entry] || slices.Contains(l.patterns, entry):
 			return fault(item, "list %q: %q is there already", name, entry)
+		case strings.Contains(entry, "*"):
+			l.patterns = append(l.patterns, entry)
+		default:
+			l.symbols[entry] = true
 		}
-		if strings.Contains(entry, "*") {
-			patterns++
-		}
-		seen[entry] = true
-		entries = append(entries, entry)
+		l.entries = append(l.entries, entry)
 	}
-	if patterns > MaxPatterns {
-		return fault(value, "list %q has %d patterns: at most %d are allowed; name the symbols", name, patterns, MaxPatterns)
+	if n := len(l.patterns); n > MaxPatterns {
+		return fault(value, "list %q has %d patterns: at most %d are allowed; name the symbols", name, n, MaxPatterns)
 	}
-	s.entries[name] = entries
+	s.lists[name] = l
 	s.names = append(s.names, name)
 	return nil
 }

@@ -21,7 +21,8 @@ const (
 	DefaultLimit   = 50
 	MaxLimit       = 1000
 	MaxQueryLength = 100
-	MaxFilters     = 100 // symbols, patterns and lists
+	MaxSymbols     = 100
+	MaxPatterns    = 8 // and lists: each is compared with every instrument
 )
 
 // instrument is how an instrument looks in an answer.
@@ -57,9 +58,9 @@ func Instruments(d Directory, l Lists) http.Handler {
 			fail(w, http.StatusBadRequest, "%v", err)
 			return
 		}
-		only, unknown := newFilter(l, s.symbols)
-		if unknown != "" {
-			fail(w, http.StatusNotFound, "list %q is not known here: GET /v1/lists has those that are", unknown)
+		only, err := newFilter(l, s.symbols)
+		if err != nil {
+			fail(w, http.StatusNotFound, "%v", err)
 			return
 		}
 		answer(w, http.StatusOK, s.run(d.Instruments(), only))
@@ -81,8 +82,14 @@ func parseSearch(rawQuery string) (s query, err error) {
 	if len(s.q) > MaxQueryLength {
 		p.fail("q has %d bytes: at most %d are allowed", len(s.q), MaxQueryLength)
 	}
-	if len(s.symbols) > MaxFilters {
-		p.fail("symbols names %d: at most %d are allowed, and a pattern or a list counts as one", len(s.symbols), MaxFilters)
+	many := 0
+	for _, word := range s.symbols {
+		if isMany(word) {
+			many++
+		}
+	}
+	if len(s.symbols) > MaxSymbols || many > MaxPatterns {
+		p.fail("symbols has %d, of which %d are patterns or lists: at most %d are allowed, and %d of these", len(s.symbols), many, MaxSymbols, MaxPatterns)
 	}
 	return s, p.end()
 }
@@ -114,7 +121,7 @@ func rank(in *market.Instrument, q string) fit {
 }
 
 // run keeps the order of all among equal fits.
-func (s *query) run(all []market.Instrument, only filter) instrumentList {
+func (s *query) run(all []market.Instrument, only *filter) instrumentList {
 	q := strings.ToLower(s.q)
 	var found [fits][]*market.Instrument
 	list := instrumentList{Instruments: []instrument{}}

@@ -46,6 +46,8 @@ func (l shelfLists) Entries(name string) ([]string, bool) {
 	return entries, ok
 }
 
+func (l shelfLists) Has(name, symbol string) bool { return slices.Contains(l[name], symbol) }
+
 var shelves = shelfLists{"coins": {"binance:BTCUSDT", "sim:BTC"}, "none": {}}
 
 func get(t *testing.T, method, query string) (status int, body string) {
@@ -123,7 +125,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{"GET", "query=btc", 400, `unknown parameter \"query\": want q, symbols and limit`},
 		{"GET", "q=" + strings.Repeat("x", 101), 400, "at most 100"},
 		{"GET", "q=%zz", 400, "cannot be read"},
-		{"GET", "symbols=" + strings.Repeat("x,", 101), 400, "at most 100 are allowed"},
+		{"GET", "symbols=" + strings.Repeat("x,", 101), 400, "symbols has 101, of which 0 are patterns or lists: at most 100 are allowed"},
+		{"GET", "symbols=" + strings.Repeat("*x,", 9), 400, "of which 9 are patterns or lists: at most 100 are allowed, and 8 of these"},
 		{"GET", "symbols=@coin", 404, `list \"@coin\" is not known here: GET /v1/lists`},
 		{"POST", "", 405, "want GET"},
 	} {
@@ -170,7 +173,7 @@ func FuzzParseSearch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := parseSearch(text)
-		if err == nil && (s.limit < 1 || s.limit > MaxLimit || len(s.q) > MaxQueryLength || len(s.symbols) > MaxFilters) {
+		if err == nil && (s.limit < 1 || s.limit > MaxLimit || len(s.q) > MaxQueryLength || len(s.symbols) > MaxSymbols) {
 			t.Errorf("accepted %+v", s)
 		}
 	})

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 // Lists knows named lists of symbols and patterns.
 type Lists interface {
 	Entries(name string) ([]string, bool)
+	// Has reports whether a symbol stands in a list or fits one of its patterns.
+	Has(name, symbol string) bool
 	Names() []string
 }
 
@@ -43,36 +46,44 @@ func NamedLists(l Lists) http.Handler {
 }
 
 // filter is a choice of instruments by symbols, patterns and lists. nil chooses all.
-type filter []string
-
-// newFilter resolves the lists among words. It returns the name of one that is unknown.
-func newFilter(l Lists, words []string) (f filter, unknown string) {
-	for _, word := range words {
-		name, isList := strings.CutPrefix(word, "@")
-		if !isList {
-			f = append(f, word)
-			continue
-		}
-		var entries []string
-		known := false
-		if l != nil {
-			entries, known = l.Entries(name)
-		}
-		if !known {
-			return nil, word
-		}
-		f = append(f, entries...)
-	}
-	if f == nil && len(words) > 0 {
-		f = filter{}
-	}
-	return f, ""
+type filter struct {
+	symbols  map[string]bool
+	patterns []string
+	lists    []string // names, which exist
+	from     Lists
 }
 
-func (f filter) has(in *market.Instrument) bool {
+// newFilter makes a filter of words, of which there may be none.
+func newFilter(l Lists, words []string) (*filter, error) {
+	if len(words) == 0 {
+		return nil, nil
+	}
+	f := &filter{symbols: make(map[string]bool), from: l}
+	for _, word := range words {
+		name, isList := strings.CutPrefix(word, "@")
+		switch {
+		case isList && (l == nil || !slices.Contains(l.Names(), name)):
+			return nil, fmt.Errorf("list %q is not known here: GET /v1/lists has those that are", word)
+		case isList:
+			f.lists = append(f.lists, name)
+		case strings.Contains(word, "*"):
+			f.patterns = append(f.patterns, word)
+		default:
+			f.symbols[word] = true
+		}
+	}
+	return f, nil
+}
+
+func (f *filter) has(in *market.Instrument) bool {
 	if f == nil {
 		return true
 	}
 	symbol := in.Symbol.String()
-	return slices.ContainsFunc(f, func(entry string) bool { return lists.Fits(entry, symbol) })
+	return f.symbols[symbol] ||
+		slices.ContainsFunc(f.patterns, func(p string) bool { return lists.Fits(p, symbol) }) ||
+		slices.ContainsFunc(f.lists, func(name string) bool { return f.from.Has(name, symbol) })
 }
+
+// isMany reports whether a word stands for several instruments.
+func isMany(word string) bool { return strings.Contains(word, "*") || strings.HasPrefix(word, "@") }

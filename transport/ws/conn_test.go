@@ -56,7 +56,7 @@ func TestASlowClientIsSkippedAndWoken(t *testing.T) {
 	}
 	n := stall(t, h)
 	eventually(t, func() bool { return r.Stats().Blocked == 1 })
-	if h.conn.Send(pingFrame[:]) {
+	if h.conn.Ready() || h.conn.Send(pingFrame[:]) {
 		t.Fatal("a blocked connection takes a frame")
 	}
 	if !h.conn.SendControl([]byte("answer")) {
@@ -71,6 +71,9 @@ func TestASlowClientIsSkippedAndWoken(t *testing.T) {
 		t.Fatalf("want the answer behind the frames, got %d bytes", len(f.Payload))
 	}
 	<-h.woken
+	if !h.conn.Ready() {
+		t.Error("not ready although it was woken")
+	}
 	if s := r.Stats(); s.Blocked != 0 || s.Stalls == 0 || s.FramesOut != uint64(n)+1 {
 		t.Errorf("stats %+v after %d frames and an answer", s, n)
 	}
