@@ -21,21 +21,25 @@ func (e *Engine) Snapshot(items []Item, enc Encoding, limit int) ([]byte, error)
 	b.reset(enc, e.workers[0].wall())
 	b.limit = limit
 	for n := range items {
-		e.appendState(&b, &items[n])
-		if b.len() > limit {
+		if !e.appendState(&b, &items[n]) || b.len() > limit {
 			return nil, &TooLargeError{Limit: limit, Items: n}
 		}
 	}
 	return b.finish(false), nil
 }
 
-func (e *Engine) appendState(b *builder, it *Item) {
+// appendState appends the rows of it, and reports whether all of them found room.
+func (e *Engine) appendState(b *builder, it *Item) (whole bool) {
 	v := newView(it.Handle, e.store.Topic(it.Handle))
 	r := e.store.Acquire()
 	defer r.Release()
 	v.freeze(r, nil)
 	var m mark
 	v.join(&m, it, r)
-	for v.catchUp(b, &m, r, true) == more && b.len() <= b.limit {
+	for v.catchUp(b, &m, r, true) == more {
+		if b.len() >= b.limit {
+			return false
+		}
 	}
+	return true
 }

@@ -100,35 +100,28 @@ func joins(levels int) (image, join float64) {
 	}
 	s.Commit()
 	e := made(levels)
-	image = each(func() {
+	// An image is shared while few changes lead from it to now: this many events outdate any.
+	outdate := 1 + 100/(2*levels)
+	move := func() {
 		s.Begin()
-		// An image of another price range leaves nothing of the one that was encoded before.
-		for n := range e.Bids {
-			e.Bids[n].Size++
-			e.Asks[n].Size++
+		for range outdate {
+			for n := range e.Bids {
+				e.Bids[n].Size++
+				e.Asks[n].Size++
+			}
+			e.Position.Sequence++
+			s.Book(id, e)
 		}
-		e.Position.Sequence++
-		s.Book(id, e)
 		s.Commit()
+	}
+	read := func() {
 		r := s.Acquire()
 		r.BookImage(id)
 		r.Release()
-	}) - each(func() {
-		s.Begin()
-		for n := range e.Bids {
-			e.Bids[n].Size++
-			e.Asks[n].Size++
-		}
-		e.Position.Sequence++
-		s.Book(id, e)
-		s.Commit()
-	})
-	join = each(func() {
-		r := s.Acquire()
-		r.BookImage(id)
-		r.Release()
-	})
-	return image, join
+	}
+	moving := each(move)
+	image = each(func() { move(); read() }) - moving
+	return image, each(read)
 }
 
 // each returns the nanoseconds that one call of f takes.
