@@ -37,7 +37,6 @@ const (
 )
 
 const (
-	bookDepth    = 40
 	bookInterval = 100_000_000 // ns
 	deepChanges  = 6           // levels behind the best that change between book events, at most
 )
@@ -51,9 +50,10 @@ type actor struct {
 	// When.
 	period     int64 // mean from cluster to cluster
 	inside     int64 // mean within a cluster
-	next       int64 // the earlier of the two below
+	next       int64 // the earliest of those below
 	nextTick   int64
 	nextBook   int64 // never, for instruments without a book
+	news       news
 	burstFrom  int64
 	burstUntil int64
 	trades     bool // the running cluster is one of trades
@@ -67,12 +67,16 @@ type actor struct {
 	jump    int64 // mean step of a move
 	opened  bool
 	lastID  uint64
+
+	// Trades that are put right later.
+	told market.Sequence // number of the last trade told, mends included
+	mend market.Trade    // to be told; its kind is ordinary where there is none
 }
 
 const never = math.MaxInt64
 
 // newActor makes an instrument that ticks every meanGap nanoseconds in the mean.
-func newActor(l listing, index int, seed uint64, start, meanGap int64, book bool) *actor {
+func newActor(l listing, index int, seed uint64, start, meanGap int64, depth int) *actor {
 	a := &actor{
 		listing: l, index: index, chance: newChance(seed, streamEvents, index),
 		next: start, nextTick: start, nextBook: never, depth: 1, drift: 1, jump: max(1, l.price/jumpPart),
@@ -82,9 +86,10 @@ func newActor(l listing, index int, seed uint64, start, meanGap int64, book bool
 	a.period = meanGap * clusterTicks / 1000 * burstShare / 1000
 	a.inside = min(clusterGap, a.period/8)
 	a.burstFrom = start + a.chance.exponential(burstInterval)
-	if book {
-		a.depth, a.nextBook = bookDepth, start
+	if depth > 0 {
+		a.depth, a.nextBook = depth, start
 	}
+	a.news = newNews(a, start)
 	a.ladders[bid].moveBest(key(bid, l.price), a.newSize())
 	a.ladders[ask].moveBest(key(ask, l.price+l.spread), a.newSize())
 	return a
@@ -102,19 +107,23 @@ func (a *actor) delay(nanoseconds int64) {
 	if a.nextBook != never {
 		a.nextBook += nanoseconds
 	}
+	a.news.delay(nanoseconds)
 }
 
 // step makes the event that is due and sets next. It leaves e's kind at 0 where nothing is to be told.
 func (a *actor) step(e *Event) {
 	*e = Event{Time: a.next / 1000, Instrument: a.index, Book: publish.Book{Bids: e.Book.Bids[:0], Asks: e.Book.Asks[:0]}}
-	if a.nextTick <= a.nextBook {
+	switch a.next {
+	case a.nextTick:
 		a.tick(e)
 		a.nextTick += a.gap(a.nextTick)
-	} else {
+	case a.nextBook:
 		a.book(e)
 		a.nextBook += bookInterval
+	default:
+		a.report(e)
 	}
-	a.next = min(a.nextTick, a.nextBook)
+	a.next = min(a.nextTick, a.nextBook, a.news.nextStats, a.news.nextTrading)
 }
 
 // gap draws the time to the next tick and decides which cluster that belongs to.
@@ -147,6 +156,9 @@ func (a *actor) tick(e *Event) {
 	switch {
 	case !a.opened:
 		a.opened = true
+	case a.mend.Kind != market.TradeOrdinary && a.chance.percent(mendNow):
+		a.putRight(e)
+		return
 	case a.trades && left > 0 && a.chance.percent(tradeTick):
 		a.trade(e, left)
 		return
@@ -173,6 +185,8 @@ func (a *actor) trade(e *Event, left int64) {
 	if a.hit == ask {
 		e.Trade.Aggressor = market.SideBuy
 	}
+	a.told++
+	a.regret(&e.Trade)
 }
 
 // round makes a size a multiple of its step, and at least one step.
@@ -276,11 +290,11 @@ func (a *actor) book(e *Event) {
 	for side := range a.ladders {
 		l := &a.ladders[side]
 		for range a.chance.below(deepChanges + 1) {
-			if deep := a.chance.below(bookDepth); deep > 0 && deep < int64(len(l.rungs)) {
+			if deep := a.chance.below(int64(a.depth)); deep > 0 && deep < int64(len(l.rungs)) {
 				l.rungs[deep].size = 2 * a.newSize()
 			}
 		}
-		for len(l.rungs) < bookDepth {
+		for len(l.rungs) < a.depth {
 			worst := l.rungs[len(l.rungs)-1].key
 			l.rungs = append(l.rungs, rung{worst + 1 + a.chance.exponential(a.jump/4), 2 * a.newSize()})
 		}

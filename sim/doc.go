@@ -12,7 +12,9 @@
 //   - prices walk at random on their grid, and the spread returns to its usual width;
 //   - trades, less than a tenth of the ticks, happen at the bid or the ask, several in a row.
 //
-// The busiest instruments also have a book, whose best levels are always those of the quote.
+// The busiest instruments also have a book, hundreds of levels deep for the first few, whose best levels are always
+// those of the quote. Now and then a trade is corrected or cancelled, and a share is halted and opens again by an
+// auction. Perpetuals and futures state mark price, open interest and the like; everything has a previous close.
 //
 // Run publishes a Market to NATS in real time, together with test:FAKE, an instrument that moves once a
 // second in a way that a test can predict (see Fake).

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/feedd/feedd/market"
 )
@@ -35,13 +36,13 @@ var catalogue = []catalogueEntry{
 	{"ACME", "Acme Corporation", "", "USD", "187.42", 2, 1, 1, 0, 1, 400},
 	{"SOL-USD", "Solana", "SOL", "USD", "154.32", 2, 1, 1, 3, 1, 90_000},
 	{"BRK.B", "Brook Holdings, class B", "", "USD", "431.25", 2, 1, 3, 0, 1, 150},
+	{"BTC-PERP", "Bitcoin, perpetual", "BTC", "USD", "61840.1", 1, 1, 1, 3, 1, 20_000},
 	{"USD/JPY", "US dollar in yen", "USD", "JPY", "147.213", 3, 1, 2, 0, 100_000, 2_000_000},
 	{"XRP-USD", "XRP", "XRP", "USD", "0.6123", 4, 1, 1, 0, 1, 9_000},
 	{"GBP/USD", "Pound sterling", "GBP", "USD", "1.27461", 5, 1, 2, 0, 100_000, 2_000_000},
 	{"DOGE-USD", "Dogecoin", "DOGE", "USD", "0.10234", 5, 1, 1, 0, 1, 40_000},
 	{"NRTH", "Northern Lights Energy", "", "USD", "58.91", 2, 1, 1, 0, 1, 700},
 	{"AVAX-USD", "Avalanche", "AVAX", "USD", "21.87", 2, 1, 1, 2, 1, 8_000},
-	{"LINK-USD", "Chainlink", "LINK", "USD", "10.512", 3, 1, 2, 2, 1, 20_000},
 	{"USD/CHF", "US dollar in francs", "USD", "CHF", "0.86533", 5, 1, 3, 0, 100_000, 2_000_000},
 	{"HELX", "Helix Biologics", "", "USD", "92.07", 2, 1, 2, 0, 1, 300},
 	{"ADA-USD", "Cardano", "ADA", "USD", "0.3421", 4, 1, 1, 0, 1, 12_000},
@@ -90,16 +91,46 @@ func list(n int) ([]listing, error) {
 	return listings, nil
 }
 
+// asset tells what kind of thing an entry is from how its name is written.
+func (e *catalogueEntry) asset() market.AssetClass {
+	switch {
+	case strings.HasSuffix(e.name, "-PERP"):
+		return market.AssetPerpetual
+	case strings.HasSuffix(e.name, "-DEC"):
+		return market.AssetFuture
+	case strings.Contains(e.name, "/"):
+		return market.AssetFX
+	case e.base != "":
+		return market.AssetSpot
+	}
+	return market.AssetEquity
+}
+
+// session is when trading days begin: at the opening in New York for shares, at five in the afternoon there for
+// currencies, at midnight UTC for the rest.
+func session(asset market.AssetClass) (start int32, zone string) {
+	switch asset {
+	case market.AssetEquity:
+		return 9*3600 + 1800, "America/New_York"
+	case market.AssetFX:
+		return 17 * 3600, "America/New_York"
+	}
+	return 0, ""
+}
+
 func (e *catalogueEntry) listing() (listing, error) {
 	price, err := market.ParseDecimal(e.price, e.priceScale)
 	if err != nil {
 		return listing{}, fmt.Errorf("listing %s: %w", e.name, err)
 	}
+	asset := e.asset()
+	opens, zone := session(asset)
 	return listing{
 		instrument: market.Instrument{
 			Symbol:     market.Symbol{Venue: Venue, Name: e.name},
 			PriceScale: e.priceScale, SizeScale: e.sizeScale, PriceStep: e.priceStep, SizeStep: e.sizeStep,
 			Description: e.description + " (simulated)", Base: e.base, Quote: e.quote,
+			Asset: asset, SessionStart: opens, TimeZone: zone,
 		},
 		price: price / e.priceStep, spread: e.spread, size: e.size,
 	}, nil

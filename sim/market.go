@@ -24,9 +24,23 @@ const MaxRate = 1_000_000
 // MaxStart bounds Config.Start: the year 2200.
 const MaxStart = 7_258_118_400_000_000
 
-// books is how many instruments have a book: the busiest ones. Each tells at most ten changes a second,
-// which Config.Rate does not count.
-const books = 10
+// books is how many instruments have a book: the busiest ones, of which the first few have a deep one. Each tells at
+// most ten changes a second, which Config.Rate does not count.
+const (
+	books     = 10
+	deepBooks = 3
+)
+
+// depthOf returns how many levels a side the book of an instrument has; 0: none is told.
+func depthOf(index int) int {
+	switch {
+	case index < deepBooks:
+		return 300
+	case index < books:
+		return 40
+	}
+	return 0
+}
 
 // Validate reports the first value that is out of its range.
 func (c Config) Validate() error {
@@ -49,6 +63,8 @@ const (
 	Quote Kind = iota + 1
 	Trade
 	Book
+	Stats
+	Status
 )
 
 // Event is something that happened in a simulated market. The field that Kind names is meant.
@@ -59,6 +75,9 @@ type Event struct {
 	Quote      market.Quote
 	Trade      market.Trade
 	Book       publish.Book
+	Stats      market.Statistics
+	Trading    market.Trading
+	Reason     string // of Trading
 }
 
 // Market is a simulated market. It is for use by one goroutine.
@@ -86,7 +105,7 @@ func New(cfg Config) (*Market, error) {
 	for i, l := range listings {
 		meanGap := int64(total * float64(i+1) * 1e9 / float64(cfg.Rate))
 		m.instruments = append(m.instruments, l.instrument)
-		m.heap = append(m.heap, newActor(l, i, cfg.Seed, cfg.Start*1000, meanGap, i < books)) // in order: all begin at once
+		m.heap = append(m.heap, newActor(l, i, cfg.Seed, cfg.Start*1000, meanGap, depthOf(i))) // in order: all begin at once
 	}
 	return m, nil
 }

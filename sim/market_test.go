@@ -31,6 +31,8 @@ func appendEvent(dst []byte, e *Event) []byte {
 		e.Time, int64(e.Instrument), int64(e.Kind),
 		e.Quote.Bid, e.Quote.BidSize, e.Quote.Ask, e.Quote.AskSize, e.Quote.ExchangeTime, int64(e.Quote.Has),
 		e.Trade.Price, e.Trade.Size, int64(e.Trade.ID), int64(e.Trade.Aggressor), e.Trade.ExchangeTime, e.Book.ExchangeTime,
+		int64(e.Trade.Kind), int64(e.Trade.RefersTo), e.Stats.PreviousClose, e.Stats.Settlement, e.Stats.Mark, e.Stats.Index,
+		e.Stats.OpenInterest, e.Stats.FundingRateE8, int64(e.Stats.Has), int64(e.Trading),
 	} {
 		dst = binary.AppendVarint(dst, v)
 	}
@@ -59,7 +61,7 @@ func TestSeedFixesTheMarket(t *testing.T) {
 		}
 		return hex.EncodeToString(h.Sum(nil)[:8])
 	}
-	if got, want := digest(1), "c0f36c6ba6d409b3"; got != want {
+	if got, want := digest(1), "5dca0b35007b2208"; got != want {
 		t.Errorf("seed 1 gives digest %s, want %s", got, want)
 	}
 	if digest(2) == digest(1) {
@@ -71,7 +73,10 @@ func TestSeedFixesTheMarket(t *testing.T) {
 type witness struct {
 	instruments []market.Instrument
 	quotes      []market.Quote
-	trades      []uint64
+	trades      [][]market.Trade // by number; those that were put right, and what did so, are zero
+	told        []int            // trades and mends
+	stats       []int
+	trading     []market.Trading
 	books       []map[int64]int64 // bids by price, asks by minus price
 	now         int64
 }
@@ -83,7 +88,8 @@ type failer interface {
 
 func newWitness(m *Market) *witness {
 	n := len(m.Instruments())
-	return &witness{instruments: m.Instruments(), quotes: make([]market.Quote, n), trades: make([]uint64, n), books: make([]map[int64]int64, n)}
+	return &witness{instruments: m.Instruments(), quotes: make([]market.Quote, n), trades: make([][]market.Trade, n), told: make([]int, n),
+		stats: make([]int, n), trading: make([]market.Trading, n), books: make([]map[int64]int64, n)}
 }
 
 func (w *witness) see(t failer, e *Event) {
@@ -97,6 +103,9 @@ func (w *witness) see(t failer, e *Event) {
 		if price <= 0 || price%in.PriceStep != 0 || size <= 0 || size%in.SizeStep != 0 {
 			t.Fatalf("%s: price %d of size %d is off the grid of %d and %d", in.Symbol, price, size, in.PriceStep, in.SizeStep)
 		}
+	}
+	if halted := w.trading[e.Instrument] > market.TradingOpen; halted && (e.Kind == Quote || e.Kind == Trade || e.Kind == Book) {
+		t.Fatalf("%s: event of kind %d while trading is %d", in.Symbol, e.Kind, w.trading[e.Instrument])
 	}
 	switch e.Kind {
 	case Quote:
@@ -113,18 +122,48 @@ func (w *witness) see(t failer, e *Event) {
 	case Trade:
 		tr := e.Trade
 		onGrid(tr.Price, tr.Size)
-		if w.trades[e.Instrument]++; tr.ID != w.trades[e.Instrument] || tr.ExchangeTime != e.Time {
-			t.Fatalf("%s: trade %+v is not number %d", in.Symbol, tr, w.trades[e.Instrument])
+		w.trade(t, e, &last)
+	case Status:
+		if next := w.trading[e.Instrument] + 1; in.Asset != market.AssetEquity || e.Trading != max(market.TradingHalted, next) && e.Trading != market.TradingOpen {
+			t.Fatalf("%s: trading is %d behind %d", in.Symbol, e.Trading, next-1)
 		}
-		atBid := tr.Aggressor == market.SideSell && tr.Price == last.Bid && tr.Size <= last.BidSize
-		atAsk := tr.Aggressor == market.SideBuy && tr.Price == last.Ask && tr.Size <= last.AskSize
-		if !atBid && !atAsk {
-			t.Fatalf("%s: trade %+v on quote %+v", in.Symbol, tr, last)
+		w.trading[e.Instrument] = e.Trading
+	case Stats:
+		w.stats[e.Instrument]++
+		if st := e.Stats; st.PreviousClose <= 0 || st.Has&market.HasMark != 0 && (st.Mark < last.Bid-in.PriceStep || st.Mark > last.Ask || st.OpenInterest%in.SizeStep != 0) {
+			t.Fatalf("%s: states %+v on quote %+v", in.Symbol, st, last)
 		}
 	case Book:
 		w.book(t, e)
 	default:
 		t.Fatalf("event of kind %d", e.Kind)
+	}
+}
+
+// trade takes a trade at the touch, or one that puts an earlier one right.
+func (w *witness) trade(t failer, e *Event, last *market.Quote) {
+	t.Helper()
+	tr, in := e.Trade, w.instruments[e.Instrument]
+	w.told[e.Instrument]++
+	if tr.ExchangeTime != e.Time {
+		t.Fatalf("%s: trade %+v at %d", in.Symbol, tr, e.Time)
+	}
+	list := &w.trades[e.Instrument]
+	for len(*list) < w.told[e.Instrument] {
+		*list = append(*list, market.Trade{})
+	}
+	if tr.Kind != market.TradeOrdinary {
+		if tr.RefersTo == 0 || int(tr.RefersTo) >= w.told[e.Instrument] || (*list)[tr.RefersTo-1].ID != tr.ID || (*list)[tr.RefersTo-1].Size != tr.Size {
+			t.Fatalf("%s: %+v puts nothing right", in.Symbol, tr)
+		}
+		(*list)[tr.RefersTo-1] = market.Trade{} // once
+		return
+	}
+	(*list)[w.told[e.Instrument]-1] = tr
+	atBid := tr.Aggressor == market.SideSell && tr.Price == last.Bid && tr.Size <= last.BidSize
+	atAsk := tr.Aggressor == market.SideBuy && tr.Price == last.Ask && tr.Size <= last.AskSize
+	if !atBid && !atAsk {
+		t.Fatalf("%s: trade %+v on quote %+v", in.Symbol, tr, *last)
 	}
 }
 
@@ -160,8 +199,8 @@ func (w *witness) book(t failer, e *Event) {
 	if best[true] != last.Bid || -best[false] != last.Ask || book[best[true]] != last.BidSize || book[best[false]] != last.AskSize {
 		t.Fatalf("%s: the book's best are %d and %d, the quote is %+v", in.Symbol, best[true], -best[false], last)
 	}
-	if count[true] != bookDepth || count[false] != bookDepth {
-		t.Fatalf("%s: %d bids and %d asks, want %d", in.Symbol, count[true], count[false], bookDepth)
+	if depth := depthOf(e.Instrument); count[true] != depth || count[false] != depth {
+		t.Fatalf("%s: %d bids and %d asks, want %d", in.Symbol, count[true], count[false], depth)
 	}
 }
 
@@ -191,7 +230,7 @@ func TestMarketProperties(t *testing.T) {
 			want = appendEvent(want, e)
 		}
 		for i, q := range w.quotes {
-			if q.Has == 0 || i < books != (w.books[i] != nil) {
+			if q.Has == 0 || i < books != (w.books[i] != nil) || w.stats[i] == 0 {
 				t.Fatalf("instrument %d began with quote %+v, book of %d levels", i, q, len(w.books[i]))
 			}
 		}
@@ -238,7 +277,7 @@ func TestMarketBehavesLikeRecordedOnes(t *testing.T) {
 		before := w.quotes[e.Instrument]
 		w.see(t, e)
 		c := &tallies[e.Instrument]
-		if e.Kind == Book {
+		if e.Kind != Quote && e.Kind != Trade {
 			continue
 		}
 		c.ticks++
@@ -293,6 +332,29 @@ func TestMarketBehavesLikeRecordedOnes(t *testing.T) {
 		if moved == 0 || moved > 0.05 {
 			t.Errorf("%s moved by %.3g in %d seconds", in.Symbol, moved, seconds)
 		}
+	}
+}
+
+// In a quarter of an hour shares are halted and open again, trades are put right, and venues state what they do.
+func TestNewsComesNowAndThen(t *testing.T) {
+	m := newMarket(t, Config{Instruments: 40, Rate: 200, Seed: 1, Start: start})
+	w := newWitness(m)
+	var halts, corrections, cancellations, marks int
+	for e := range m.Next(start + 900_000_000) {
+		w.see(t, e)
+		switch {
+		case e.Kind == Status && e.Trading == market.TradingHalted:
+			halts++
+		case e.Kind == Trade && e.Trade.Kind == market.TradeCorrection:
+			corrections++
+		case e.Kind == Trade && e.Trade.Kind == market.TradeCancellation:
+			cancellations++
+		case e.Kind == Stats && e.Stats.Has&market.HasMark != 0:
+			marks++
+		}
+	}
+	if halts < 2 || halts > 40 || corrections < 5 || cancellations < 5 || marks != 901 {
+		t.Errorf("%d halts, %d corrections, %d cancellations, %d marks", halts, corrections, cancellations, marks)
 	}
 }
 

@@ -65,6 +65,10 @@ func runMarket(ctx context.Context, nc *nats.Conn, m *Market, log *slog.Logger) 
 			return i.Quote(e.Quote)
 		case Trade:
 			return i.Trade(e.Trade)
+		case Stats:
+			return i.Statistics(e.Stats)
+		case Status:
+			return i.Trading(e.Trading, e.Reason, e.Time)
 		default:
 			return i.Book(e.Book)
 		}
