@@ -1,5 +1,6 @@
 // Publisher is the smallest program that publishes an instrument to feedd and gets everything right:
-// definition, numbering, heartbeats, snapshot answers, a closing word.
+// definition, numbering, a book that is an image and then changes, what the venue states, heartbeats, snapshot
+// answers, a closing word.
 //
 //	go run ./examples/publisher                      # to nats://127.0.0.1:4222
 //	go run ./examples/publisher nats://other:4222
@@ -61,9 +62,13 @@ func run(ctx context.Context, url string, pace time.Duration) (err error) {
 	fruit, err := p.Define(market.Instrument{
 		Symbol:     market.Symbol{Venue: "example", Name: "APPLE/PEAR"},
 		PriceScale: 2, PriceStep: 1, SizeScale: 0, SizeStep: 1,
-		Description: "Apples in pears", Base: "APPLE", Quote: "PEAR",
+		Description: "Apples in pears", Base: "APPLE", Quote: "PEAR", Asset: market.AssetSpot,
 	})
 	if err != nil {
+		return err
+	}
+	// What the venue states itself, the whole of it each time. Bars and volumes feedd makes of the trades.
+	if err := fruit.Statistics(market.Statistics{PreviousClose: 160, Has: market.HasPreviousClose}); err != nil {
 		return err
 	}
 	tick := time.NewTicker(pace)
@@ -77,6 +82,9 @@ func run(ctx context.Context, url string, pace time.Duration) (err error) {
 		}); err != nil {
 			return err
 		}
+		if err := fruit.Book(book(n, bid, now)); err != nil {
+			return err
+		}
 		if err := fruit.Trade(market.Trade{Price: bid + 1, Size: 3, Aggressor: market.SideBuy, ID: uint64(n + 1), ExchangeTime: now}); err != nil {
 			return err
 		}
@@ -86,4 +94,30 @@ func run(ctx context.Context, url string, pace time.Duration) (err error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// levels is how deep the book is on each side.
+const levels = 5
+
+// book is the image of the book the first time, and later what changed: the levels move along with the bid.
+func book(n, bid, now int64) publish.Book {
+	b := publish.Book{Snapshot: n == 0, ExchangeTime: now}
+	for d := range int64(levels) {
+		b.Bids = append(b.Bids, publish.Level{Price: bid - d, Size: 10 + n%7 + d})
+		b.Asks = append(b.Asks, publish.Level{Price: bid + 1 + d, Size: 12 + n%5 + d})
+	}
+	if n == 0 {
+		return b
+	}
+	// Where the bid was before this tick: levels that are beyond the new ones on either side are gone, with size 0.
+	before := 150 + (n-1)%20
+	for price := before - levels + 1; price <= before+levels; price++ {
+		if price > bid || price <= bid-levels {
+			b.Bids = append(b.Bids, publish.Level{Price: price})
+		}
+		if price <= bid || price > bid+levels {
+			b.Asks = append(b.Asks, publish.Level{Price: price})
+		}
+	}
+	return b
 }

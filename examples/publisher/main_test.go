@@ -9,6 +9,7 @@ import (
 
 	"github.com/feedd/feedd/ingest/tick"
 	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/publish"
 )
 
 func TestPublishesWhatItSays(t *testing.T) {
@@ -32,7 +33,7 @@ func TestPublishesWhatItSays(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, s.URL(), time.Millisecond) }()
-	for _, want := range []string{"definition", "quote", "trade", "quote", "trade"} {
+	for _, want := range []string{"definition", "stats", "quote", "book", "trade", "quote", "book", "trade"} {
 		m, err := sub.NextMsg(30 * time.Second)
 		if err != nil {
 			t.Fatal(err)
@@ -51,5 +52,27 @@ func TestPublishesWhatItSays(t *testing.T) {
 	}
 	if err := run(t.Context(), "nats://127.0.0.1:1", time.Second); err == nil {
 		t.Error("no error without a server")
+	}
+}
+
+// The changes of the book add up to a book that is never crossed and always five levels deep.
+func TestTheBookAddsUp(t *testing.T) {
+	bids, asks := map[int64]int64{}, map[int64]int64{}
+	for n := range int64(60) {
+		bid := 150 + n%20
+		b := book(n, bid, 1)
+		for _, side := range []struct {
+			to   map[int64]int64
+			from []publish.Level
+		}{{bids, b.Bids}, {asks, b.Asks}} {
+			for _, l := range side.from {
+				if side.to[l.Price] = l.Size; l.Size == 0 {
+					delete(side.to, l.Price)
+				}
+			}
+		}
+		if len(bids) != levels || len(asks) != levels || bids[bid] == 0 || asks[bid+1] == 0 {
+			t.Fatalf("tick %d at %d: bids %v, asks %v", n, bid, bids, asks)
+		}
 	}
 }
