@@ -82,6 +82,7 @@ func (p *phase) flush(c *cohort) {
 			if p.changed[i] == p.cut {
 				b.payload = p.appendDelta(b.payload, i)
 				b.conflated += p.slots[i].conflated
+				b.lost += p.slots[i].lost
 			}
 		}
 	}
@@ -95,12 +96,13 @@ func (p *phase) flush(c *cohort) {
 		}
 		return
 	}
-	conflated := b.conflated
+	conflated, lost := b.conflated, b.lost
 	frame := p.out.wrap(c.framing, b.finish(false))
 	for n := len(c.inStep) - 1; n >= 0; n-- {
 		l := c.inStep[n]
 		if p.out.send(l.sub, frame) {
 			p.out.tally.conflated += conflated
+			p.out.tally.lost += lost
 			continue
 		}
 		p.out.tally.missed++
@@ -115,6 +117,7 @@ func (p *phase) collectTexts(b *builder, c *cohort) {
 		if p.changed[i] == p.cut {
 			p.slots[i].view.text(b, r)
 			b.conflated += p.slots[i].conflated
+			b.lost += p.slots[i].lost
 		}
 	}
 }

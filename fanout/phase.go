@@ -39,6 +39,7 @@ type slot struct {
 	lanes     int32
 	cohorts   []*cohort // immediate phases only: who holds it
 	conflated uint64    // in the last cut that changed it
+	lost      uint64    // the same
 	fragment  fragment
 }
 
@@ -98,12 +99,9 @@ func (p *phase) freeze(i uint32, r *snapshot.Reader) bool {
 		return false
 	}
 	p.changed[i] = p.cut
-	s.conflated = ch.conflated
+	s.conflated, s.lost = ch.conflated, ch.lost
 	if ch.encoded {
 		s.fragment = fragment{cut: p.cut, start: uint32(start), end: uint32(len(arena))}
-	}
-	if ch.lost != 0 {
-		p.out.tally.lost += ch.lost * uint64(s.lanes)
 	}
 	return true
 }

@@ -1742,7 +1742,7 @@ func (x *Book) GetChecksum() uint32 {
 }
 
 // Sums up the trades since the row before of the same handle, so that the volumes and counts of all rows add up to
-// those of the tape. Always whole.
+// those of the tape. Corrections and cancellations are no trades. Always whole.
 type TradeSummary struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Handle uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
@@ -1864,7 +1864,8 @@ func (x *TradeSummary) GetEpoch() uint64 {
 
 // A row with a start is full: it begins a bar, or states one anew, and replaces what was known of the bar with that
 // start. There, high, low, close and vwap are differences to open. A row without a start changes the
-// handle's newest bar: every number in it is added.
+// handle's newest bar: every number in it is added. A full row without trades voids the bar: all its trades were
+// cancelled. A bar older than what a subscription began with may come, alone, when it is mended.
 type Bar struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Handle uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
@@ -2407,7 +2408,9 @@ func (x *SourceStatus) GetReason() string {
 	return ""
 }
 
-// Events that this client will not get because it was too slow for the log that keeps them.
+// Events that this client will not get because it was too slow for the log that keeps them. Of bars, which have no
+// sequence, epoch is 0, and from and to are start_s divided by bar_seconds and rounded down; not every number need have
+// been a bar, and the client may hold an older form of one.
 type Lost struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Handle        uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`

@@ -708,7 +708,7 @@ export const BookSchema: GenMessage<Book> = /*@__PURE__*/
 
 /**
  * Sums up the trades since the row before of the same handle, so that the volumes and counts of all rows add up to
- * those of the tape. Always whole.
+ * those of the tape. Corrections and cancellations are no trades. Always whole.
  *
  * @generated from message feed.v1.TradeSummary
  */
@@ -780,7 +780,8 @@ export const TradeSummarySchema: GenMessage<TradeSummary> = /*@__PURE__*/
 /**
  * A row with a start is full: it begins a bar, or states one anew, and replaces what was known of the bar with that
  * start. There, high, low, close and vwap are differences to open. A row without a start changes the
- * handle's newest bar: every number in it is added.
+ * handle's newest bar: every number in it is added. A full row without trades voids the bar: all its trades were
+ * cancelled. A bar older than what a subscription began with may come, alone, when it is mended.
  *
  * @generated from message feed.v1.Bar
  */
@@ -1095,7 +1096,9 @@ export const SourceStatusSchema: GenMessage<SourceStatus> = /*@__PURE__*/
   messageDesc(file_feed_v1_feed, 16);
 
 /**
- * Events that this client will not get because it was too slow for the log that keeps them.
+ * Events that this client will not get because it was too slow for the log that keeps them. Of bars, which have no
+ * sequence, epoch is 0, and from and to are start_s divided by bar_seconds and rounded down; not every number need have
+ * been a bar, and the client may hold an older form of one.
  *
  * @generated from message feed.v1.Lost
  */
