@@ -9,6 +9,8 @@ import { group } from "./format.ts";
 
 const COLOURS = ["ground", "line", "soft", "text", "up", "down", "accent"] as const;
 const DAY_S = 86_400;
+/** Bars that are drawn before the oldest are let go: a chart of seconds runs for days. */
+const MOST = 4_000;
 
 /**
  * Candles with their volumes. Prices become floating-point numbers here and nowhere before: a pixel needs no more. What
@@ -23,6 +25,7 @@ export class Candles {
   #seconds = 60;
   /** Start of the newest bar that is drawn. */
   #newestS = -Infinity;
+  #count = 0;
 
   /** pointed is told which bar the pointer is at, by its start; undefined: none. */
   constructor(private readonly box: HTMLElement, pointed: (startS: number | undefined) => void) {
@@ -63,6 +66,7 @@ export class Candles {
     this.#seconds = seconds;
     const last = bars.at(-1);
     this.#newestS = last?.startS ?? -Infinity;
+    this.#count = bars.length;
     this.#chart.applyOptions({ timeScale: { timeVisible: seconds < DAY_S, secondsVisible: seconds < 60 } });
     if (last !== undefined) this.#format(last.instrument);
     this.#prices.setData(bars.map((bar) => this.#candle(bar)));
@@ -71,9 +75,10 @@ export class Candles {
     if (fit) this.#chart.timeScale().scrollToRealTime();
   }
 
-  /** Draws a bar that is the newest, or the one behind it. False: it is older than that, and takes a reset. */
+  /** Draws a bar that is the newest, or the one behind it. False: it takes a reset, being older than that or one too many. */
   update(bar: BarRow): boolean {
-    if (bar.startS < this.#newestS) return false;
+    if (bar.startS < this.#newestS || this.#count > MOST) return false;
+    if (bar.startS > this.#newestS) this.#count++;
     this.#newestS = bar.startS;
     this.#format(bar.instrument);
     this.#prices.update(this.#candle(bar));
