@@ -23,7 +23,7 @@ import (
 
 // node is what is saved and loaded in these tests.
 type node struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	store *snapshot.Store
 	past  []ingest.Past
@@ -32,10 +32,14 @@ type node struct {
 	log   bytes.Buffer
 }
 
-func newNode(t *testing.T) *node {
-	n := &node{t: t, dir: t.TempDir(), store: snapshot.NewStore(snapshot.Options{}), place: Place{
+func emptyNode(t testing.TB) *node {
+	return &node{t: t, dir: t.TempDir(), store: snapshot.NewStore(snapshot.Options{}), place: Place{
 		Time: 1_700_000_000_000_000, Origin: Origin{Cluster: "east", Stream: "FEEDD", Created: 1_600_000_000_000_000},
 	}}
+}
+
+func newNode(t testing.TB) *node {
+	n := emptyNode(t)
 	n.define("v:A", 3)
 	n.define("v:B", 3)
 	n.quote("v:A", 10)
@@ -43,7 +47,7 @@ func newNode(t *testing.T) *node {
 	return n
 }
 
-func symbol(t *testing.T, text string) market.Symbol {
+func symbol(t testing.TB, text string) market.Symbol {
 	t.Helper()
 	s, err := market.ParseSymbol(text)
 	if err != nil {
@@ -98,7 +102,7 @@ func (n *node) save() {
 		Dir: n.dir, Counters: &n.drops, Log: slog.New(slog.NewTextHandler(&failed, nil)),
 		Fill: func(ctx context.Context, w *checkpoint.Writer) error { return Write(ctx, w, n.place, n.past, n.store) },
 	})
-	k.Save(n.t.Context())
+	k.Save(context.Background()) // outlives the part of the test that it began in
 	if failed.Len() > 0 {
 		n.t.Fatal(failed.String())
 	}
@@ -313,6 +317,50 @@ func FuzzRead(f *testing.F) {
 		store := snapshot.NewStore(snapshot.Options{})
 		if _, past, err := Read(file.Reader, store); err == nil && len(past) != len(store.Instruments()) {
 			t.Fatalf("%d pasts of %d instruments", len(past), len(store.Instruments()))
+		}
+	})
+}
+
+// A node of 10,000 instruments, each with a quote, a book of 20 levels a side, and the trades and bars of a busy minute.
+func BenchmarkNode(b *testing.B) {
+	n := emptyNode(b)
+	for i := range 10_000 {
+		n.define(fmt.Sprintf("v:N%05d", i), 2)
+	}
+	for k := range int64(60) {
+		n.store.Begin()
+		for id := range market.InstrumentID(10_000) {
+			now := (1_700_000_000 + k) * 1_000_000
+			p := market.Position{Epoch: 1_700_000_000_000_000, Sequence: market.Sequence(k + 1)}
+			n.store.Quote(id, &market.Quote{Bid: 6_000_000 + k, BidSize: 100, Ask: 6_000_100 + k, AskSize: 100, IngestTime: now, Position: p, Has: 3})
+			n.store.Trade(id, &market.Trade{Price: 6_000_000 + k, Size: 10 + k, ExchangeTime: now - 5000, IngestTime: now, ID: uint64(k), Position: p})
+			book := &market.BookEvent{Snapshot: k == 0, IngestTime: now, Position: p}
+			for i := range int64(20) {
+				if k == 0 || i == k%20 {
+					book.Bids = append(book.Bids, market.Level{Price: 6_000_000 - i, Size: 100 + k})
+					book.Asks = append(book.Asks, market.Level{Price: 6_000_001 + i, Size: 100 + k})
+				}
+			}
+			n.store.Book(id, book)
+		}
+		n.store.Commit()
+	}
+	n.save()
+	b.Run("save", func(b *testing.B) {
+		for b.Loop() {
+			n.save()
+		}
+		st, err := os.Stat(checkpoint.Names(n.dir)[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(st.Size())/10_000, "B/instrument")
+	})
+	b.Run("load", func(b *testing.B) {
+		for b.Loop() {
+			if got := n.load(time.Now()); len(got.Past) != 10_000 {
+				b.Fatalf("%d instruments", len(got.Past))
+			}
 		}
 	})
 }
