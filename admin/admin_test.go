@@ -16,6 +16,7 @@ func figures() Figures {
 	return Figures{
 		Connections: 3, ConnectionsOpened: 10, ConnectionsClosed: map[uint16]uint64{1000: 5, 4001: 2}, FramesSent: 70, BytesSent: 9000,
 		Ticks: map[string]uint64{"quote": 40, "trade": 2}, Sources: 4, SourcesSuspect: 1, NATSConnected: true,
+		CheckpointTime: 1.7e9, CheckpointTook: 0.25, CheckpointBytes: 4096,
 	}
 }
 
@@ -74,6 +75,15 @@ func TestMetricsAreFollowedByTheirFigures(t *testing.T) {
 		# HELP feedd_build_info Always 1; the label names the version.
 		# TYPE feedd_build_info gauge
 		feedd_build_info{version="v1.2.3"} 1
+		# HELP feedd_checkpoint_duration_seconds How long the last checkpoint took to write.
+		# TYPE feedd_checkpoint_duration_seconds gauge
+		feedd_checkpoint_duration_seconds 0.25
+		# HELP feedd_checkpoint_size_bytes How large the last checkpoint is.
+		# TYPE feedd_checkpoint_size_bytes gauge
+		feedd_checkpoint_size_bytes 4096
+		# HELP feedd_checkpoint_timestamp_seconds When the last checkpoint that could be written was begun; 0: none yet.
+		# TYPE feedd_checkpoint_timestamp_seconds gauge
+		feedd_checkpoint_timestamp_seconds 1.7e+09
 		# HELP feedd_conflated_total Ticks merged into a later row, over all clients.
 		# TYPE feedd_conflated_total counter
 		feedd_conflated_total 7
@@ -92,7 +102,7 @@ func TestMetricsAreFollowedByTheirFigures(t *testing.T) {
 		# TYPE feedd_sources_suspect gauge
 		feedd_sources_suspect 1
 	`
-	if err := testutil.GatherAndCompare(r, strings.NewReader(want), "feedd_build_info", "feedd_conflated_total", "feedd_connections",
+	if err := testutil.GatherAndCompare(r, strings.NewReader(want), "feedd_build_info", "feedd_conflated_total", "feedd_checkpoint_duration_seconds", "feedd_checkpoint_size_bytes", "feedd_checkpoint_timestamp_seconds", "feedd_connections",
 		"feedd_connections_closed_total", "feedd_ingest_ticks_total", "feedd_sources_suspect"); err != nil {
 		t.Error(err)
 	}

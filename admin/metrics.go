@@ -79,8 +79,8 @@ var (
 	descLastTick          = describe("ingest_last_tick_timestamp_seconds", "When the last tick came in.")
 	descNATS              = describe("nats_connected", "1 while the connection to NATS stands.")
 	descCheckpointTime    = describe("checkpoint_timestamp_seconds", "When the last checkpoint that could be written was begun; 0: none yet.")
-	descCheckpointTook    = describe("checkpoint_duration_seconds", "How long it took to write.")
-	descCheckpointBytes   = describe("checkpoint_size_bytes", "How large it is.")
+	descCheckpointTook    = describe("checkpoint_duration_seconds", "How long the last checkpoint took to write.")
+	descCheckpointBytes   = describe("checkpoint_size_bytes", "How large the last checkpoint is.")
 	descDropped           = describe("dropped_total", "What was refused, discarded, merged or lost, by reason.", "reason")
 )
 
