@@ -75,7 +75,7 @@ export class Candles {
     if (fit) this.#chart.timeScale().scrollToRealTime();
   }
 
-  /** Draws a bar that is the newest, or the one behind it. False: it takes a reset, being older than that or one too many. */
+  /** Draws the newest bar, or one that follows it. False: it takes a reset, being older or one too many. */
   update(bar: BarRow): boolean {
     if (bar.startS < this.#newestS || this.#count > MOST) return false;
     if (bar.startS > this.#newestS) this.#count++;
