@@ -120,7 +120,7 @@ func (b *bazaar) step() {
 }
 
 // open publishes until the function that it returns is called, which waits for the end.
-func (b *bazaar) open() (close func()) {
+func (b *bazaar) open() (closeIt func()) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {

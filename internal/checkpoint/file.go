@@ -118,8 +118,8 @@ func Open(name string) (*File, error) {
 	return &File{r, f}, nil
 }
 
-// Close gives the file back.
-func (f *File) Close() error { return f.file.Close() }
+// Close gives the file back. What was only read cannot fail to be closed in a way that matters.
+func (f *File) Close() { f.file.Close() }
 
 // SetAside keeps a checkpoint that is of no use from becoming the fallback of the next one. Where that fails, it does no harm
 // but that.
