@@ -4,8 +4,8 @@
 //
 // A Session knows neither sockets nor NATS. The connection gives it the client's messages one at a time
 // (Receive) and tells it when the socket has drained (Wake) and when all is over (End); somebody's clock
-// calls Tick about once a second, and Watch, the one goroutine for all sessions, has them look at what is new in
-// the directory (Refresh). Sessions start no goroutine and read no clock but the one in Env, apart from a
+// calls Tick about once a second, and a Watcher, one for all sessions, has them look at what is new in the
+// directory (Refresh). Sessions start no goroutine and read no clock but the one in Env, apart from a
 // timeout on fetching old trades.
 //
 // What a session says of itself (welcome, answers, joins, grants, goaway) is written with the generated protobuf

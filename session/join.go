@@ -59,8 +59,7 @@ func (s *Session) Refresh() (done bool) {
 type joiner struct {
 	request
 	changed []*feedv1.Instrument
-	size    int             // bytes of those
-	gone    []fanout.Handle // sources whose last instrument has moved to another
+	size    int // bytes of those
 }
 
 var fingerprints = maphash.MakeSeed()
@@ -71,12 +70,8 @@ func fingerprint(in market.Instrument) uint64 { return maphash.Comparable(finger
 // look takes in an instrument that may be new or changed. False: the connection must first take what it has.
 func (j *joiner) look(id market.InstrumentID) bool {
 	in := j.env.Directory.Instrument(id)
-	if held, _ := j.held.instrument(id); held != nil && held.told != fingerprint(in) {
-		held.told = fingerprint(in)
-		about := wireInstrument(in, held.status)
-		j.changed = append(j.changed, about)
-		j.size += instrumentSize(about)
-		j.moveSource(held, in.Source)
+	if held, _ := j.held.instrument(id); held != nil && held.told != fingerprint(in) && !j.change(held, in) {
+		return false
 	}
 	if in.Delisted {
 		return j.keepUp()
@@ -93,24 +88,35 @@ func (j *joiner) look(id market.InstrumentID) bool {
 	return j.keepUp()
 }
 
-// moveSource follows an instrument to the source that carries it now.
-func (j *joiner) moveSource(in *heldInstrument, name string) {
-	source := j.env.Engine.SourceHandle(name)
-	if source == in.source {
-		return
+// change tells an instrument anew, and follows it to the source that carries it now.
+func (j *joiner) change(held *heldInstrument, in market.Instrument) bool {
+	source := j.env.Engine.SourceHandle(in.Source)
+	moves := source != held.source
+	if moves && (!j.flush() || !j.conn.Ready()) { // what others do to these sources must be done by then
+		return false
 	}
-	if in.source != 0 {
-		j.gone = j.held.releaseSource(in.source, j.gone)
+	held.told = fingerprint(in)
+	about := wireInstrument(in, held.status)
+	j.changed = append(j.changed, about)
+	j.size += instrumentSize(about)
+	if !moves {
+		return true
 	}
-	in.source = source
-	if !j.held.holdSource(source) {
-		return
+	var gone []fanout.Handle
+	if held.source != 0 {
+		gone = j.held.releaseSource(held.source, gone)
 	}
-	if i := slices.Index(j.gone, source); i >= 0 { // it was let go of just now
-		j.gone = slices.Delete(j.gone, i, i+1)
-		return
+	held.source = source
+	if j.held.holdSource(source) {
+		j.moves.add(fanout.Item{Handle: source}, throttle.Immediate)
 	}
-	j.moves.add(fanout.Item{Handle: source}, throttle.Immediate)
+	if !j.flush() {
+		return false
+	}
+	if len(gone) > 0 {
+		j.engine.Unsubscribe(gone)
+	}
+	return j.conn.Ready()
 }
 
 // fits reports whether a symbol fits a pattern or stands in a list.
@@ -174,9 +180,6 @@ func (j *joiner) flush() bool {
 	}
 	if sent {
 		j.moves.run(j.engine)
-		if len(j.gone) > 0 {
-			j.engine.Unsubscribe(j.gone)
-		}
 	}
 	*j = joiner{request: request{Session: j.Session}}
 	return sent

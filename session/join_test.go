@@ -1,15 +1,12 @@
 package session_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -84,9 +81,12 @@ func TestPatternsStayLive(t *testing.T) {
 		for id := uint32(1); id < 40; id++ {
 			switch rapid.IntRange(0, 5).Draw(t, "event") {
 			case 0, 1:
-				sym, _ := market.ParseSymbol(rapid.SampledFrom(symbols).Draw(t, "symbol"))
-				in := market.Instrument{Symbol: sym, Source: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "source"), Delisted: rapid.Bool().Draw(t, "delisted")}
-				p.directory.define(in)
+				for range rapid.IntRange(1, 4).Draw(t, "definitions") {
+					sym, _ := market.ParseSymbol(rapid.SampledFrom(symbols).Draw(t, "symbol"))
+					p.directory.define(market.Instrument{
+						Symbol: sym, Source: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "source"), Delisted: rapid.Bool().Draw(t, "delisted"),
+					})
+				}
 				if rapid.IntRange(0, 4).Draw(t, "forget") == 0 {
 					p.directory.forgotten = len(p.directory.changes)
 				}
@@ -172,60 +172,37 @@ func TestManyJoins(t *testing.T) {
 	}
 }
 
-// steppedDirectory has what happens around a session happen on the goroutine that asks for the revision.
-type steppedDirectory struct {
-	*fakeDirectory
-	steps chan func()
-}
-
-func (d *steppedDirectory) Revision() uint64 {
-	select {
-	case step := <-d.steps:
-		step()
-	default:
-	}
-	return d.fakeDirectory.Revision()
-}
-
-// The watcher looks when there is something new, again at those who were not ready, and ends with its context.
-func TestWatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPlace(nil)
-		s := p.open(fanout.JSON)
-		s.Receive([]byte(`{"id":1,"subscribe":{"symbols":["*"]}}`))
-		steps := make(chan func(), 1)
-		p.env.Directory = &steppedDirectory{p.directory, steps}
-		ctx, cancel := context.WithCancel(t.Context())
-		looks, ended := 0, make(chan struct{})
-		go func() {
-			defer close(ended)
-			session.Watch(ctx, &p.env, func(f func(*session.Session)) { looks++; f(s) })
-		}()
-		for _, step := range []struct {
-			do          func()
-			looks, held int
-		}{
-			{func() {}, 0, 0},
-			{func() { p.directory.define(crowd(1)[0]) }, 1, 1},
-			{func() {}, 1, 1},
-			{func() { p.conn.busy = 3; p.directory.define(crowd(2)[1]) }, 4, 2},
-			{func() { p.lists.set("new", nil) }, 5, 2},
-		} {
-			steps <- step.do
-			time.Sleep(2 * time.Second)
-			synctest.Wait()
-			held := 0
-			for h := range p.engine.active {
-				if h%10 == fanout.Handle(market.ChannelQuote) {
-					held++
-				}
-			}
-			if looks != step.looks || held != step.held {
-				t.Errorf("%d looks and %d subscriptions, want %d and %d", looks, held, step.looks, step.held)
+// The watcher looks where there is something new, and again while somebody was not ready.
+func TestWatcher(t *testing.T) {
+	p := newPlace(nil)
+	s := p.open(fanout.JSON)
+	s.Receive([]byte(`{"id":1,"subscribe":{"symbols":["*"]}}`))
+	w := session.NewWatcher(&p.env)
+	looks := 0
+	for _, step := range []struct {
+		what        string
+		do          func()
+		looks, held int
+	}{
+		{"nothing new", func() {}, 0, 0},
+		{"an instrument", func() { p.directory.define(crowd(1)[0]) }, 1, 1},
+		{"nothing new again", func() {}, 1, 1},
+		{"an instrument, and a slow client", func() { p.conn.busy = 3; p.directory.define(crowd(2)[1]) }, 4, 2},
+		{"a list", func() { p.lists.set("new", nil) }, 5, 2},
+	} {
+		step.do()
+		for range 5 {
+			w.Look(func(f func(*session.Session)) { looks++; f(s) })
+		}
+		held := 0
+		for h := range p.engine.active {
+			if h%10 == fanout.Handle(market.ChannelQuote) {
+				held++
 			}
 		}
-		cancel()
-		<-ended
-		s.End()
-	})
+		if looks != step.looks || held != step.held {
+			t.Errorf("%s: %d looks and %d subscriptions, want %d and %d", step.what, looks, held, step.looks, step.held)
+		}
+	}
+	s.End()
 }

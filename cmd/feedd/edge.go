@@ -62,10 +62,7 @@ func (s *server) startSockets() error {
 		return nil
 	})
 	s.run("sessions", s.sweepSessions)
-	s.run("directory", func(ctx context.Context) error {
-		session.Watch(ctx, env, s.eachSession)
-		return nil
-	})
+	s.run("directory", s.watchDirectory)
 	return nil
 }
 

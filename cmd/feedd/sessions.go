@@ -40,3 +40,21 @@ func (s *server) sweepSessions(ctx context.Context) error {
 		}
 	}
 }
+
+// lookEvery is the time between two looks at the directory: new instruments join as late as that.
+const lookEvery = 200 * time.Millisecond
+
+// watchDirectory tells sessions what is new in the directory and the lists, until ctx ends.
+func (s *server) watchDirectory(ctx context.Context) error {
+	w := session.NewWatcher(s.sessions)
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			w.Look(s.eachSession)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
