@@ -80,8 +80,8 @@ func (k *Keeper) Save(ctx context.Context) (took time.Duration) {
 	began := time.Now()
 	size, err := k.save(ctx, began)
 	took = time.Since(began)
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return took // given up, since the node is stopping
+	if errors.Is(err, context.Canceled) {
+		return took // given up, since it is done once more at the end
 	}
 	if err != nil {
 		k.o.Counters.Add(drop.UnsavedState, 1)

@@ -120,6 +120,26 @@ func TestFailuresAreToldOnce(t *testing.T) {
 	})
 }
 
+// A checkpoint that is given up for the last one is no loss; one for which there is no time is.
+func TestTimeIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 5*time.Second)
+		b.takes = time.Minute
+		canceled, cancel := context.WithCancel(t.Context())
+		cancel()
+		b.Save(canceled)
+		if n := b.drops.Count(drop.UnsavedState); n != 0 || b.log.Len() > 0 {
+			t.Errorf("%d counted, said: %s", n, b.log.String())
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		b.Save(short)
+		if n := b.drops.Count(drop.UnsavedState); n != 1 || !strings.Contains(b.log.String(), "deadline exceeded") {
+			t.Errorf("%d counted, said: %s", n, b.log.String())
+		}
+	})
+}
+
 func TestStatsAreThoseOfTheLastGoodOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 5*time.Second)
