@@ -30,7 +30,7 @@ func (n *node) awaitBook(s uint64) {
 
 func TestBookComesFromTheStreamAlone(t *testing.T) {
 	n := newNode(t)
-	nc := n.connect()
+	nc := n.patient()
 	send(t, nc, "md", 1, definition())
 	send(t, nc, "md", 1, bookTick(true, 1))
 	for s := uint64(2); s <= 700; s++ {
@@ -47,7 +47,7 @@ func TestBookComesFromTheStreamAlone(t *testing.T) {
 
 func TestBookWithoutAnImageStaysSyncing(t *testing.T) {
 	n := newNode(t)
-	nc := n.connect()
+	nc := n.patient()
 	n.start()
 	send(t, nc, "md", 1, definition())
 	send(t, nc, "md", 2, bookTick(false, 2))
@@ -74,7 +74,7 @@ func TestBookGapIsFilledFromTheStream(t *testing.T) {
 
 func TestBookIsMendedByItsPublisher(t *testing.T) {
 	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
-	nc := n.connect()
+	nc := n.patient()
 	image := bookTick(true, 3)
 	image.Epoch, image.Sequence = 5, 3
 	answer, err := proto.Marshal(&marketdatav1.Snapshot{Batches: []*marketdatav1.TickBatch{image}})
@@ -97,7 +97,7 @@ func TestBookIsMendedByItsPublisher(t *testing.T) {
 // The connection is lost and comes back: books go on from where they were.
 func TestRejoinReadsBooks(t *testing.T) {
 	n := newNode(t)
-	nc := n.connect()
+	nc := n.patient()
 	n.start()
 	send(t, nc, "md", 1, definition())
 	send(t, nc, "md", 1, bookTick(true, 1))

@@ -115,6 +115,18 @@ func newNode(t *testing.T) *node {
 func (n *node) connect() *nats.Conn {
 	n.t.Helper()
 	nc, err := Connect(n.url, "test", discard())
+	return n.closing(nc, err)
+}
+
+// patient is a connection that nothing takes for stale, however busy the machine is: what was on its way would be lost.
+func (n *node) patient() *nats.Conn {
+	n.t.Helper()
+	nc, err := nats.Connect(n.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+	return n.closing(nc, err)
+}
+
+func (n *node) closing(nc *nats.Conn, err error) *nats.Conn {
+	n.t.Helper()
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -156,7 +168,7 @@ func (n *node) startFeed() {
 func (n *node) publisher(o publish.Options) *publish.Publisher {
 	n.t.Helper()
 	o.Venue = "demo"
-	p, err := publish.New(n.connect(), o)
+	p, err := publish.New(n.patient(), o)
 	if err != nil {
 		n.t.Fatal(err)
 	}

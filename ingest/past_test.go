@@ -30,7 +30,7 @@ func sendTo(t *testing.T, nc *nats.Conn, from, to uint64) {
 
 func TestGoesOnFromThePast(t *testing.T) {
 	n := newNode(t)
-	nc := n.connect()
+	nc := n.patient()
 	n.start()
 	send(t, nc, "md", 1, definition())
 	sendTo(t, nc, 1, 500)
@@ -74,7 +74,7 @@ func TestGoesOnFromThePast(t *testing.T) {
 // What lies between a past that is too old and what the stream holds is told by its numbers.
 func TestAPastThatIsTooOld(t *testing.T) {
 	n := newNode(t)
-	nc := n.connect()
+	nc := n.patient()
 	send(t, nc, "md", 1, definition())
 	sendTo(t, nc, 21, 30)
 	p := Past{Instrument: market.Instrument{Symbol: btc, PriceScale: 2, Source: "demo"}, Scales: []EpochScales{{Epoch: 5, Price: 2}}}
@@ -136,7 +136,7 @@ func publishTrades(t *testing.T, nc *nats.Conn, epoch, from, to uint64, price in
 
 func TestBackfill(t *testing.T) {
 	n := newNode(t)
-	nc := n.connect()
+	nc := n.patient()
 	n.start()
 	send(t, nc, "md", 1, definition())
 	publishTrades(t, nc, 5, 1, 400, 12345)
@@ -218,7 +218,7 @@ func TestBackfill(t *testing.T) {
 
 func TestBackfillWithoutAStream(t *testing.T) {
 	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
-	nc := n.connect()
+	nc := n.patient()
 	n.start()
 	send(t, nc, "md", 1, definition())
 	publishTrades(t, nc, 5, 1, 10, 12345)
