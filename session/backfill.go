@@ -57,16 +57,23 @@ func (s *Session) takeResumptions(m *moves) (behind []resumption) {
 			if it.After.Epoch == 0 || s.held.find(it.Handle).summary {
 				return false
 			}
-			oldest, ok := s.env.Engine.TradesFrom(it.Handle)
-			next := market.Position{Epoch: it.After.Epoch, Sequence: it.After.Sequence + 1}
-			if !ok || !next.Before(oldest) {
+			b := resumption{item: it, cadence: throttle.Cadence(c)}
+			if !s.behindLog(&b) {
 				return false
 			}
-			behind = append(behind, resumption{it, throttle.Cadence(c), oldest})
+			behind = append(behind, b)
 			return true
 		})
 	}
 	return behind
+}
+
+// behindLog reports whether the log does not reach back to where b stands, and notes how far it does.
+func (s *Session) behindLog(b *resumption) bool {
+	oldest, ok := s.env.Engine.TradesFrom(b.item.Handle)
+	next := market.Position{Epoch: b.item.After.Epoch, Sequence: b.item.After.Sequence + 1}
+	b.oldest = oldest
+	return ok && next.Before(oldest)
 }
 
 // resume fetches and sends what each resumption missed, and then has the engine go on behind that. What could not be
@@ -81,8 +88,11 @@ func (s *Session) resume(behind []resumption) {
 	defer s.stopWith(nil)
 	left := maxFetched
 	for _, b := range behind {
-		if ctx.Err() == nil && left > 0 {
+		// The log forgets while this goes on, so what it held at first may have to be fetched as well.
+		for more := true; more && ctx.Err() == nil && left > 0; {
+			after := b.item.After
 			left -= s.fill(ctx, &b, left)
+			more = after != b.item.After && s.behindLog(&b)
 		}
 		s.engine.Subscribe([]fanout.Item{b.item}, b.cadence)
 	}
