@@ -3,6 +3,7 @@ package market
 import (
 	"math"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -144,4 +145,16 @@ func TestGroupOK(t *testing.T) {
 			t.Errorf("GroupOK(%d) = %v", g, !want)
 		}
 	}
+}
+
+// Fits agrees with the regular expression that a pattern stands for.
+func TestFits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pattern := rapid.StringMatching(`[ab:*]{0,8}`).Draw(t, "pattern")
+		text := rapid.StringMatching(`[ab:]{0,8}`).Draw(t, "text")
+		want := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(text)
+		if Fits(pattern, text) != want {
+			t.Fatalf("%q and %q: want %v", pattern, text, want)
+		}
+	})
 }

@@ -47,7 +47,7 @@ type Subscriber interface {
 type Directory interface {
 	Lookup(sym market.Symbol) (market.InstrumentID, bool)
 	Instrument(id market.InstrumentID) market.Instrument
-	// Match returns the instruments whose "venue:NAME" fits a pattern in which * stands for any run of
+	// Match returns the instruments, but delisted ones, whose "venue:NAME" fits a pattern in which * stands for any run of
 	// characters, sorted by symbol, at most limit of them.
 	Match(pattern string, limit int) []market.InstrumentID
 	// Revision counts the definitions of instruments, and their changes, so far.

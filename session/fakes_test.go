@@ -192,7 +192,7 @@ func (d *fakeDirectory) Instrument(id market.InstrumentID) market.Instrument {
 
 func (d *fakeDirectory) Match(pattern string, limit int) (ids []market.InstrumentID) {
 	for i, in := range d.instruments {
-		if ok, _ := path.Match(pattern, in.Symbol.String()); ok {
+		if ok, _ := path.Match(pattern, in.Symbol.String()); ok && !in.Delisted {
 			ids = append(ids, market.InstrumentID(i))
 		}
 	}
@@ -208,7 +208,10 @@ func (d *fakeDirectory) DefinedSince(revision uint64) (ids []market.InstrumentID
 	if int(revision) >= d.forgotten {
 		return slices.Clone(d.changes[revision:]), d.Revision()
 	}
-	return d.Match("*", len(d.instruments)), d.Revision()
+	for i := range d.instruments {
+		ids = append(ids, market.InstrumentID(i))
+	}
+	return ids, d.Revision()
 }
 
 func (d *fakeDirectory) define(in market.Instrument) {
@@ -234,7 +237,7 @@ func (l *fakeLists) Entries(name string) ([]string, bool) {
 }
 
 func (l *fakeLists) Has(name, symbol string) bool {
-	return slices.ContainsFunc(l.entries[name], func(entry string) bool { return lists.Fits(entry, symbol) })
+	return slices.ContainsFunc(l.entries[name], func(entry string) bool { return market.Fits(entry, symbol) })
 }
 
 func (l *fakeLists) Names() []string { return slices.Sorted(maps.Keys(l.entries)) }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/feedd/feedd/fanout"
-	"github.com/feedd/feedd/internal/lists"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/throttle"
@@ -123,7 +122,7 @@ func (j *joiner) change(held *heldInstrument, in market.Instrument) bool {
 func (e *Env) fits(text, symbol string) bool {
 	name, isList := strings.CutPrefix(text, listMark)
 	if !isList {
-		return lists.Fits(text, symbol)
+		return market.Fits(text, symbol)
 	}
 	return e.Lists.Has(name, symbol) // which there are, or the pattern were not live
 }

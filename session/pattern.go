@@ -2,7 +2,6 @@ package session
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/feedd/feedd/market"
@@ -83,7 +82,7 @@ func (r *request) match(p *livePattern, limit int) ([]market.InstrumentID, feedv
 	if name, ok := strings.CutPrefix(text, listMark); ok {
 		return r.matchList(name, limit)
 	}
-	ids := r.env.match(text, limit+1)
+	ids := r.env.Directory.Match(text, limit+1)
 	if len(ids) == 0 {
 		return nil, feedv1.ErrorCode_ERROR_CODE_NO_MATCH, fmt.Sprintf("pattern %q fits no instrument yet, and those that come to fit will join; it is compared with venue:NAME, case included", text)
 	}
@@ -115,11 +114,6 @@ func (e *Env) list(name string) ([]string, bool) {
 	return e.Lists.Entries(name)
 }
 
-// match returns at most limit instruments that fit a pattern. Nothing will come of those that are delisted.
-func (e *Env) match(pattern string, limit int) []market.InstrumentID {
-	return slices.DeleteFunc(e.Directory.Match(pattern, limit), func(id market.InstrumentID) bool { return e.Directory.Instrument(id).Delisted })
-}
-
 // matchEntries returns at most limit instruments of a list, each once, in the order of the list.
 func (e *Env) matchEntries(entries []string, limit int) (ids []market.InstrumentID) {
 	seen := make(map[market.InstrumentID]bool)
@@ -131,7 +125,7 @@ func (e *Env) matchEntries(entries []string, limit int) (ids []market.Instrument
 	}
 	for _, entry := range entries {
 		if strings.Contains(entry, "*") {
-			for _, id := range e.match(entry, limit) {
+			for _, id := range e.Directory.Match(entry, limit) {
 				add(id)
 			}
 			continue

@@ -2,7 +2,6 @@ package snapshot
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/feedd/feedd/market"
 )
@@ -86,7 +85,7 @@ func (s *Store) Instruments() []market.Instrument {
 	return all
 }
 
-// Match returns the instruments whose "venue:NAME" fits a pattern in which * stands for any run of
+// Match returns the instruments, but delisted ones, whose "venue:NAME" fits a pattern in which * stands for any run of
 // characters, sorted by symbol, at most limit of them.
 func (s *Store) Match(pattern string, limit int) []market.InstrumentID {
 	s.mu.RLock()
@@ -96,40 +95,12 @@ func (s *Store) Match(pattern string, limit int) []market.InstrumentID {
 		if len(ids) >= limit {
 			break
 		}
-		if matches(pattern, s.records[id].instrument.Symbol.String()) {
+		if in := &s.records[id].instrument; !in.Delisted && market.Fits(pattern, in.Symbol.String()) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
-
-// matches takes time proportional to the pattern's parts times the text, whatever the pattern: each part
-// between stars is placed as early as it fits.
-func matches(pattern, text string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == text
-	}
-	text, ok := strings.CutPrefix(text, head)
-	if !ok {
-		return false
-	}
-	for {
-		part, more, star := strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(text, part)
-		}
-		i := strings.Index(text, part)
-		if i < 0 {
-			return false
-		}
-		text, rest = text[i+len(part):], more
-	}
-}
-
-// WatchDirectory has f called after every Commit of a batch that defined an instrument or changed what is known of one,
-// on the writer's goroutine. Call it before the first Begin.
-func (s *Store) WatchDirectory(f func()) { s.definitions = append(s.definitions, f) }
 
 // definitionLogSize bounds how far a session may fall behind the directory before it must look at all of it.
 const definitionLogSize = 4096
@@ -148,7 +119,6 @@ func (s *Store) noteDefinition(id market.InstrumentID) {
 		l.ids[l.next%definitionLogSize] = id
 	}
 	l.next++
-	s.defined = true
 }
 
 // Revision counts the definitions and the changes of definitions so far.

@@ -26,9 +26,8 @@ type Options struct {
 // Store is the state of the market on this node. Its writing methods (those of ingest.Sink) belong to one
 // goroutine, its other methods to any.
 type Store struct {
-	options     Options
-	watchers    []func() // set before the first Begin
-	definitions []func() // the same
+	options  Options
+	watchers []func() // set before the first Begin
 
 	mu      sync.RWMutex // held from Begin to Commit
 	records []record     // by InstrumentID
@@ -39,7 +38,6 @@ type Store struct {
 	topics  []Topic // by handle; handle 0 is none
 	journal journal
 	stirred bool // something that is followed changed in this batch
-	defined bool // an instrument came or changed in this batch
 	changes definitionLog
 	agenda  agenda
 }
@@ -108,18 +106,14 @@ func (s *Store) Begin() { s.mu.Lock() }
 
 // Commit closes the batch: readers see all of it from now on.
 func (s *Store) Commit() {
-	stirred, defined := s.stirred, s.defined
-	s.stirred, s.defined = false, false
+	stirred := s.stirred
+	s.stirred = false
 	s.mu.Unlock()
-	if stirred {
-		for _, f := range s.watchers {
-			f()
-		}
+	if !stirred {
+		return
 	}
-	if defined {
-		for _, f := range s.definitions {
-			f()
-		}
+	for _, f := range s.watchers {
+		f()
 	}
 }
 

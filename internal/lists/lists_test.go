@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 func TestParse(t *testing.T) {
@@ -134,16 +131,4 @@ func TestReload(t *testing.T) {
 	if got := fmt.Sprint(f.Names()); got != "[b]" || f.Revision() == before {
 		t.Errorf("after a good one: %v at revision %d", got, f.Revision())
 	}
-}
-
-// Fits agrees with the regular expression that a pattern stands for.
-func TestFits(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		pattern := rapid.StringMatching(`[ab:*]{0,8}`).Draw(t, "pattern")
-		text := rapid.StringMatching(`[ab:]{0,8}`).Draw(t, "text")
-		want := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(text)
-		if Fits(pattern, text) != want {
-			t.Fatalf("%q and %q: want %v", pattern, text, want)
-		}
-	})
 }

@@ -46,7 +46,7 @@ func (s *Set) Entries(name string) ([]string, bool) {
 // Has reports whether a symbol stands in a list or fits one of its patterns.
 func (s *Set) Has(name, symbol string) bool {
 	l := s.lists[name]
-	return l != nil && (l.symbols[symbol] || slices.ContainsFunc(l.patterns, func(p string) bool { return Fits(p, symbol) }))
+	return l != nil && (l.symbols[symbol] || slices.ContainsFunc(l.patterns, func(p string) bool { return market.Fits(p, symbol) }))
 }
 
 // Names returns the names of all lists, sorted. The caller must not change them.

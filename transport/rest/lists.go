@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/feedd/feedd/internal/lists"
 	"github.com/feedd/feedd/market"
 )
 
@@ -81,7 +80,7 @@ func (f *filter) has(in *market.Instrument) bool {
 	}
 	symbol := in.Symbol.String()
 	return f.symbols[symbol] ||
-		slices.ContainsFunc(f.patterns, func(p string) bool { return lists.Fits(p, symbol) }) ||
+		slices.ContainsFunc(f.patterns, func(p string) bool { return market.Fits(p, symbol) }) ||
 		slices.ContainsFunc(f.lists, func(name string) bool { return f.from.Has(name, symbol) })
 }
 

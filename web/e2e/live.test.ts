@@ -217,6 +217,7 @@ describe.skipIf(ticks === undefined || ticks === "")("with recordings (directory
       return bids.length > 4 && [plain(bids), plain(asks)];
     }, { timeout: 50_000, interval: 200 }).toSatisfy((shown) => shown !== false
       && JSON.stringify(shown) === JSON.stringify([truth.bids.slice(0, shown[0].length), truth.asks.slice(0, shown[1].length)]));
+    await page.getByRole("radio", { name: "1m" }).check({ force: true });
     const { open, high, low, close, trades } = truth.minutes.at(-1)!;
     await expect.poll(async () => {
       const { legend, bars } = (await snapshot(page)).chart;
