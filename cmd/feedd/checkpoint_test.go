@@ -1,12 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/feedd/feedd/ingest"
+	"github.com/feedd/feedd/internal/checkpoint/contents"
+	"github.com/feedd/feedd/internal/natsserver"
 )
 
 func TestWhereCheckpointsGo(t *testing.T) {
@@ -88,5 +96,40 @@ func TestDataDirectoryThatCannotBe(t *testing.T) {
 	}
 	if took := s.keeper.Save(t.Context()); took < 0 || !s.keeper.Stats().Last.IsZero() {
 		t.Fatal("saved below a file")
+	}
+}
+
+// What was made of another stream's ticks is said once that is known; the same stream is not worth a word.
+func TestAnotherStreamIsNamed(t *testing.T) {
+	ns, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Port: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ns.Stop)
+	nc, err := nats.Connect(ns.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	var said bytes.Buffer
+	s := nodeOf(t, t.TempDir())
+	s.conn, s.options.log = nc, slog.New(slog.NewTextHandler(&said, nil))
+	if s.findOrigin(t.Context()); s.origin != (contents.Origin{}) || said.Len() > 0 {
+		t.Fatalf("without a stream: %+v, %s", s.origin, said.String())
+	}
+	if err := ingest.EnsureStream(t.Context(), nc, ingest.StreamOptions{}, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	s.findOrigin(t.Context())
+	if s.origin.Stream != ingest.DefaultStream || s.origin.Created == 0 || said.Len() > 0 {
+		t.Fatalf("%+v, %s", s.origin, said.String())
+	}
+	s.loaded.Place.Origin = s.origin
+	if s.findOrigin(t.Context()); said.Len() > 0 {
+		t.Fatalf("the same stream: %s", said.String())
+	}
+	s.loaded.Place.Origin.Created--
+	if s.findOrigin(t.Context()); !strings.Contains(said.String(), "the ticks of another stream") || !strings.Contains(said.String(), "there.stream=FEEDD") {
+		t.Fatalf("another stream: %s", said.String())
 	}
 }
