@@ -65,7 +65,9 @@ func TestMistakesAreNamed(t *testing.T) {
 		{[]string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", "/dev/null"}, "see --data-dir and --nats-url"},
 		{[]string{"watch"}, "watch needs a SYMBOL"},
 		{[]string{"watch", "BTC"}, `symbol "BTC": want venue:NAME`},
-		{[]string{"watch", "--channels", "quote,book", "test:FAKE"}, `bad channel "book" in --channels: want quote, trade or status`},
+		{[]string{"watch", "--channels", "quote,cheese", "test:FAKE"}, `bad channel "cheese" in --channels: want quote, trade, book, bar, stats or status`},
+		{[]string{"watch", "--depth", "7", "test:FAKE"}, `bad value 7 for --depth: want 1, 5, 10`},
+		{[]string{"watch", "--bar", "2m", "test:FAKE"}, `bad value 2m0s for --bar: want 1s, 1m`},
 		{[]string{"watch", "--url", "http://localhost", "test:FAKE"}, `bad value "http://localhost" for --url: want ws://`},
 		{[]string{"watch", "--cadence", "-1s", "test:FAKE"}, "bad value -1s for --cadence"},
 	} {

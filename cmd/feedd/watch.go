@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,11 +21,14 @@ import (
 const watchUsage = `
 Usage: feedd watch [flags] SYMBOL...
 
-Shows live prices: as a table in a terminal (q quits), as one line for each row elsewhere.
+Shows live prices: as a table in a terminal (q quits), as one line for each row elsewhere. With the channels book and
+bar the terminal shows the book of the first symbol as a ladder, and its bars, below the table.
 
 Examples:
   feedd watch test:FAKE 'sim:*'                             two wishes, one with a pattern
   feedd watch --cadence 0 --channels trade binance:BTCUSDT  every trade, at once
+  feedd watch --channels quote,book --depth 20 sim:BTC-USD   a book as a ladder
+  feedd watch --channels quote,bar --bar 1s sim:BTC-USD      bars of a second
   feedd watch 'sim:*USD' | grep -c trade                    lines for other programs
 `
 
@@ -32,7 +36,9 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	fs := newFlagSet("watch", watchUsage)
 	url := fs.String("url", "ws://127.0.0.1:8080/v1/ws", "`URL` of the server's WebSocket")
 	cadence := fs.Duration("cadence", 250*time.Millisecond, "time between two updates, 0 for at once; the server rounds it")
-	channels := fs.String("channels", "quote,trade", "`list` of channels, separated by commas: quote, trade, status")
+	channels := fs.String("channels", "quote,trade", "`list` of channels, separated by commas: quote, trade, book, bar, stats, status")
+	depth := fs.Uint("depth", 10, "`levels` a side of books: 1, 5, 10, 20, 50, 100, or 0 for all")
+	bar := fs.Duration("bar", time.Minute, "length of bars: 1s, 1m, 5m, 15m, 1h or 24h")
 	if err := parseFlags(fs, args); err != nil {
 		return err
 	}
@@ -49,8 +55,11 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
+	if err := checkView(*depth, *bar); err != nil {
+		return err
+	}
 	for _, symbol := range fs.Args() {
-		if !strings.Contains(symbol, "*") {
+		if !strings.Contains(symbol, "*") && !strings.HasPrefix(symbol, "@") {
 			if _, err := market.ParseSymbol(symbol); err != nil {
 				return usagef("%w", err)
 			}
@@ -58,6 +67,7 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	o := watch.Options{
 		URL: *url, Name: "feedd watch " + build.Version(), Symbols: fs.Args(), Channels: wished, Cadence: *cadence,
+		Depth: uint32(*depth), Bar: *bar,
 	}
 	if file, ok := stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		err = watchScreen(ctx, o, file)
@@ -75,13 +85,23 @@ func parseChannels(list string) (names []string, err error) {
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.TrimSpace(name)
 		switch market.ParseChannel(name) {
-		case market.ChannelQuote, market.ChannelTrade, market.ChannelStatus:
+		case market.ChannelQuote, market.ChannelTrade, market.ChannelBook, market.ChannelBar, market.ChannelStats, market.ChannelStatus:
 			names = append(names, name)
 		default:
-			return nil, usagef("bad channel %q in --channels: want quote, trade or status", name)
+			return nil, usagef("bad channel %q in --channels: want quote, trade, book, bar, stats or status", name)
 		}
 	}
 	return names, nil
+}
+
+func checkView(depth uint, bar time.Duration) error {
+	if depth != 0 && (depth > 100 || !slices.Contains(market.Depths[:], uint8(depth))) {
+		return usagef("bad value %d for --depth: want 1, 5, 10, 20, 50, 100, or 0 for all", depth)
+	}
+	if bar%time.Second != 0 || bar > 24*time.Hour || bar <= 0 || !slices.Contains(market.Intervals[:], uint32(bar/time.Second)) {
+		return usagef("bad value %v for --bar: want 1s, 1m, 5m, 15m, 1h or 24h", bar)
+	}
+	return nil
 }
 
 // lineView writes rows to stdout and what happens to the connection to stderr.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/market"
@@ -38,6 +39,18 @@ func (l *Lines) Apply(u *client.Update) error {
 		kind, text := tradeText(&e, l.instruments[e.Symbol])
 		line(kind, e.Symbol, text)
 	}
+	for _, r := range u.Books {
+		line("book", r.Symbol, bookText(&r, l.instruments[r.Symbol]))
+	}
+	for _, r := range u.Bars {
+		line("bar", r.Symbol, barText(&r, l.instruments[r.Symbol]))
+	}
+	for _, r := range u.LostBars {
+		line("lost", r.Symbol, fmt.Sprintf("bars of %d s, numbers %d to %d", r.Seconds, r.From, r.To))
+	}
+	for _, r := range u.Stats {
+		line("stats", r.Symbol, statsText(&r.Stats, l.instruments[r.Symbol]))
+	}
 	for _, s := range u.Statuses {
 		line("status", s.Symbol, statusText(s.Status))
 	}
@@ -66,6 +79,8 @@ func tradeText(e *client.TradeEvent, in market.Instrument) (kind, text string) {
 		return "lost", fmt.Sprintf("%d trades, %d to %d, came faster than they were read", e.To-e.From+1, e.From, e.To)
 	case client.Gap:
 		return "gap", fmt.Sprintf("%d trades, %d to %d, never reached the server", e.To-e.From+1, e.From, e.To)
+	case client.Recovered:
+		return "recovered", fmt.Sprintf("%d trades, %d to %d, follow", e.To-e.From+1, e.From, e.To)
 	case client.Traded:
 	}
 	t := &e.Trade
@@ -79,6 +94,78 @@ func tradeText(e *client.TradeEvent, in market.Instrument) (kind, text string) {
 		text += fmt.Sprintf(" %s of %d", kind, t.RefersTo)
 	}
 	return "trade", text
+}
+
+// bookText names the levels of a row: all of the book, or those that changed.
+func bookText(r *client.BookRow, in market.Instrument) string {
+	text := "change"
+	switch {
+	case r.Full && r.Partial:
+		text = "snapshot, more follows"
+	case r.Full:
+		text = "snapshot"
+	}
+	for _, side := range []struct {
+		name   string
+		levels []market.Level
+	}{{"bid", r.Bids}, {"ask", r.Asks}} {
+		for _, l := range side.levels {
+			text += fmt.Sprintf(" %s %s x %s", side.name, decimal(l.Price, in.PriceScale, true), decimal(l.Size, in.SizeScale, true))
+		}
+	}
+	return text
+}
+
+func barText(r *client.BarRow, in market.Instrument) string {
+	b := &r.Bar
+	text := fmt.Sprintf("%d s from %s", r.Seconds, time.Unix(b.Start, 0).UTC().Format(time.RFC3339))
+	if r.Void {
+		return text + " void: all its trades were cancelled"
+	}
+	text += ohlc(b.Open, b.High, b.Low, b.Close, in) + fmt.Sprintf(" volume %s trades %d", decimal(b.Volume, in.SizeScale, true), b.Trades)
+	if b.Closed {
+		text += " closed"
+	}
+	return text
+}
+
+func ohlc(open, high, low, last int64, in market.Instrument) string {
+	return fmt.Sprintf(" open %s high %s low %s close %s", decimal(open, in.PriceScale, true), decimal(high, in.PriceScale, true),
+		decimal(low, in.PriceScale, true), decimal(last, in.PriceScale, true))
+}
+
+func statsText(s *client.Stats, in market.Instrument) string {
+	text := "24h"
+	for _, w := range []struct {
+		name string
+		of   *client.Window
+	}{{"", &s.Day}, {" session", &s.Session}} {
+		text += w.name
+		if w.of.Trades == 0 {
+			text += " nothing traded"
+			continue
+		}
+		text += ohlc(w.of.Open, w.of.High, w.of.Low, s.Last, in)
+		text += fmt.Sprintf(" volume %s turnover %s trades %d", decimal(w.of.Volume, in.SizeScale, true), w.of.Turnover, w.of.Trades)
+	}
+	for _, v := range []struct {
+		name  string
+		has   market.HasStatistics
+		value int64
+		scale uint8
+	}{
+		{"previous close", market.HasPreviousClose, s.Venue.PreviousClose, in.PriceScale},
+		{"settlement", market.HasSettlement, s.Venue.Settlement, in.PriceScale},
+		{"mark", market.HasMark, s.Venue.Mark, in.PriceScale},
+		{"index", market.HasIndex, s.Venue.Index, in.PriceScale},
+		{"open interest", market.HasOpenInterest, s.Venue.OpenInterest, in.SizeScale},
+		{"funding rate", market.HasFundingRate, s.Venue.FundingRateE8, 8},
+	} {
+		if s.Venue.Has&v.has != 0 {
+			text += " " + v.name + " " + decimal(v.value, v.scale, true)
+		}
+	}
+	return text
 }
 
 func statusText(s market.Status) string {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
@@ -22,7 +24,12 @@ type Options struct {
 	Symbols  []string // "venue:SYMBOL" or patterns with *
 	Channels []string
 	Cadence  time.Duration // the wish
+	Depth    uint32        // levels a side of books; 0: all
+	Bar      time.Duration // length of bars; 0: a minute
 }
+
+// barHistory is how many bars there are to begin with.
+const barHistory = 30
 
 // View is who watches. Run calls its methods from several goroutines, but never two at a time.
 type View interface {
@@ -104,9 +111,14 @@ func (w *watcher) session(ctx context.Context, established *bool) error {
 	}
 	defer c.Close()
 	cadence := uint32(w.options.Cadence.Milliseconds())
-	answer, err := c.Subscribe(within, &feedv1.Subscribe{
+	wish := &feedv1.Subscribe{
 		Symbols: w.options.Symbols, Channels: w.options.Channels, CadenceMs: &cadence,
-	})
+		Depth: w.options.Depth, BarSeconds: uint32(w.options.Bar / time.Second),
+	}
+	if slices.Contains(w.options.Channels, market.ChannelBar.String()) {
+		wish.History = proto.Uint32(barHistory)
+	}
+	answer, err := c.Subscribe(within, wish)
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
@@ -136,7 +148,8 @@ func (w *watcher) connected(c *client.Client, answer *feedv1.Subscribed) error {
 				continue
 			}
 			some = true
-			if g := m.Grant(r.Symbol, market.ParseChannel(r.Channel)); g != nil {
+			view := market.View{Depth: uint8(r.Depth), Group: r.PriceGroup, Interval: r.BarSeconds, Summary: r.TradeSummary}
+			if g := m.GrantOf(r.Symbol, market.ParseChannel(r.Channel), view); g != nil {
 				granted = max(granted, time.Duration(g.CadenceMs)*time.Millisecond)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/client"
+	"github.com/feedd/feedd/market"
 )
 
 // Screen is a View that repaints a terminal, which it owns from NewScreen to Close.
@@ -20,6 +21,9 @@ type Screen struct {
 
 	mu      sync.Mutex
 	table   *Table
+	known   map[string]market.Instrument
+	ladder  Ladder
+	candles Candles
 	state   string // what the connection does
 	refused []string
 	rate    rate
@@ -40,7 +44,7 @@ const (
 func NewScreen(out io.Writer, url string, size func() (width, height int)) *Screen {
 	s := &Screen{
 		out: out, size: size, url: url, stop: make(chan struct{}), done: make(chan struct{}),
-		table: NewTable(true), state: "connecting",
+		table: NewTable(true), known: map[string]market.Instrument{}, state: "connecting",
 	}
 	_, _ = io.WriteString(out, ansiEnter)
 	go s.paint()
@@ -58,7 +62,12 @@ func (s *Screen) Close() {
 func (s *Screen) Updated(u *client.Update) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, in := range u.Instruments {
+		s.known[in.Symbol.String()] = in
+	}
 	s.table.Apply(u)
+	s.ladder.Apply(u, s.known)
+	s.candles.Apply(u, s.known)
 }
 
 // Connected implements View.
@@ -115,11 +124,33 @@ func (s *Screen) lines(width, height int, now time.Time) []string {
 	}
 	tail = append(tail, clip("q quits", width))
 	if room := height - len(lines) - len(tail); room > 2 {
-		lines = append(lines, s.table.Render(width, room-1, now)...)
+		lines = append(lines, s.body(width, room-1, now)...)
 		lines = append(lines, "")
 	}
 	lines = append(lines, tail...)
 	return lines[:min(len(lines), max(height, 0))]
+}
+
+// body is the table, and below it the book and the bars, where such come: each gets a share of the room.
+func (s *Screen) body(width, height int, now time.Time) (lines []string) {
+	parts := 1
+	for _, there := range []bool{s.ladder.symbol != "", s.candles.symbol != ""} {
+		if there {
+			parts++
+		}
+	}
+	lines = s.table.Render(width, height/parts, now)
+	for _, render := range []func(width, height int) []string{s.ladder.Render, s.candles.Render} {
+		if parts == 1 {
+			break
+		}
+		room := (height - len(lines)) / (parts - 1)
+		if more := render(width, room-1); len(more) > 0 {
+			lines = append(append(lines, ""), more...)
+			parts--
+		}
+	}
+	return lines
 }
 
 // rate counts per second over the last full second.

@@ -73,10 +73,11 @@ func (t *Table) Apply(u *client.Update) {
 			r.lastMove = move(r.lastMove, r.last, e.Trade.Price, r.traded)
 			r.last, r.traded = e.Trade.Price, true
 			t.updates++
-		default:
+		case e.Kind != client.Recovered:
 			t.missing += uint64(e.To-e.From) + 1
 		}
 	}
+	t.updates += uint64(len(u.Books) + len(u.Bars) + len(u.Stats))
 	for _, s := range u.Statuses {
 		if r := t.rows[s.Symbol]; r != nil {
 			r.quality, r.trading = s.Status.Quality, s.Status.Trading
