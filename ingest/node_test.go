@@ -119,9 +119,10 @@ func (n *node) connect() *nats.Conn {
 }
 
 // patient is a connection that nothing takes for stale, however busy the machine is: what was on its way would be lost.
+// It comes back later than a feed's.
 func (n *node) patient() *nats.Conn {
 	n.t.Helper()
-	nc, err := nats.Connect(n.url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+	nc, err := nats.Connect(n.url, nats.MaxReconnects(-1), nats.ReconnectWait(time.Second))
 	return n.closing(nc, err)
 }
 
