@@ -78,7 +78,7 @@ func parseServe(args []string, stderr io.Writer) (*serveOptions, error) {
 	fs.StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8081", "`HOST:PORT` for health, metrics and profiles; keep it private")
 	fs.StringVar(&o.natsURL, "nats-url", "", "`URL` of the NATS to take ticks from; empty runs one inside")
 	fs.StringVar(&o.dataDir, "data-dir", "", "`DIRECTORY` of checkpoints and of the NATS inside; empty means $XDG_STATE_HOME/feedd or ~/.local/state/feedd")
-	fs.DurationVar(&o.checkpointEvery, "checkpoint-every", 5*time.Second, "how `long` from one checkpoint of the state to the next, at least; 0 keeps none, and starts from none")
+	fs.DurationVar(&o.checkpointEvery, "checkpoint-every", 5*time.Second, "`DURATION` from one checkpoint of the state to the next, at least; 0 keeps none, and starts from none")
 	simulate := choice(fs, "sim", "auto", []string{"on", "off", "auto"}, "simulated market: on, off, or auto for on when NATS is inside")
 	fs.IntVar(&o.market.Instruments, "sim-instruments", 40, "how many `instruments` the simulated market has")
 	fs.IntVar(&o.market.Rate, "sim-rate", 2000, "how many `ticks` a second it makes, over all instruments")
