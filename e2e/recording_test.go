@@ -29,7 +29,7 @@ func TestReplayOfAMadeRecording(t *testing.T) {
 	for c := range throttle.Cadences {
 		all = append(all, c)
 	}
-	testReplay(t, "8", all, []string{path}, readRecording(t, "binance:BTCUSDT", path))
+	testReplay(t, "10", all, []string{path}, readRecording(t, "binance:BTCUSDT", path))
 }
 
 // All recordings at once. The second day of one continues the first, book and all.
@@ -55,7 +55,7 @@ func TestReplayOfRealRecordings(t *testing.T) {
 		files = append(files, paths...)
 		want = append(want, readRecording(t, c.symbol, paths...))
 	}
-	testReplay(t, "24", []throttle.Cadence{throttle.Immediate, throttle.Every100ms, throttle.Every1s, throttle.Every5s}, files, want...)
+	testReplay(t, "32", []throttle.Cadence{throttle.Immediate, throttle.Every100ms, throttle.Every1s, throttle.Every5s}, files, want...)
 }
 
 // barLengths are the intervals that everybody watches here.

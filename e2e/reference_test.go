@@ -110,21 +110,19 @@ func readLines(t *testing.T, in io.Reader, all *told, join *bookJoin) {
 	}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
+	var quote []byte // only the last one counts, and most lines are quotes
 	for lines.Scan() {
 		_, text, _ := bytes.Cut(lines.Bytes(), []byte(" "))
+		if bytes.Contains(text[:min(len(text), 64)], []byte(`@bookTicker"`)) {
+			quote = append(quote[:0], text...)
+			continue
+		}
 		var row struct {
 			Stream string
 			Data   json.RawMessage
 		}
 		decode(text, &row)
 		switch _, stream, _ := strings.Cut(row.Stream, "@"); {
-		case stream == "bookTicker":
-			// encoding/json ignores case in names, so "b" and "B" must be read as a map.
-			var q map[string]any
-			decode(row.Data, &q)
-			for i, k := range []string{"b", "B", "a", "A"} {
-				all.quote[i] = q[k].(string)
-			}
 		case stream == "trade":
 			var tr map[string]json.RawMessage
 			decode(row.Data, &tr)
@@ -152,6 +150,12 @@ func readLines(t *testing.T, in io.Reader, all *told, join *bookJoin) {
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
+	}
+	// encoding/json ignores case in names, so "b" and "B" must be read as a map.
+	var last struct{ Data map[string]any }
+	decode(quote, &last)
+	for i, k := range []string{"b", "B", "a", "A"} {
+		all.quote[i] = last.Data[k].(string)
 	}
 }
 
