@@ -43,7 +43,7 @@ const (
 	// bootWithin and rejoinWithin are how long live ticks wait for the stream to be read, at the start and after
 	// the connection was lost. A stream that takes longer is read on while live ticks go through.
 	bootWithin   = 15 * time.Second
-	rejoinWithin = time.Second
+	rejoinWithin = 3 * time.Second
 )
 
 // Feed takes what arrives over NATS into a sink.

@@ -120,7 +120,7 @@ func (f *Feed) startJoin() {
 	}
 	ctx, cancel := context.WithCancel(f.ctx)
 	// What an earlier join kept back is still to come, ahead of the rest.
-	f.join = joining{number: f.join.number + 1, cancel: cancel, began: time.Now(), kept: f.join.kept, trades: make(map[string]*firstKept)}
+	f.join = joining{number: f.join.number + 1, cancel: cancel, began: time.Now(), kept: f.join.kept, trades: f.join.trades}
 	f.holding = true
 	r := &reader{f: f, join: f.join.number}
 	f.finder.Add(1)
@@ -154,6 +154,9 @@ func (f *Feed) keep(m *nats.Msg) {
 	j.kept = append(j.kept, m)
 	if !strings.HasSuffix(m.Subject, tradeSuffix) || tick.IsJSON(m.Data) {
 		return
+	}
+	if j.trades == nil {
+		j.trades = make(map[string]*firstKept)
 	}
 	if _, known := j.trades[m.Subject]; !known && j.batch.ReadProtobuf(m.Data) == nil && j.batch.Epoch != 0 {
 		j.trades[m.Subject] = &firstKept{position: market.Position{Epoch: market.Epoch(j.batch.Epoch), Sequence: market.Sequence(j.batch.Sequence)}}
@@ -200,7 +203,7 @@ func (f *Feed) takeJoin(r found) {
 func (f *Feed) letLive() {
 	f.holding, f.goLive = false, nil
 	kept := f.join.kept
-	f.join.kept = nil
+	f.join.kept, f.join.trades = nil, nil
 	f.log.Info("live", slog.Int("from_stream", f.join.messages), slog.Int("kept_back", len(kept)), slog.Duration("took", time.Since(f.join.began)))
 	for together := range slices.Chunk(kept, maxTogether) {
 		f.sink.Begin()

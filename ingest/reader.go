@@ -92,11 +92,10 @@ func (r *reader) resume(ctx context.Context, since time.Time, overlap func(uint6
 			return err
 		}
 	}
-	err := r.follow(ctx, from(since, market.ChannelTrade, market.ChannelBook), overlap)
-	if !errors.Is(err, errTooMany) {
+	// Of too many changes the numbers tell what to ask for, book by book.
+	if err := r.read(ctx, from(since, market.ChannelBook), overlap); err != nil && !errors.Is(err, errTooMany) {
 		return err
 	}
-	// Of too many changes of books the numbers tell what to ask for, book by book.
 	return r.trades(ctx, r.f.o.Now().Sub(since), overlap)
 }
 
@@ -112,21 +111,18 @@ func (r *reader) trades(ctx context.Context, history time.Duration, overlap func
 
 // lastOf selects the last message of each instrument on some channels.
 func lastOf(channels ...market.Channel) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{FilterSubjects: subjects(channels), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
-}
-
-// from selects all messages on some channels from a time on.
-func from(since time.Time, channels ...market.Channel) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		FilterSubjects: subjects(channels), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
-	}
-}
-
-func subjects(channels []market.Channel) (all []string) {
+	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
 	for _, ch := range channels {
-		all = append(all, subject.AllOf(ch))
+		cfg.FilterSubjects = append(cfg.FilterSubjects, subject.AllOf(ch))
 	}
-	return all
+	return cfg
+}
+
+// from selects all messages on a channel from a time on.
+func from(since time.Time, ch market.Channel) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		FilterSubjects: []string{subject.AllOf(ch)}, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
+	}
 }
 
 var errTooMany = errors.New("the stream holds more than is to be read")

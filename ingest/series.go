@@ -62,7 +62,7 @@ func (c *core) states(s *series, r run) {
 			if skip == r.n {
 				return
 			}
-		case r.first > s.last.Sequence+1:
+		case r.first > s.last.Sequence+1 && r.from != stored: // of the stream only the last state is read
 			c.passOver(s, s.last.Sequence+1, r.first-1)
 		}
 	} else {
