@@ -53,20 +53,18 @@ func readInstrument(r *section.Reader) (in market.Instrument) {
 	return in
 }
 
-// appendStatus leaves out the quality, and a reason that may be the quality's.
+// appendStatus leaves out the quality.
 func (r *record) appendStatus(dst []byte) []byte {
 	dst = section.AppendUint(dst, r.status.Stream)
 	dst = section.AppendUint(dst, r.status.Trading)
-	if r.status.Quality != market.QualityOK {
-		return section.AppendText(dst, "")
-	}
-	return section.AppendText(dst, r.status.Reason)
+	return section.AppendText(dst, r.reasons.trading)
 }
 
 func (r *record) readStatus(in *section.Reader) {
 	r.status.Stream = market.Stream(in.Uint(uint64(market.StreamClosedRetry)))
 	r.status.Trading = market.Trading(in.Uint(uint64(market.TradingClosed)))
-	r.status.Reason = in.Text()
+	r.reasons.trading = in.Text()
+	r.status.Reason = r.reasons.trading
 }
 
 func (r *record) appendQuote(dst []byte) []byte {

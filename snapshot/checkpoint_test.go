@@ -145,7 +145,7 @@ func seen(t fataler, s *Store) string {
 		r := s.Acquire()
 		st, ticks := r.Status(id)
 		if st.Quality != market.QualityOK {
-			st.Quality, st.Reason = market.QualityOK, "" // is not saved
+			st.Quality, st.Reason = market.QualityOK, s.records[id].reasons.trading // the quality is not saved
 		}
 		fmt.Fprintf(&b, "%+v %v, quote %v %+v\n", st, ticks != 0, r.QuoteTicks(id) != 0, *r.Quote(id))
 		fmt.Fprintf(&b, "statistics %v %+v\n", r.StatisticsTicks(id) != 0, r.Statistics(id))

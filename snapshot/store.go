@@ -51,6 +51,7 @@ type record struct {
 	quoteTicks  uint64
 	status      market.Status
 	statusTicks uint64
+	reasons     reasons
 	trades      log
 	book        bookRecord
 	bars        barRecord
@@ -59,6 +60,10 @@ type record struct {
 	// they hold the lock for reading; the writer reads it while it holds the lock for itself.
 	followed [1 << keyChannelBits]int32
 }
+
+// reasons are the words for people that go with the two sides of a status. It shows one: while rows may not be
+// believed that is the more urgent.
+type reasons struct{ trading, quality string }
 
 type source struct {
 	name   string
@@ -199,22 +204,31 @@ func (s *Store) tradeLog(id market.InstrumentID) *log {
 
 // Trading sets what the venue lets participants do.
 func (s *Store) Trading(id market.InstrumentID, trading market.Trading, reason string) {
-	st := &s.records[id].status
-	if st.Trading == trading && st.Reason == reason {
-		return
-	}
-	st.Trading, st.Reason = trading, reason
-	s.statusChanged(id)
+	r := &s.records[id]
+	st := r.status
+	st.Trading, r.reasons.trading = trading, reason
+	s.setStatus(id, st)
 }
 
 // Quality sets whether the instrument's rows may be believed.
 func (s *Store) Quality(id market.InstrumentID, q market.Quality, reason string) {
-	st := &s.records[id].status
-	if st.Quality == q {
-		return
+	r := &s.records[id]
+	st := r.status
+	st.Quality, r.reasons.quality = q, reason
+	s.setStatus(id, st)
+}
+
+// setStatus takes over st, with the reason that it shows.
+func (s *Store) setStatus(id market.InstrumentID, st market.Status) {
+	r := &s.records[id]
+	st.Reason = r.reasons.trading
+	if st.Quality != market.QualityOK {
+		st.Reason = r.reasons.quality
 	}
-	st.Quality, st.Reason = q, reason
-	s.statusChanged(id)
+	if r.status != st {
+		r.status = st
+		s.statusChanged(id)
+	}
 }
 
 func (s *Store) statusChanged(id market.InstrumentID) {

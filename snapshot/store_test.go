@@ -139,3 +139,30 @@ func TestQuoteAllocatesNothing(t *testing.T) {
 		t.Fatalf("%v allocations per tick", n)
 	}
 }
+
+// A halt keeps its words while the rows cannot be believed for another reason.
+func TestAStatusShowsTheMoreUrgentReason(t *testing.T) {
+	s := NewStore(Options{})
+	define(s, "v:A")
+	for _, step := range []struct {
+		do   func()
+		want market.Status
+	}{
+		{func() { s.Trading(0, market.TradingHalted, "LULD") }, market.Status{Quality: market.QualityOK, Trading: market.TradingHalted, Reason: "LULD"}},
+		{func() { s.Quality(0, market.QualitySuspect, "gap") }, market.Status{Quality: market.QualitySuspect, Trading: market.TradingHalted, Reason: "gap"}},
+		{func() { s.Quality(0, market.QualitySuspect, "crossed") }, market.Status{Quality: market.QualitySuspect, Trading: market.TradingHalted, Reason: "crossed"}},
+		{func() { s.Quality(0, market.QualityOK, "") }, market.Status{Quality: market.QualityOK, Trading: market.TradingHalted, Reason: "LULD"}},
+		{func() { s.Trading(0, market.TradingOpen, "") }, market.Status{Quality: market.QualityOK, Trading: market.TradingOpen}},
+	} {
+		_, before := (*Reader)(s).Status(0)
+		for range 2 { // the second time says nothing new
+			s.Begin()
+			step.do()
+			s.Commit()
+		}
+		step.want.Stream = market.StreamOpen
+		if got, ticks := (*Reader)(s).Status(0); got != step.want || ticks != before+1 {
+			t.Fatalf("%+v after %d changes, want %+v", got, ticks-before, step.want)
+		}
+	}
+}

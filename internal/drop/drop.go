@@ -17,14 +17,14 @@ const (
 	MalformedJSON                    // a payload that starts as JSON and is not a tick
 	WrongKind                        // a batch with ticks of another channel than its subject's
 	BadValue                         // a number out of its range: size below 0, scale beyond MaxScale
-	Undefined                        // a numbered tick ahead of its epoch's definition
+	Undefined                        // a numbered tick ahead of its epoch's definition, or a change of a book ahead of its image
 	ScaleLoss                        // a value that the instrument's scale cannot hold
 	Duplicate                        // a number seen before: a repeat, or the slower of two lines
 	StaleEpoch                       // a straggler of an epoch that has ended
 	TooManyInstruments               // a definition beyond the node's limit
 	SlowIngest                       // messages that the NATS client dropped because ingest fell behind
 	MissedTicks                      // numbers that never arrived and could not be fetched from the stream
-	CrossedBook                      // book events after which the best bid was at or above the best ask
+	CrossedBook                      // times that a book's best bid came to be at or above its best ask
 	BookResync                       // times that a book was rebuilt from an image, since changes of it were missing
 
 	// State.
