@@ -7,16 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/market"
-	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/publish"
 	"github.com/feedd/feedd/replay"
 	"github.com/feedd/feedd/throttle"
@@ -60,50 +57,6 @@ func TestReplayOfRealRecordings(t *testing.T) {
 
 // barLengths are the intervals that everybody watches here.
 var barLengths = []int64{1, 60, 300}
-
-// sleeping is the watcher that stops reading for a while.
-const sleeping = "sleeper"
-
-// bookPoint is a view of a book as of a number.
-type bookPoint struct {
-	symbol   string
-	view     market.View
-	sequence market.Sequence
-}
-
-// watcher is a client at one cadence and what it was told.
-type watcher struct {
-	*client.Client
-	name string
-	view market.View // of books
-
-	mu       sync.Mutex
-	events   []client.TradeEvent
-	prints   map[bookPoint]uint64
-	statuses []client.StatusRow
-	gaps     []client.TradeEvent // of summaries
-	lostBars []client.LostBars
-}
-
-func (w *watcher) update(u client.Update) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.events = append(w.events, u.Trades...)
-	w.statuses = append(w.statuses, u.Statuses...)
-	w.gaps = append(w.gaps, u.SummaryGaps...)
-	w.lostBars = append(w.lostBars, u.LostBars...)
-	for i, b := range u.Books {
-		// A row as numbers tells its position only when it is full; a readable one always does.
-		known := b.Book != nil && !b.Partial && (b.Full || len(u.Frame.BookTexts) > 0)
-		if !known || slices.ContainsFunc(u.Books[i+1:], func(later client.BookRow) bool { return later.Book == b.Book }) {
-			continue
-		}
-		if w.prints == nil {
-			w.prints = map[bookPoint]uint64{}
-		}
-		w.prints[bookPoint{b.Symbol, b.View, b.Book.Position.Sequence}] = fingerprint(b.Book.Bids(), b.Book.Asks())
-	}
-}
 
 // testReplay replays files to clients at several cadences, of both subprotocols, and to one that sleeps for ten seconds,
 // which is longer than the log of trades goes back. All see the books, bars and statistics that the files mean, and
@@ -181,45 +134,6 @@ func announce(t *testing.T, url string, files []string) map[string]market.Instru
 	return known
 }
 
-// watchAll connects a watcher for each of cadences, each with another view of books, one that reads text, and one
-// with a small receive buffer, which is the last.
-func watchAll(t *testing.T, url string, cadences []throttle.Cadence, symbols []string) (watchers []*watcher) {
-	t.Helper()
-	views := []market.View{{}, {Depth: 5}, {Depth: 20}, {Depth: 100}, {Depth: 20, Group: 10}, {Depth: 1}, {Depth: 50, Group: 200}}
-	add := func(name string, cadence throttle.Cadence, view market.View, o client.Options) {
-		w := &watcher{name: name, view: view}
-		o.OnUpdate = w.update
-		w.Client = dial(t, url, o)
-		ask := func(s *feedv1.Subscribe) {
-			s.Symbols, s.History = symbols, proto.Uint32(0)
-			s.CadenceMs = proto.Uint32(uint32(cadence.Interval().Milliseconds()))
-			answer, err := w.Subscribe(deadline(t), s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range answer.Results {
-				if r.Handle == 0 {
-					t.Fatalf("%s: %v", name, r)
-				}
-			}
-		}
-		ask(&feedv1.Subscribe{Channels: []string{"quote", "trade", "stats"}})
-		ask(&feedv1.Subscribe{Channels: []string{"book"}, Depth: uint32(view.Depth), PriceGroup: view.Group})
-		ask(&feedv1.Subscribe{Channels: []string{"trade"}, TradeSummary: true})
-		for _, seconds := range barLengths {
-			ask(&feedv1.Subscribe{Channels: []string{"bar"}, BarSeconds: uint32(seconds)})
-		}
-		watchers = append(watchers, w)
-	}
-	for i, c := range cadences {
-		add(c.String(), c, views[i%len(views)], client.Options{Deflate: i%2 == 0})
-	}
-	add("text", throttle.Every100ms, market.View{Depth: 20}, client.Options{JSON: true, Deflate: true})
-	add("grouped text", throttle.Every250ms, market.View{Depth: 5, Group: 100}, client.Options{JSON: true})
-	add(sleeping, throttle.Every50ms, market.View{}, client.Options{ReceiveBuffer: 4096})
-	return watchers
-}
-
 // checkReplay holds what watchers were told of one instrument against the files, and returns how many trades the sleeper,
 // who is the last, lost.
 func checkReplay(t *testing.T, watchers []*watcher, want *told, in market.Instrument) (lost uint64) {
@@ -240,9 +154,9 @@ func checkReplay(t *testing.T, watchers []*watcher, want *told, in market.Instru
 		end.bars[seconds] = want.bars(t, in, seconds, shift, 0)
 	}
 	for _, w := range watchers {
-		complaint, print := "", final.print(w.view)
+		complaint, sum := "", final.print(w.view)
 		err := w.Await(deadline(t), func(m *client.Model) bool {
-			complaint = w.differs(t, m, end, print)
+			complaint = w.differs(t, m, end, sum)
 			return complaint == ""
 		})
 		if err != nil {
@@ -281,13 +195,13 @@ type ending struct {
 }
 
 // differs compares all that has an end with what it must be, and returns the first difference.
-func (w *watcher) differs(t *testing.T, m *client.Model, end *ending, print uint64) string {
+func (w *watcher) differs(t *testing.T, m *client.Model, end *ending, sum uint64) string {
 	symbol := end.want.symbol
 	if q, _ := m.Quote(symbol); quoteText(q, end.in) != trimmed(end.want.quote) {
 		return fmt.Sprintf("quote %s, want %s", quoteText(q, end.in), trimmed(end.want.quote))
 	}
 	b, _ := m.Book(symbol, w.view)
-	if fingerprint(b.Bids(), b.Asks()) != print {
+	if fingerprint(b.Bids(), b.Asks()) != sum {
 		return fmt.Sprintf("the book %+v of %d bids and %d asks is not that of the file", w.view, len(b.Bids()), len(b.Asks()))
 	}
 	for seconds, list := range end.bars {
@@ -386,17 +300,17 @@ func checkBookPoints(t *testing.T, watchers []*watcher, want *told, in market.In
 	points := 0
 	for _, w := range watchers {
 		w.mu.Lock()
-		for p, print := range w.prints {
+		for p, sum := range w.prints {
 			if p.symbol != want.symbol {
 				continue
 			}
 			if seen[p.sequence] == nil {
 				seen[p.sequence] = map[market.View]uint64{}
 			}
-			if other, twice := seen[p.sequence][p.view]; twice && other != print {
+			if other, twice := seen[p.sequence][p.view]; twice && other != sum {
 				t.Errorf("%s: two clients see %+v differently at %d", want.symbol, p.view, p.sequence)
 			}
-			seen[p.sequence][p.view] = print
+			seen[p.sequence][p.view] = sum
 			points++
 		}
 		w.mu.Unlock()
@@ -404,8 +318,8 @@ func checkBookPoints(t *testing.T, watchers []*watcher, want *told, in market.In
 	book := &plainBook{}
 	for i := range want.steps {
 		book.step(t, &want.steps[i], in)
-		for view, print := range seen[market.Sequence(i+1)] {
-			if book.print(view) != print {
+		for view, sum := range seen[market.Sequence(i+1)] {
+			if book.print(view) != sum {
 				t.Errorf("%s: %+v at %d is not that of the file", want.symbol, view, i+1)
 			}
 		}
