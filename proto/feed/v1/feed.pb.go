@@ -1879,7 +1879,7 @@ type Bar struct {
 	Vwap int64 `protobuf:"zigzag64,8,opt,name=vwap,proto3" json:"vwap,omitempty"`
 	// Seconds since the Unix epoch.
 	StartS int64 `protobuf:"varint,9,opt,name=start_s,json=startS,proto3" json:"start_s,omitempty"`
-	// The bar's time is over. It may come again all the same, full and closed, when a trade comes late or is mended.
+	// The bar's time is over. It may change all the same, and stays closed, when a trade comes late or is mended.
 	Closed bool `protobuf:"varint,10,opt,name=closed,proto3" json:"closed,omitempty"`
 	// As in Quote, of the newest trade.
 	AgeMs         uint32 `protobuf:"varint,11,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`

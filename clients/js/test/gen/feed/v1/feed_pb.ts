@@ -836,7 +836,7 @@ export type Bar = Message<"feed.v1.Bar"> & {
   startS: bigint;
 
   /**
-   * The bar's time is over. It may come again all the same, full and closed, when a trade comes late or is mended.
+   * The bar's time is over. It may change all the same, and stays closed, when a trade comes late or is mended.
    *
    * @generated from field: bool closed = 10;
    */
