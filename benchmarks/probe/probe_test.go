@@ -25,10 +25,13 @@ var symbols = []string{"bench:A", "bench:B"}
 
 func subscribed() *feedv1.ServerFrame {
 	return &feedv1.ServerFrame{
-		Subscribed: &feedv1.Subscribed{Results: []*feedv1.SubscribeResult{
-			{Symbol: "bench:A", Channel: "quote", Handle: 7}, {Symbol: "bench:B", Channel: "quote", Handle: 9},
-			{Symbol: "bench:C", Channel: "quote", Handle: 11},
-		}},
+		Subscribed: &feedv1.Subscribed{
+			Instruments: []*feedv1.Instrument{{Symbol: "bench:A"}, {Symbol: "bench:B"}, {Symbol: "bench:C"}},
+			Results: []*feedv1.SubscribeResult{
+				{Symbol: "bench:A", Channel: "quote", Handle: 7}, {Symbol: "bench:B", Channel: "quote", Handle: 9},
+				{Symbol: "bench:C", Channel: "quote", Handle: 11},
+			},
+		},
 		Grants: []*feedv1.Grant{{Handles: []uint32{7, 9, 11}, CadenceMs: 250}},
 	}
 }

@@ -106,6 +106,7 @@ func (s *Server) OnMessage(conn *gws.Conn, message *gws.Message) {
 		}
 		to.instruments = append(to.instruments, i)
 		to.sent = append(to.sent, s.last[i])
+		answer.Instruments = append(answer.Instruments, &feedv1.Instrument{Symbol: symbol})
 		answer.Results = append(answer.Results, &feedv1.SubscribeResult{Symbol: symbol, Channel: "quote", Handle: uint32(i + 1)})
 		grant.Handles = append(grant.Handles, uint32(i+1))
 		q := s.last[i]
