@@ -13,7 +13,7 @@ function storage(text?: string): Storage {
   };
 }
 
-const DEFAULTS: Prefs = { theme: "auto", palette: "blue-orange", cadenceMs: 100, intervalS: 60, symbols: [] };
+const DEFAULTS: Prefs = { theme: "auto", palette: "blue-orange", cadenceMs: 100, intervalS: 1, symbols: [] };
 
 test("a first visit gets the defaults", () => expect(loadPrefs(() => storage())).toEqual(DEFAULTS));
 
