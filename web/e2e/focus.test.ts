@@ -66,6 +66,8 @@ describe("the chart of the focused symbol", () => {
 
   test("draws candles, the newest in words, live and mended", async () => {
     await open();
+    await page.getByRole("radio", { name: "1m" }).check({ force: true });
+    await frames();
     expect((await chart()).note).toBe("No trades yet");
     await bar(MINUTE, { open: 6183000, high: 6184000, low: 6182000, close: 6183500, volume: 123456, trades: 12, closed: true });
     await bar(MINUTE + 60, { open: 6183500, high: 6183600, low: 6183400, close: 6183450, volume: 500, trades: 2 });
@@ -87,10 +89,10 @@ describe("the chart of the focused symbol", () => {
     await open("");
     const views = () => page.evaluate(() => [...window.fakeFeed.stores].filter((s) => s.channel === "bar").map((s) => s.view));
     await frames();
-    expect(await views()).toEqual(["bar 60"]);
+    expect(await views()).toEqual(["bar 1"]);
     await page.locator("#rows tr").first().focus();
     await page.keyboard.press(".");
-    expect(await views()).toEqual(["bar 300"]);
+    expect(await views()).toEqual(["bar 60"]);
     await page.getByRole("radio", { name: "1D" }).check({ force: true });
     expect(await views()).toEqual(["bar 86400"]);
     await page.reload();

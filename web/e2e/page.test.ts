@@ -310,8 +310,10 @@ describe("the look", () => {
     await page.setViewportSize({ width, height: 800 });
     await open();
     await quote(BTC, { bid: 6183763, bidSize: 150000000, ask: 6183764, askSize: 25 });
-    const boxes = await Promise.all(["#watch", "#focus", "footer", `tr[data-symbol="${BTC}"]`, 'tr[data-symbol="sim:ETH-USD"]'].map((s) => page.locator(s).boundingBox()));
-    const [list, panel, foot, first, second] = boxes.map((box) => box!);
+    // All at one moment: what stands above may grow by a line while the page settles.
+    const boxes = await page.evaluate((places) => places.map((s) => document.querySelector(s)!.getBoundingClientRect().toJSON() as DOMRect),
+      ["#watch", "#focus", "footer", `tr[data-symbol="${BTC}"]`, 'tr[data-symbol="sim:ETH-USD"]']);
+    const [list, panel, foot, first, second] = boxes;
     if (width > 940) { // side by side in one screen; below that, one behind the other on a page that scrolls
       expect(panel!.x).toBe(list!.x + list!.width);
       expect(Math.round(foot!.y + foot!.height)).toBe(800);
