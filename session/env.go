@@ -151,3 +151,8 @@ func (e *Env) newID() string {
 	}
 	return rand.Text()[:16]
 }
+
+// statusHandle returns the handle of an instrument's status. It exists for every instrument that a session holds.
+func (e *Env) statusHandle(id market.InstrumentID) fanout.Handle {
+	return e.Engine.Handle(id, market.ChannelStatus, market.View{})
+}

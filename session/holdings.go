@@ -35,10 +35,9 @@ type subscription struct {
 // sent for as long as it is held.
 type heldInstrument struct {
 	id     market.InstrumentID
-	status fanout.Handle
 	source fanout.Handle // 0: none
-	subs   uint32        // how many subscriptions are of it
-	told   uint64        // fingerprint of what the client was told of it
+	told   uint32        // fingerprint of what the client was told of it
+	subs   uint16        // how many subscriptions are of it; it has far fewer views than fit
 }
 
 type heldSource struct {
@@ -105,7 +104,7 @@ func (h *holdings) holdSource(source fanout.Handle) (isNew bool) {
 
 // remove lets go of a subscription that is held, and appends to gone the handles of which nothing is to be
 // sent any more: its own, and with the last of an instrument or source those of the statuses.
-func (h *holdings) remove(handle fanout.Handle, gone []fanout.Handle) []fanout.Handle {
+func (h *holdings) remove(handle fanout.Handle, gone []fanout.Handle, statusOf func(market.InstrumentID) fanout.Handle) []fanout.Handle {
 	at, _ := h.at(handle)
 	s := h.subs[at]
 	h.subs = slices.Delete(h.subs, at, at+1)
@@ -116,7 +115,7 @@ func (h *holdings) remove(handle fanout.Handle, gone []fanout.Handle) []fanout.H
 	if in.subs--; in.subs > 0 {
 		return gone
 	}
-	gone = append(gone, in.status)
+	gone = append(gone, statusOf(in.id))
 	if in.source != 0 {
 		gone = h.releaseSource(in.source, gone)
 	}

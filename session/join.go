@@ -3,7 +3,6 @@ package session
 import (
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"strings"
 
 	"github.com/feedd/feedd/fanout"
@@ -30,7 +29,7 @@ func (s *Session) Refresh() (done bool) {
 	if s.seen == now {
 		return true
 	}
-	if len(s.held.subs) == 0 && len(s.live.patterns) == 0 {
+	if len(s.held.subs) == 0 && len(s.live.all()) == 0 {
 		s.seen = now
 		return true
 	}
@@ -63,20 +62,20 @@ type joiner struct {
 
 var fingerprints = maphash.MakeSeed()
 
-// fingerprint tells two descriptions of an instrument apart.
-func fingerprint(in market.Instrument) uint64 { return maphash.Comparable(fingerprints, in) }
+// fingerprint tells two descriptions of an instrument apart, but for one change in four billion.
+func fingerprint(in market.Instrument) uint32 { return uint32(maphash.Comparable(fingerprints, in)) }
 
 // look takes in an instrument that may be new or changed. False: the connection must first take what it has.
 func (j *joiner) look(id market.InstrumentID) bool {
 	in := j.env.Directory.Instrument(id)
-	if held, _ := j.held.instrument(id); held != nil && held.told != fingerprint(in) && !j.change(held, in) {
+	if held, _ := j.held.instrument(id); held != nil && held.told != fingerprint(in) && !j.change(id, held, in) {
 		return false
 	}
 	if in.Delisted {
 		return j.keepUp()
 	}
 	symbol := in.Symbol.String()
-	for i := range j.live.patterns {
+	for i := range j.live.all() {
 		if p := &j.live.patterns[i]; j.env.fits(p.text, symbol) {
 			j.join(p, id, symbol)
 		}
@@ -88,14 +87,14 @@ func (j *joiner) look(id market.InstrumentID) bool {
 }
 
 // change tells an instrument anew, and follows it to the source that carries it now.
-func (j *joiner) change(held *heldInstrument, in market.Instrument) bool {
+func (j *joiner) change(id market.InstrumentID, held *heldInstrument, in market.Instrument) bool {
 	source := j.env.Engine.SourceHandle(in.Source)
 	moves := source != held.source
 	if moves && (!j.flush() || !j.conn.Ready()) { // what others do to these sources must be done by then
 		return false
 	}
 	held.told = fingerprint(in)
-	about := wireInstrument(in, held.status)
+	about := wireInstrument(in, j.env.statusHandle(id))
 	j.changed = append(j.changed, about)
 	j.size += instrumentSize(about)
 	if !moves {
@@ -131,7 +130,7 @@ func (e *Env) fits(text, symbol string) bool {
 func (j *joiner) join(p *livePattern, id market.InstrumentID, symbol string) {
 	for _, w := range p.wishes {
 		h := j.env.Engine.Handle(id, w.channel, w.view)
-		if h != 0 && (j.held.find(h) != nil || slices.Contains(j.live.away, h)) {
+		if h != 0 && (j.held.find(h) != nil || j.live.isAway(h)) {
 			continue
 		}
 		j.wish = p.wish
@@ -145,7 +144,7 @@ func (j *joiner) join(p *livePattern, id market.InstrumentID, symbol string) {
 
 // reread goes through the live lists, which have changed.
 func (j *joiner) reread() bool {
-	for i := range j.live.patterns {
+	for i := range j.live.all() {
 		p := &j.live.patterns[i]
 		name, isList := strings.CutPrefix(p.text, listMark)
 		if !isList {

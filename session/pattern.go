@@ -62,6 +62,9 @@ func (r *request) pattern(text string) {
 		}
 	}
 	p.full = full != ""
+	if r.live == nil {
+		r.live = new(live)
+	}
 	r.live.add(p)
 }
 

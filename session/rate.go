@@ -104,16 +104,19 @@ func (s *Session) regrant(sub *subscription, after market.Position, todo *moves)
 func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
 	known, unknown := s.held.split(m.Handles)
 	notLive := s.live.end(m.Patterns)
+	if len(s.live.all()) == 0 {
+		s.live = nil
+	}
 	switch {
 	case len(m.Handles) > 0:
 		s.live.keepAway(known, s.env.Policy.Subscriptions)
 	case len(m.Patterns) == 0:
 		known = s.held.handles()
-		s.live = live{}
+		s.live = nil
 	}
 	var gone []fanout.Handle
 	for _, h := range known {
-		gone = s.held.remove(h, gone)
+		gone = s.held.remove(h, gone, s.env.statusHandle)
 	}
 	if len(gone) > 0 {
 		s.engine.Unsubscribe(gone)

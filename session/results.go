@@ -48,7 +48,7 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 		return r.noRoom() // whatever its handle is
 	}
 	handle := r.env.Engine.Handle(id, w.channel, w.view)
-	status := r.env.Engine.Handle(id, market.ChannelStatus, market.View{})
+	status := r.env.statusHandle(id)
 	if handle == 0 || status == 0 {
 		return serverFull
 	}
@@ -80,11 +80,11 @@ func (r *request) holdInstrument(id market.InstrumentID, status fanout.Handle) b
 		return false
 	}
 	about := r.env.Directory.Instrument(id)
-	in := heldInstrument{id: id, status: status, source: r.env.Engine.SourceHandle(about.Source), told: fingerprint(about)}
+	in := heldInstrument{id: id, source: r.env.Engine.SourceHandle(about.Source), told: fingerprint(about)}
 	if r.held.addInstrument(in) {
 		r.moves.add(fanout.Item{Handle: in.source}, throttle.Immediate)
 	}
-	r.moves.add(fanout.Item{Handle: in.status}, throttle.Immediate)
+	r.moves.add(fanout.Item{Handle: status}, throttle.Immediate)
 	return true
 }
 
@@ -152,8 +152,7 @@ func (r *request) lines(res *result) (line *feedv1.SubscribeResult, instrument *
 	}
 	size = resultBytes + handleBytes + textBytes(line.Symbol, line.Channel, line.Text, line.By)
 	if res.fresh {
-		held, _ := r.held.instrument(res.id)
-		instrument = wireInstrument(r.env.Directory.Instrument(res.id), held.status)
+		instrument = wireInstrument(r.env.Directory.Instrument(res.id), r.env.statusHandle(res.id))
 		size += instrumentSize(instrument)
 	}
 	return line, instrument, size

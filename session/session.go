@@ -39,7 +39,7 @@ type Session struct {
 	work     sync.Mutex
 	standing standing
 	held     holdings
-	live     live
+	live     *live     // nil: none
 	seen     revisions // what was told is up to here
 
 	mu struct {
