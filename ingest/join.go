@@ -30,6 +30,8 @@ const (
 	neverTooMany = math.MaxUint64
 	// clockSlack covers clocks that differ, and the time it takes to notice a lost connection.
 	clockSlack = 10 * time.Second
+	// pastSlack covers the way of a tick from the stream's server to this node, when the clocks' difference is known.
+	pastSlack = 2 * time.Second
 	// readWithin bounds the wait for one fetch from the stream.
 	readWithin = 5 * time.Second
 	// followIdle is how long the stream may bring nothing before it counts as having nothing more: what is still
@@ -132,20 +134,20 @@ func (f *Feed) startJoin() {
 		return
 	}
 	f.goLive = time.After(bootWithin)
-	if since, recent := f.pastSince(); recent {
+	if at, recent := f.pastAt(); recent {
 		r.most = maxResumed
-		go f.runJoin(ctx, r, func() error { return r.resume(ctx, since, r.later) })
+		go f.runJoin(ctx, r, func() error { return r.resume(ctx, at.Add(r.ahead-pastSlack), r.later) })
 	} else {
 		go f.runJoin(ctx, r, func() error { return r.boot(ctx, f.o.TradeHistory) })
 	}
 }
 
-// pastSince returns from when on the stream is to be read to go on from the past, and false where there is none or it
-// is too old.
-func (f *Feed) pastSince() (time.Time, bool) {
-	at := time.UnixMicro(f.o.PastTime)
+// pastAt returns the time of the past that the stream is to be read from, and false where there is none or it is too
+// old.
+func (f *Feed) pastAt() (at time.Time, recent bool) {
+	at = time.UnixMicro(f.o.PastTime)
 	age := f.o.Now().Sub(at)
-	return at.Add(-clockSlack), len(f.o.Past) > 0 && f.o.PastTime > 0 && age <= maxPast && age >= -clockSlack
+	return at, len(f.o.Past) > 0 && f.o.PastTime > 0 && age <= maxPast && age >= -clockSlack
 }
 
 // keep holds a live message back until the stream is read.

@@ -26,7 +26,8 @@ type reader struct {
 	name    string
 	first   uint64 // number of its first message
 	firstAt time.Time
-	last    uint64 // number of its last message
+	last    uint64        // number of its last message
+	ahead   time.Duration // of its server's clock, against this node's
 }
 
 // open finds the stream, and reports false where there is none.
@@ -59,6 +60,7 @@ func (r *reader) open(ctx context.Context) (bool, error) {
 	info := stream.CachedInfo()
 	r.stream, r.name = stream, info.Config.Name
 	r.first, r.firstAt, r.last = info.State.FirstSeq, info.State.FirstTime, info.State.LastSeq
+	r.ahead = info.TimeStamp.Sub(r.f.o.Now())
 	return true, nil
 }
 
