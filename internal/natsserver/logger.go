@@ -1,7 +1,6 @@
 package natsserver
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 )
@@ -26,11 +25,27 @@ func (l *logger) Errorf(format string, v ...any) {
 func (l *logger) Debugf(string, ...any) {}
 func (l *logger) Tracef(string, ...any) {}
 
+// Fatalf keeps the error among v, if there is one, so that Start can tell what went wrong. Start says it, or mends it.
 func (l *logger) Fatalf(format string, v ...any) {
-	text := fmt.Sprintf(format, v...)
-	l.log.Error("nats-server: " + text)
+	err := fatalError{text: fmt.Sprintf(format, v...)}
+	for _, arg := range v {
+		if cause, ok := arg.(error); ok {
+			err.cause = cause
+		}
+	}
 	select {
-	case l.fatal <- errors.New(text):
+	case l.fatal <- err:
+		l.log.Debug("nats-server: " + err.text)
 	default: // the first one says why
+		l.log.Error("nats-server: " + err.text)
 	}
 }
+
+// fatalError is what nats-server says before it would end the process, and why.
+type fatalError struct {
+	text  string
+	cause error // may be nil
+}
+
+func (e fatalError) Error() string { return e.text }
+func (e fatalError) Unwrap() error { return e.cause }

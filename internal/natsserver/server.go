@@ -16,6 +16,9 @@ import (
 // DefaultPort is where NATS clients look for a server.
 const DefaultPort = 4222
 
+// host is the loopback interface: see the package.
+const host = "127.0.0.1"
+
 // startWithin bounds the start, recovery of a full store included.
 const startWithin = 30 * time.Second
 
@@ -61,12 +64,28 @@ func Start(o Options) (*Server, error) {
 	return s, nil
 }
 
+// start tries the wished port, and takes any where another process has that one. To have seen the port free means
+// little: several processes that start at once see the same. Only having it counts.
 func start(o Options) (*Server, error) {
+	port := choosePort(o.Port)
+	s, err := listen(o, port)
+	if port != server.RANDOM_PORT && isListenError(err) {
+		port = server.RANDOM_PORT
+		s, err = listen(o, port)
+	}
+	if err == nil && port == server.RANDOM_PORT && o.Port >= 0 {
+		o.Log.Info("nats port is taken; took a free one", "url", s.url)
+	}
+	return s, err
+}
+
+// listen runs a server on a port.
+func listen(o Options, port int) (*Server, error) {
 	l := &logger{log: o.Log, fatal: make(chan error, 1)}
 	ns, err := server.NewServer(&server.Options{
 		ServerName: "feedd",
-		Host:       "127.0.0.1",
-		Port:       choosePort(o.Port, o.Log),
+		Host:       host,
+		Port:       port,
 		// The process has its own signal handling and exit.
 		NoSigs: true,
 		// Names JetStream's own subdirectory "jetstream".
@@ -95,21 +114,27 @@ func start(o Options) (*Server, error) {
 	return &Server{server: ns, url: ns.ClientURL()}, nil
 }
 
-// choosePort returns want if it is free, else the number with which nats-server takes any.
-func choosePort(want int, log *slog.Logger) int {
+// choosePort returns want unless it is known to be taken, else the number with which nats-server takes any. The look
+// spares a start in vain, with a store that is opened twice.
+func choosePort(want int) int {
 	if want == 0 {
 		want = DefaultPort
 	}
 	if want < 0 {
 		return server.RANDOM_PORT
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(want)))
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(want)))
 	if err != nil {
-		log.Info("nats port is taken; choosing a free one", "port", want)
 		return server.RANDOM_PORT
 	}
 	_ = l.Close() // nothing was ever accepted on it
 	return want
+}
+
+// isListenError reports whether a server could not have its port.
+func isListenError(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "listen"
 }
 
 func orDefault(v, otherwise int64) int64 {

@@ -2,10 +2,14 @@ package natsserver
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,6 +83,50 @@ func TestTakenPort(t *testing.T) {
 	defer s.Stop()
 	if s.URL() == "nats://"+l.Addr().String() || !strings.HasPrefix(s.URL(), "nats://127.0.0.1:") {
 		t.Fatalf("URL %s, want another port of 127.0.0.1 than the taken %d", s.URL(), taken)
+	}
+}
+
+// Servers that start at the same moment all see the port free, and only one of them gets it.
+func TestAllWantOnePort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	_ = l.Close()
+	var servers [6]*Server
+	var errs [len(servers)]error
+	var wg sync.WaitGroup
+	for i := range servers {
+		dir := t.TempDir()
+		wg.Go(func() { servers[i], errs[i] = Start(Options{StoreDir: dir, Port: port}) })
+	}
+	wg.Wait()
+	urls := map[string]bool{}
+	for i, s := range servers {
+		if errs[i] != nil {
+			t.Errorf("server %d: %v", i, errs[i])
+			continue
+		}
+		defer s.Stop()
+		urls[s.URL()] = true
+	}
+	if !t.Failed() && len(urls) != len(servers) {
+		t.Errorf("%d servers share %d addresses", len(servers), len(urls))
+	}
+}
+
+// To find the port taken only when listening is told from every other error, so that Start can take another.
+func TestPortTakenMeanwhile(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	o := Options{StoreDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	_, err = listen(o, l.Addr().(*net.TCPAddr).Port)
+	if !isListenError(err) || !errors.Is(err, syscall.EADDRINUSE) {
+		t.Fatalf("error %v, want one that says that the port is taken", err)
 	}
 }
 
