@@ -1,14 +1,13 @@
 package e2e
 
 import (
-	"net"
-	"strconv"
 	"testing"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/internal/natsserver/natstest"
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/publish"
 )
@@ -77,7 +76,7 @@ func follow(t *testing.T, url string, o client.Options) *client.Client {
 // The server under feedd dies and comes back: clients stay, are told suspect, then fresh rows; trades
 // that were recorded meanwhile arrive once.
 func TestNATSIsKilledAndComesBack(t *testing.T) {
-	options := natsserver.Options{StoreDir: t.TempDir(), Port: freePort(t)}
+	options := natsserver.Options{StoreDir: t.TempDir(), Port: natstest.Port(t)}
 	ns, err := natsserver.Start(options)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +112,7 @@ func TestNATSIsKilledAndComesBack(t *testing.T) {
 
 // feedd dies without warning; what was published meanwhile is there when it is back.
 func TestFeeddIsKilledAndComesBack(t *testing.T) {
-	ns, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Port: freePort(t)})
+	ns, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Port: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,19 +172,4 @@ func (w *watcher) checkOnce(t *testing.T, n int64) {
 	if next != n+1 {
 		t.Fatalf("%s: the last trade is %d, want %d", w.name, next-1, n)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/internal/natsserver/natstest"
 	"github.com/feedd/feedd/internal/subject"
 	"github.com/feedd/feedd/market"
 	marketdatav1 "github.com/feedd/feedd/proto/marketdata/v1"
@@ -156,8 +157,8 @@ func TestTwoLinesOfOneFeed(t *testing.T) {
 }
 
 func TestServerRestart(t *testing.T) {
-	dir := t.TempDir()
-	s, err := natsserver.Start(natsserver.Options{StoreDir: dir, Port: -1})
+	options := natsserver.Options{StoreDir: t.TempDir(), Port: natstest.Port(t)}
+	s, err := natsserver.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,14 +170,13 @@ func TestServerRestart(t *testing.T) {
 	n.start()
 	tickTo(t, i, 100)
 	n.awaitAll(100)
-	port := portOf(t, s.URL())
 	s.Stop()
 	n.sink.await(t, "suspicion", func() bool { return n.sink.sources["demo"] == market.QualitySuspect })
 	if !n.feed.Ready() {
 		t.Error("a node that lost NATS is not ready any more")
 	}
 	tickTo(t, i, 200) // waits in the publisher's client
-	s, err = natsserver.Start(natsserver.Options{StoreDir: dir, Port: port})
+	s, err = natsserver.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,15 +187,6 @@ func TestServerRestart(t *testing.T) {
 	tickTo(t, i, 300)
 	n.awaitAll(300)
 	n.sink.await(t, "the end of the suspicion", func() bool { return n.sink.sources["demo"] == market.QualityOK })
-}
-
-func portOf(t *testing.T, url string) int {
-	t.Helper()
-	var port int
-	for _, c := range url[len("nats://127.0.0.1:"):] {
-		port = port*10 + int(c-'0')
-	}
-	return port
 }
 
 // What the live path loses while the connection is down is read from the stream when it is back.
@@ -214,8 +205,8 @@ func TestRejoinReadsWhatWasMissed(t *testing.T) {
 }
 
 func TestStartAheadOfTheServer(t *testing.T) {
-	dir := t.TempDir()
-	s, err := natsserver.Start(natsserver.Options{StoreDir: dir, Port: -1})
+	options := natsserver.Options{StoreDir: t.TempDir(), Port: natstest.Port(t)}
+	s, err := natsserver.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +216,7 @@ func TestStartAheadOfTheServer(t *testing.T) {
 	if n.feed.Ready() {
 		t.Error("ready without a server")
 	}
-	s, err = natsserver.Start(natsserver.Options{StoreDir: dir, Port: portOf(t, n.url)})
+	s, err = natsserver.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}

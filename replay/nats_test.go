@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/internal/natsserver/natstest"
 	"github.com/feedd/feedd/internal/recording"
 	"github.com/feedd/feedd/market"
 	marketdatav1 "github.com/feedd/feedd/proto/marketdata/v1"
@@ -388,13 +388,8 @@ func TestAServerThatGoesAwayEndsTheReplay(t *testing.T) {
 }
 
 func TestAServerThatComesBackIsWaitedFor(t *testing.T) {
-	dir := t.TempDir()
-	server, err := natsserver.Start(natsserver.Options{StoreDir: dir, Port: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, portText, _ := strings.Cut(strings.TrimPrefix(server.URL(), "nats://"), ":")
-	port, err := strconv.Atoi(portText)
+	options := natsserver.Options{StoreDir: t.TempDir(), Port: natstest.Port(t)}
+	server, err := natsserver.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +408,7 @@ func TestAServerThatComesBackIsWaitedFor(t *testing.T) {
 	if err := (natsOutlet{nc}).settle(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("a stop during the wait gives %v", err)
 	}
-	if server, err = natsserver.Start(natsserver.Options{StoreDir: dir, Port: port}); err != nil {
+	if server, err = natsserver.Start(options); err != nil {
 		t.Fatal(err)
 	}
 	defer server.Stop()

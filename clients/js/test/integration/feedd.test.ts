@@ -20,13 +20,22 @@ const binary = process.env.FEEDD_BIN;
 if (binary === undefined || !existsSync(binary))
   throw new Error(`FEEDD_BIN is ${JSON.stringify(binary)}: want the path of a feedd binary (go build -o bin/feedd ./cmd/feedd)`);
 
-/** A port that nobody listens on. */
+/**
+ * A port that nobody listens on. It lies below those that Linux hands out by itself, so that it is still free when the
+ * server comes back to it.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_768);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 let port: number;
