@@ -162,11 +162,13 @@ func checkReplay(t *testing.T, watchers []*watcher, want *told, in market.Instru
 		if err != nil {
 			t.Errorf("%s: %s: %s (%v)", want.symbol, w.name, complaint, err)
 		}
+		w.mu.Lock()
 		for _, s := range w.statuses {
 			if s.Status.Quality > market.QualityOK {
 				t.Errorf("%s: %s is %v for no reason: %q", w.name, s.Symbol, s.Status.Quality, s.Status.Reason)
 			}
 		}
+		w.mu.Unlock()
 	}
 	return lost
 }
