@@ -45,7 +45,7 @@ bench: ## run the fan-out benchmark
 generate: $(NPM) ## generate code from the schemas, and the page
 	node_modules/.bin/buf format -w
 	node_modules/.bin/buf generate
-	node_modules/.bin/buf generate --template clients/js/buf.gen.yaml --path proto/feed
+	PATH="$(CURDIR)/node_modules/.bin:$$PATH" node_modules/.bin/buf generate --template clients/js/buf.gen.yaml --path proto/feed
 	npm run build -w web
 
 .PHONY: clean

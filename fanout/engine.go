@@ -82,6 +82,9 @@ func (e *Engine) Handle(id market.InstrumentID, ch market.Channel, v market.View
 	return e.store.Handle(id, ch, v)
 }
 
+// View returns the view that a handle stands for.
+func (e *Engine) View(h Handle) market.View { return e.store.Topic(h).View }
+
 // SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument has.
 func (e *Engine) SourceHandle(source string) Handle { return e.store.SourceHandle(source) }
 

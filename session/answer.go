@@ -33,18 +33,23 @@ func (s *Session) hello(id uint32, m *feedv1.Hello) {
 }
 
 func (s *Session) welcome() *feedv1.Welcome {
-	p := &s.env.Policy
+	t := s.tier()
 	w := &feedv1.Welcome{
 		Session: s.id, ServerTimeUs: s.env.Clock(), Server: s.env.Server, HeartbeatMs: uint32(s.env.Heartbeat.Milliseconds()),
-		Limits: &feedv1.Limits{
-			ClientFrameBytes: uint32(s.env.ClientFrame), ServerFrameBytes: uint32(s.env.ServerFrame),
-			Subscriptions: uint32(p.Subscriptions), SymbolsPerRequest: uint32(p.SymbolsPerRequest), RequestsPerSecond: uint32(p.RequestsPerSecond),
-		},
+		Limits: s.wireLimits(t),
 	}
-	for c := p.Fastest; c < throttle.Cadences; c++ {
+	for c := t.FastestAnywhere(); c < throttle.Cadences; c++ {
 		w.CadencesMs = append(w.CadencesMs, millis(c))
 	}
 	return w
+}
+
+func (s *Session) wireLimits(t *throttle.Tier) *feedv1.Limits {
+	return &feedv1.Limits{
+		ClientFrameBytes: uint32(s.env.ClientFrame), ServerFrameBytes: uint32(s.env.ServerFrame),
+		Subscriptions: uint32(t.Subscriptions), SymbolsPerRequest: uint32(t.SymbolsPerRequest), RequestsPerSecond: uint32(t.RequestsPerSecond),
+		BytesPerSecond: uint32(t.BytesPerSecond),
+	}
 }
 
 // millis is a cadence as the wire has it; 0 for Paused, which the grant's reason tells.

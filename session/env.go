@@ -17,6 +17,8 @@ import (
 type Engine interface {
 	// Handle finds or allocates the handle of an instrument's channel.
 	Handle(id market.InstrumentID, ch market.Channel, v market.View) fanout.Handle
+	// View returns the view that a handle stands for.
+	View(h fanout.Handle) market.View
 	// SourceHandle finds or allocates the handle of a source's status; 0 for a source that no instrument
 	// has.
 	SourceHandle(source string) fanout.Handle
@@ -91,7 +93,7 @@ type Env struct {
 	Directory Directory
 	Lists     Lists     // nil: there are none
 	Backfill  *Backfill // nil: what the engine's log does not hold is lost
-	Policy    throttle.Policy
+	Policy    *throttle.InForce
 
 	// Told to clients in the welcome; the transport and the engine keep to them.
 	Server      string        // name and version
@@ -116,7 +118,7 @@ func (e *Env) Validate() error {
 		missing bool
 	}{
 		{"Engine", e.Engine == nil}, {"Directory", e.Directory == nil}, {"Clock", e.Clock == nil},
-		{"Counters", e.Counters == nil}, {"Log", e.Log == nil},
+		{"Counters", e.Counters == nil}, {"Log", e.Log == nil}, {"Policy", e.Policy == nil},
 	} {
 		if f.missing {
 			wrong = append(wrong, fmt.Errorf("session.Env: %s is missing", f.name))
@@ -131,14 +133,17 @@ func (e *Env) Validate() error {
 	if e.Heartbeat < time.Millisecond {
 		wrong = append(wrong, fmt.Errorf("session.Env: Heartbeat of %v: want at least 1ms", e.Heartbeat))
 	}
-	return errors.Join(append(wrong, e.Policy.Validate())...)
+	return errors.Join(wrong...)
 }
 
-// revisions say how far the directory and the lists have come.
-type revisions struct{ directory, lists uint64 }
+// revisions say how far the directory and the lists have come, and which policy is in force.
+type revisions struct {
+	directory, lists uint64
+	policy           *throttle.Policy
+}
 
 func (e *Env) revisions() revisions {
-	r := revisions{directory: e.Directory.Revision()}
+	r := revisions{directory: e.Directory.Revision(), policy: e.Policy.Policy()}
 	if e.Lists != nil {
 		r.lists = e.Lists.Revision()
 	}

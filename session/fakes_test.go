@@ -42,13 +42,16 @@ func newPlace(instruments []market.Instrument) *place {
 	p.lists = &fakeLists{entries: map[string][]string{"majors": {"binance:BTCUSDT", "binance:ETH*", "test:LATER"}}}
 	p.engine = &fakeEngine{directory: p.directory, active: map[fanout.Handle]throttle.Cadence{}, sources: map[string]fanout.Handle{}, after: map[fanout.Handle]market.Position{}}
 	p.env = session.Env{
-		Engine: p.engine, Directory: p.directory, Lists: p.lists, Policy: throttle.DefaultPolicy(), Server: "feedd 1.0",
+		Engine: p.engine, Directory: p.directory, Lists: p.lists, Policy: throttle.NewInForce(throttle.Default()), Server: "feedd 1.0",
 		ClientFrame: 16 << 10, ServerFrame: 64 << 10, Heartbeat: 5 * time.Second,
 		Clock: func() int64 { return p.now }, NewID: func() string { return "S1" },
 		Counters: new(drop.Counters), Log: slog.New(slog.DiscardHandler),
 	}
 	return p
 }
+
+// tier is that of every session. Change it ahead of the first one.
+func (p *place) tier() *throttle.Tier { return p.env.Policy.Policy().Tier("") }
 
 func (p *place) open(e fanout.Encoding) *session.Session {
 	return session.New(&p.env, p.conn, fakeFraming(e))
@@ -98,6 +101,13 @@ func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel, v market.
 		e.views = append(e.views, v)
 	}
 	return fanout.Handle(i+1)*1_000_000 + handleOf(id, ch)
+}
+
+func (e *fakeEngine) View(h fanout.Handle) market.View {
+	if n := int(h / 1_000_000); n > 0 {
+		return e.views[n-1]
+	}
+	return market.View{}
 }
 
 func (e *fakeEngine) SourceHandle(source string) fanout.Handle {

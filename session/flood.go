@@ -59,7 +59,7 @@ func (s *Session) admit(id uint32) bool {
 	s.mu.Unlock()
 	if lasted >= maxFlood {
 		s.env.Counters.Add(drop.RequestFlood, 1)
-		s.close(CloseTooManyRequests, fmt.Sprintf("more than %d requests a second for %v", s.env.Policy.RequestsPerSecond, maxFlood))
+		s.close(CloseTooManyRequests, fmt.Sprintf("more than %d requests a second for %v", s.tier().RequestsPerSecond, maxFlood))
 		return false
 	}
 	if ignored > 0 {
@@ -78,6 +78,6 @@ func (s *Session) tooManyRequests(ignored int) *feedv1.Error {
 	}
 	return &feedv1.Error{
 		Code: feedv1.ErrorCode_ERROR_CODE_TOO_MANY_REQUESTS,
-		Text: fmt.Sprintf("%s ignored: at most %d a second are allowed, %d at once after a quiet time", requests, s.env.Policy.RequestsPerSecond, s.env.Policy.RequestBurst),
+		Text: fmt.Sprintf("%s ignored: at most %d a second are allowed, %d at once after a quiet time", requests, s.tier().RequestsPerSecond, s.tier().RequestBurst),
 	}
 }

@@ -120,7 +120,7 @@ func TestLargeAnswersComeInParts(t *testing.T) {
 				crowd[i].Description = strings.Repeat(`"\`, 300)
 			}
 			p := newPlace(crowd)
-			p.env.Policy.Subscriptions, p.env.Policy.SymbolsPerRequest = 5000, 2500
+			p.tier().Subscriptions, p.tier().SymbolsPerRequest = 5000, 2500
 			s := p.open(e)
 			ask(t, p, s, e, &feedv1.ClientFrame{Id: 1, Request: &feedv1.ClientFrame_Hello{Hello: &feedv1.Hello{}}})
 

@@ -12,7 +12,7 @@ import (
 // holdings is what a session has subscribed. Sorted slices rather than maps: a session holds a few dozen
 // subscriptions, for which a map of handles alone would take a kilobyte.
 type holdings struct {
-	subs        []subscription   // by handle; len ≤ Policy.Subscriptions
+	subs        []subscription   // by handle; len ≤ Tier.Subscriptions, or as many as before that was lowered
 	instruments []heldInstrument // by id; those of subs
 	sources     []heldSource     // in no order; those of instruments
 }
@@ -26,9 +26,12 @@ type subscription struct {
 	history    uint16 // events to begin with, should it begin anew
 	channel    market.Channel
 	visibility throttle.Visibility
-	cadence    throttle.Cadence // granted
-	depth      uint8            // of a book
-	summary    bool             // of trades
+	depth      uint8 // of a book, as wished
+	summary    bool  // of trades
+
+	// As granted, and as the client was told.
+	cadence throttle.Cadence
+	reason  throttle.Reason
 }
 
 // heldInstrument is an instrument with at least one subscription. Its status, and that of its source, are

@@ -14,8 +14,8 @@ import (
 // joinsPerFrame keeps what is sent at a time to less than a connection holds, whatever publishers say of instruments.
 const joinsPerFrame = 16
 
-// Refresh tells the client what is new of the instruments that it holds, and has those join its patterns and lists
-// that fit now. It never waits: where the connection has something pending, or a request is being carried out, it
+// Refresh has the session follow the policy in force, tells the client what is new of the instruments that it holds, and
+// has those join its patterns and lists that fit now. It never waits: where the connection has something pending, or a request is being carried out, it
 // leaves off and returns false, to be called again soon. What was told by then is not told again.
 func (s *Session) Refresh() (done bool) {
 	if s.over() {
@@ -29,12 +29,21 @@ func (s *Session) Refresh() (done bool) {
 	if s.seen == now {
 		return true
 	}
-	if len(s.held.subs) == 0 && len(s.live.all()) == 0 {
+	if s.seen.policy == now.policy && len(s.held.subs) == 0 && len(s.live.all()) == 0 {
 		s.seen = now
 		return true
 	}
 	if !s.conn.Ready() {
 		return false
+	}
+	if s.seen.policy != now.policy {
+		if !s.adopt(now.policy) {
+			return true // the connection has ended
+		}
+		s.seen.policy = now.policy
+		if !s.conn.Ready() {
+			return false
+		}
 	}
 	j := joiner{request: request{Session: s}}
 	ids, directory := s.env.Directory.DefinedSince(s.seen.directory)
@@ -49,7 +58,7 @@ func (s *Session) Refresh() (done bool) {
 	if !j.flush() {
 		return true // the connection has ended
 	}
-	s.seen = revisions{directory, now.lists}
+	s.seen = revisions{directory, now.lists, now.policy}
 	return true
 }
 
@@ -129,15 +138,16 @@ func (e *Env) fits(text, symbol string) bool {
 // join subscribes what a pattern wants of an instrument that fits it, apart from what is held or kept away.
 func (j *joiner) join(p *livePattern, id market.InstrumentID, symbol string) {
 	for _, w := range p.wishes {
-		h := j.env.Engine.Handle(id, w.channel, w.view)
+		j.wish = p.wish
+		_, g := j.want(id, w)
+		h := j.env.Engine.Handle(id, w.channel, granted(w.view, w.channel, g))
 		if h != 0 && (j.held.find(h) != nil || j.live.isAway(h)) {
 			continue
 		}
-		j.wish = p.wish
-		full := j.acceptPair(id, symbol, w, p.text)
-		if full != "" && !p.full {
+		code, full := j.acceptPair(id, symbol, w, p.text)
+		if code == tooMany && !p.full {
 			p.full = true
-			j.refusePair(p.text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("instruments that fit now were left out: %s, then subscribe the pattern again", full))
+			j.refusePair(p.text, w, tooMany, fmt.Sprintf("instruments that fit now were left out: %s, then subscribe the pattern again", full))
 		}
 	}
 }
@@ -151,7 +161,7 @@ func (j *joiner) reread() bool {
 			continue
 		}
 		entries, _ := j.env.list(name)
-		for _, id := range j.env.matchEntries(entries, j.env.Policy.SymbolsPerRequest) {
+		for _, id := range j.env.matchEntries(entries, j.tier().SymbolsPerRequest) {
 			j.join(p, id, j.env.Directory.Instrument(id).Symbol.String())
 			if !j.keepUp() {
 				return false

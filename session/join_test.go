@@ -60,7 +60,7 @@ func TestPatternsStayLive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := rapid.SampledFrom([]fanout.Encoding{fanout.Proto, fanout.JSON}).Draw(t, "encoding")
 		p := newPlace(nil)
-		p.env.Policy.RequestBurst = 1000
+		p.tier().RequestBurst = 1000
 		p.lists.set("one", []string{"a:X1", "b:*"})
 		p.lists.set("two", nil)
 		o := &joinOracle{place: p, held: map[uint32]bool{}, away: map[uint32]bool{}, live: map[string]bool{}}

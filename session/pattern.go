@@ -30,7 +30,7 @@ func (r *request) pattern(text string) {
 	if len(p.wishes) == 0 {
 		return
 	}
-	left := r.env.Policy.SymbolsPerRequest - r.matches
+	left := r.tier().SymbolsPerRequest - r.matches
 	ids, code, why := r.match(&p, left)
 	if code != 0 {
 		for _, w := range p.wishes {
@@ -44,12 +44,17 @@ func (r *request) pattern(text string) {
 	ids = ids[:min(left, len(ids))]
 	r.matches += len(ids)
 	out, full := make([]int, len(p.wishes)), "" // matches left out, by channel
+	barred := make([]int, len(p.wishes))
 	for _, id := range ids {
 		symbol := r.env.Directory.Instrument(id).Symbol.String()
 		for i, w := range p.wishes {
-			if f := r.acceptPair(id, symbol, w, text); f != "" {
+			switch code, why := r.acceptPair(id, symbol, w, text); code {
+			case 0:
+			case tooMany:
 				out[i]++
-				full = f
+				full = why
+			default:
+				barred[i]++
 			}
 		}
 	}
@@ -57,8 +62,11 @@ func (r *request) pattern(text string) {
 		if out[i] > 0 {
 			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, fmt.Sprintf("%d of the %d matches were left out: %s", out[i], len(ids), full))
 		}
+		if barred[i] > 0 {
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED, fmt.Sprintf("%d of the %d matches were left out: %s", barred[i], len(ids), r.closedTo(w.name)))
+		}
 		if beyond {
-			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("more matches than the %d that one request may name: those behind the last result were left out; narrow the pattern", r.env.Policy.SymbolsPerRequest))
+			r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SYMBOLS, fmt.Sprintf("more matches than the %d that one request may name: those behind the last result were left out; narrow the pattern", r.tier().SymbolsPerRequest))
 		}
 	}
 	p.full = full != ""

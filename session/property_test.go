@@ -54,7 +54,7 @@ func (o *oracle) subscribe(m *feedv1.Subscribe) (handles []uint32) {
 			}
 			view := o.view(ch, m)
 			h := o.place.engine.Handle(id, ch, view)
-			if o.subs[h] == nil && len(o.subs) >= o.place.env.Policy.Subscriptions {
+			if o.subs[h] == nil && len(o.subs) >= o.place.tier().Subscriptions {
 				handles = append(handles, 0)
 				continue
 			}
@@ -123,7 +123,7 @@ func (o *oracle) active() map[fanout.Handle]throttle.Cadence {
 		all[handleOf(s.id, market.ChannelStatus)] = throttle.Immediate
 		all[o.place.engine.SourceHandle(o.place.directory.Instrument(s.id).Source)] = throttle.Immediate
 		if s.channel != market.ChannelStatus {
-			all[h] = throttle.Resolve(&o.place.env.Policy, throttle.Request{Channel: s.channel, Wish: s.wish, Visibility: s.visibility}).Cadence
+			all[h] = throttle.Resolve(o.place.tier(), throttle.Request{Channel: s.channel, Wish: s.wish, Visibility: s.visibility}).Cadence
 		}
 	}
 	return all
@@ -140,8 +140,8 @@ func TestSubscriptionsFollowTheRequests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := rapid.SampledFrom([]fanout.Encoding{fanout.Proto, fanout.JSON}).Draw(t, "encoding")
 		p := newPlace(instruments)
-		p.env.Policy.Subscriptions = rapid.IntRange(1, 20).Draw(t, "limit")
-		p.env.Policy.Fastest = rapid.SampledFrom([]throttle.Cadence{throttle.Immediate, throttle.Every100ms}).Draw(t, "fastest")
+		p.tier().Subscriptions = rapid.IntRange(1, 20).Draw(t, "limit")
+		p.tier().Fastest = rapid.SampledFrom([]throttle.Cadence{throttle.Immediate, throttle.Every100ms}).Draw(t, "fastest")
 		s := p.open(e)
 		o := &oracle{place: p, subs: map[fanout.Handle]*oracleSub{}, standing: oracleSub{wish: throttle.NoWish}}
 		ask(t, p, s, e, &feedv1.ClientFrame{Id: 1, Request: &feedv1.ClientFrame_Hello{Hello: &feedv1.Hello{}}})

@@ -64,7 +64,7 @@ func (s *Session) setRate(id uint32, m *feedv1.SetRate) {
 		}
 		sub, part := s.held.find(h), parts[len(parts)-1]
 		change(m, &sub.wish, &sub.visibility)
-		part.Grants = appendGrant(part.Grants, s.regrant(sub, market.Position{}, &todo), h)
+		part.Grants = appendGrant(part.Grants, s.give(sub, s.resolve(sub), market.Position{}, &todo), h)
 	}
 	if s.answerParts(id, parts, unknown) {
 		todo.run(s.engine)
@@ -86,21 +86,6 @@ func change(m *feedv1.SetRate, wish *throttle.Wish, v *throttle.Visibility) {
 	}
 }
 
-// regrant decides a subscription's request again, and has it moved where the answer is another cadence. One
-// that begins anew does so behind after, if that is a position, or else with its history.
-func (s *Session) regrant(sub *subscription, after market.Position, todo *moves) throttle.Grant {
-	g := throttle.Resolve(&s.env.Policy, throttle.Request{
-		Symbol: s.env.Directory.Instrument(sub.id).Symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth,
-	})
-	if g.Cadence != sub.cadence {
-		sub.cadence = g.Cadence
-		if sub.channel != market.ChannelStatus { // sent at once already, with the instrument
-			todo.add(fanout.Item{Handle: sub.handle, History: int(sub.history), After: after}, g.Cadence)
-		}
-	}
-	return g
-}
-
 func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
 	known, unknown := s.held.split(m.Handles)
 	notLive := s.live.end(m.Patterns)
@@ -109,7 +94,7 @@ func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
 	}
 	switch {
 	case len(m.Handles) > 0:
-		s.live.keepAway(known, s.env.Policy.Subscriptions)
+		s.live.keepAway(known, s.tier().Subscriptions)
 	case len(m.Patterns) == 0:
 		known = s.held.handles()
 		s.live = nil

@@ -17,7 +17,8 @@ const maxRefusalTexts = 32
 type result struct {
 	symbol, channel string
 	view            market.View
-	by              string // the pattern or list that brought it
+	by              string        // the pattern or list that brought it
+	replaces        fanout.Handle // the subscription whose place it takes
 
 	// Of a refused pair.
 	code feedv1.ErrorCode
@@ -39,38 +40,54 @@ func (r *request) refusePair(symbol string, w channelWish, code feedv1.ErrorCode
 	r.results = append(r.results, result{symbol: clip(symbol, market.MaxSymbolLen), channel: w.name, view: w.view, code: code, text: text})
 }
 
-// acceptPair subscribes a pair, or moves it where it is held already; by is the pattern that brought it. Where there
-// is no room it does nothing and says which limit is reached.
-func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWish, by string) (full string) {
+// acceptPair subscribes a pair, or moves it where it is held already; by is the pattern that brought it. Where it cannot
+// it does nothing and says why.
+func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWish, by string) (refused feedv1.ErrorCode, text string) {
+	want, g := r.want(id, w)
+	if code, text := r.barred(g, symbol, w.name); code != 0 {
+		return code, text
+	}
 	in, _ := r.held.instrument(id)
-	room := len(r.held.subs) < r.env.Policy.Subscriptions
+	room := len(r.held.subs) < r.tier().Subscriptions
 	if in == nil && !room {
-		return r.noRoom() // whatever its handle is
+		return tooMany, r.noRoom() // whatever its handle is
 	}
-	handle := r.env.Engine.Handle(id, w.channel, w.view)
+	view := granted(w.view, w.channel, g)
+	want.handle = r.env.Engine.Handle(id, w.channel, view)
 	status := r.env.statusHandle(id)
-	if handle == 0 || status == 0 {
-		return serverFull
+	if want.handle == 0 || status == 0 {
+		return tooMany, serverFull
 	}
-	sub := r.held.find(handle)
+	sub := r.held.find(want.handle)
 	if sub == nil && !room {
-		return r.noRoom()
+		return tooMany, r.noRoom()
 	}
 	key := resumeKey{symbol, w.name}
 	after := r.resume[key]
 	delete(r.resume, key)
-	res := result{symbol: symbol, channel: w.name, view: w.view, by: by, id: id, handle: handle}
+	res := result{symbol: symbol, channel: w.name, view: view, by: by, id: id, handle: want.handle}
 	if sub == nil {
 		res.fresh = r.holdInstrument(id, status)
-		r.held.add(subscription{handle: handle, id: id, channel: w.channel, cadence: throttle.Cadences, depth: w.view.Depth, summary: w.view.Summary})
-		sub = r.held.find(handle)
-		r.live.welcome(handle)
+		r.held.add(want)
+		sub = r.held.find(want.handle)
+		r.live.welcome(want.handle)
 	}
-	sub.wish, sub.visibility, sub.history = r.wish, r.standing.visibility, uint16(w.history)
-	res.grant = r.regrant(sub, after, &r.moves)
+	sub.wish, sub.visibility, sub.history, sub.depth = want.wish, want.visibility, want.history, want.depth
+	res.grant = r.give(sub, g, after, &r.moves)
 	r.results = append(r.results, res)
-	return ""
+	return 0, ""
 }
+
+// want is a subscription as it would begin, and what it would be given.
+func (r *request) want(id market.InstrumentID, w channelWish) (subscription, throttle.Grant) {
+	want := subscription{
+		id: id, channel: w.channel, cadence: throttle.Cadences, wish: r.wish, visibility: r.standing.visibility, history: uint16(w.history),
+		depth: w.view.Depth, summary: w.view.Summary,
+	}
+	return want, r.resolve(&want)
+}
+
+const tooMany = feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS
 
 const serverFull = "this server holds as many different views as it may; subscribe one that others have, such as another depth"
 
@@ -148,7 +165,7 @@ func newPart(id uint32) *feedv1.ServerFrame {
 func (r *request) lines(res *result) (line *feedv1.SubscribeResult, instrument *feedv1.Instrument, size int) {
 	line = &feedv1.SubscribeResult{
 		Symbol: res.symbol, Channel: res.channel, Handle: uint32(res.handle), Code: res.code, Text: res.text,
-		By: res.by, Depth: uint32(res.view.Depth), PriceGroup: res.view.Group, BarSeconds: res.view.Interval, TradeSummary: res.view.Summary,
+		By: res.by, Replaces: uint32(res.replaces), Depth: uint32(res.view.Depth), PriceGroup: res.view.Group, BarSeconds: res.view.Interval, TradeSummary: res.view.Summary,
 	}
 	size = resultBytes + handleBytes + textBytes(line.Symbol, line.Channel, line.Text, line.By)
 	if res.fresh {

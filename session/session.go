@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -31,12 +32,14 @@ type Session struct {
 	id       string
 	opened   int64 // on Env.Clock
 
-	allowance *rate.Limiter // of requests and searches; safe by itself
-	malformed int           // owned by Receive
+	terms     atomic.Pointer[throttle.Tier] // what it may have; replaced under work
+	allowance *rate.Limiter                 // of requests and searches; safe by itself
+	malformed int                           // owned by Receive
 
 	// Under work, which is held while a request is carried out, waits for the client included, and while what is
 	// new in the directory is told. The engine and the connection never wait for it.
 	work     sync.Mutex
+	tierName string // of the plan that its user is on; "" is the policy's default tier
 	standing standing
 	held     holdings
 	live     *live     // nil: none
@@ -62,9 +65,11 @@ type standing struct {
 func New(env *Env, conn Conn, framing fanout.Framing) *Session {
 	s := &Session{
 		env: env, conn: conn, encoding: framing.Encoding(), id: env.newID(), opened: env.Clock(),
-		allowance: rate.NewLimiter(rate.Limit(env.Policy.RequestsPerSecond), env.Policy.RequestBurst),
-		standing:  standing{wish: throttle.NoWish}, seen: env.revisions(),
+		standing: standing{wish: throttle.NoWish}, seen: env.revisions(),
 	}
+	t := s.seen.policy.Tier("")
+	s.terms.Store(t)
+	s.allowance = rate.NewLimiter(rate.Limit(t.RequestsPerSecond), t.RequestBurst)
 	s.engine = env.Engine.Attach(conn, framing)
 	return s
 }

@@ -59,6 +59,7 @@ type quietEngine struct{}
 func (quietEngine) Handle(id market.InstrumentID, ch market.Channel, _ market.View) fanout.Handle {
 	return handleOf(id, ch)
 }
+func (quietEngine) View(fanout.Handle) (v market.View)                    { return v }
 func (quietEngine) SourceHandle(string) fanout.Handle                     { return 1 }
 func (quietEngine) TradesFrom(fanout.Handle) (p market.Position, ok bool) { return p, false }
 func (quietEngine) Snapshot([]fanout.Item, fanout.Encoding, int) ([]byte, error) {
@@ -74,7 +75,7 @@ func (quietEngine) Detach()                                                 {}
 func TestMethodsMayOverlap(t *testing.T) {
 	p := newPlace(exchange())
 	conn := new(lockedConn)
-	p.env.Engine, p.env.Policy.RequestsPerSecond, p.env.Policy.RequestBurst = quietEngine{}, 1, 3
+	p.env.Engine, p.tier().RequestsPerSecond, p.tier().RequestBurst = quietEngine{}, 1, 3
 	s := session.New(&p.env, conn, fakeFraming(fanout.JSON))
 	var all sync.WaitGroup
 	for _, f := range []func(i int){
@@ -109,7 +110,7 @@ func TestEnvValidate(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty Env is taken")
 	}
-	for _, want := range []string{"Engine is missing", "Directory is missing", "Clock is missing", "Counters is missing", "Log is missing", "ClientFrame of 0 bytes", "ServerFrame of 1000 bytes: want at least 32768", "Heartbeat of 0s", "subscriptions a session of 0"} {
+	for _, want := range []string{"Engine is missing", "Directory is missing", "Clock is missing", "Counters is missing", "Log is missing", "ClientFrame of 0 bytes", "ServerFrame of 1000 bytes: want at least 32768", "Heartbeat of 0s", "Policy is missing"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in the error:\n%v", want, err)
 		}

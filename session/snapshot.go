@@ -26,10 +26,12 @@ func (r *Refusal) Error() string { return r.Text }
 // where the request is not in order, names a channel that does not exist or finds nothing, and with a
 // fanout.TooLargeError where the rows take more than limit bytes. It may be called from any goroutine.
 func (e *Env) Snapshot(m *feedv1.Subscribe, encoding fanout.Encoding, limit int) ([]byte, error) {
+	t := e.Policy.Policy().Tier("")
 	s := &Session{
 		env: e, encoding: encoding, standing: standing{wish: throttle.NoWish},
-		allowance: rate.NewLimiter(rate.Limit(e.Policy.RequestsPerSecond), max(e.Policy.RequestBurst, maxPatterns+maxSuggestions)),
+		allowance: rate.NewLimiter(rate.Limit(t.RequestsPerSecond), max(t.RequestBurst, maxPatterns+maxSuggestions)),
 	}
+	s.terms.Store(t)
 	if code, text := s.checkSubscribe(m); text != "" {
 		return nil, &Refusal{code, text}
 	}

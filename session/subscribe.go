@@ -68,7 +68,7 @@ func (s *Session) gather(m *feedv1.Subscribe) *request {
 		r.resume[resumeKey{res.Symbol, res.Channel}] = market.Position{Epoch: market.Epoch(res.Epoch), Sequence: market.Sequence(res.Sequence)}
 	}
 	if len(s.held.subs) == 0 {
-		s.held.expect(min(len(m.Symbols)*len(r.channels), s.env.Policy.Subscriptions))
+		s.held.expect(min(len(m.Symbols)*len(r.channels), s.tier().Subscriptions))
 	}
 	for _, text := range m.Symbols {
 		if isPattern(text) {
@@ -82,7 +82,7 @@ func (s *Session) gather(m *feedv1.Subscribe) *request {
 }
 
 func (s *Session) checkSubscribe(m *feedv1.Subscribe) (feedv1.ErrorCode, string) {
-	limit := s.env.Policy.SymbolsPerRequest
+	limit := s.tier().SymbolsPerRequest
 	switch {
 	case len(m.Symbols) == 0:
 		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, `symbols is empty: name instruments, such as "binance:BTCUSDT", a pattern, such as "binance:*", or a list, such as "@majors"`
@@ -117,7 +117,7 @@ func (s *Session) channelWishes(m *feedv1.Subscribe) (wishes []channelWish) {
 		case market.ChannelNone, market.ChannelDefinition:
 			w.code, w.text = feedv1.ErrorCode_ERROR_CODE_UNKNOWN_CHANNEL, fmt.Sprintf("channel %q: this server sends %s", w.name, channelsKnown)
 		default:
-			w.view, w.history = viewOf(w.channel, m), s.env.Policy.ClampHistory(w.channel, m.History)
+			w.view, w.history = viewOf(w.channel, m), s.tier().ClampHistory(w.channel, m.History)
 		}
 		wishes = append(wishes, w)
 	}
@@ -134,8 +134,8 @@ func (r *request) symbol(text string) {
 		case code != 0:
 			r.refusePair(text, w, code, why)
 		default:
-			if full := r.acceptPair(id, text, w, ""); full != "" {
-				r.refusePair(text, w, feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS, full)
+			if code, why := r.acceptPair(id, text, w, ""); code != 0 {
+				r.refusePair(text, w, code, why)
 			}
 		}
 	}
@@ -167,5 +167,5 @@ func (r *request) suggestion(text string) string {
 }
 
 func (r *request) noRoom() string {
-	return fmt.Sprintf("the session holds its %d subscriptions; unsubscribe some first", r.env.Policy.Subscriptions)
+	return fmt.Sprintf("the session holds its %d subscriptions; unsubscribe some first", r.tier().Subscriptions)
 }

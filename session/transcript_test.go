@@ -208,7 +208,7 @@ func (s *stage) policy(name, value string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p := &s.env.Policy
+	p := s.tier()
 	field := map[string]*int{
 		"subscriptions": &p.Subscriptions, "symbols": &p.SymbolsPerRequest, "requests": &p.RequestsPerSecond, "burst": &p.RequestBurst,
 	}[name]

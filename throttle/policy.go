@@ -1,36 +1,142 @@
 package throttle
 
 import (
-	"errors"
-	"fmt"
-	"math"
+	"slices"
+	"sync/atomic"
+
+	"github.com/feedd/feedd/market"
 )
 
-// Policy is what operations allow. It is a plain value; Resolve reads it and nothing writes it while
-// sessions use it. Today one policy holds for every session, symbol and channel.
+// DefaultTier is what the tier of a policy is called that has but one.
+const DefaultTier = "default"
+
+// Policy is what operations allow, ready to be resolved against. It is immutable once it is in force: a change is
+// another Policy. Package policy makes one of what operators write, and refuses what makes no sense.
 type Policy struct {
-	Revision uint64 // tells clients and operators which policy decided
+	Revision    uint64
+	Tiers       map[string]*Tier
+	DefaultTier string // of sessions that have none, or one that Tiers lacks; a key of Tiers
+}
 
-	Default Cadence // for a subscription without a wish
-	Fastest Cadence // nobody gets a faster one
-	Hidden  Cadence // the fastest for a subscription that nobody is looking at
+// Tier is what a plan that users are on allows. It stands for itself: a session needs no more of its policy.
+type Tier struct {
+	Name     string
+	Revision uint64 // of its policy; tells clients and operators which one decided
 
-	Subscriptions     int // pairs of symbol and channel a session may hold
-	SymbolsPerRequest int // symbols that one subscribe may name, matches of patterns included
+	Limits         // where no rule decides
+	Rules  []*Rule // in the order in which they are tried: the first one that fits decides
+	Stops  []*Stop
 
+	// Of a session.
+	Subscriptions     int // pairs of symbol and channel that it may hold
+	SymbolsPerRequest int // that one subscribe may name, matches of patterns included
 	RequestsPerSecond int // sustained
 	RequestBurst      int // at once, after a quiet time
+	BytesPerSecond    int // of rows sent to it, as frames on the wire; 0: no ceiling
+	SessionsPerUser   int // on one node; 0: no limit
 
-	DefaultHistory int // past trades that a subscription begins with where the client does not say
+	// Of a subscription's beginning.
+	DefaultHistory int // past trades, where the client does not say
 	MaxHistory     int // at most so many
 	DefaultBars    int // the same for bars
 	MaxBars        int
 }
 
-// DefaultPolicy is the policy of a server that was told nothing else.
-func DefaultPolicy() Policy {
-	return Policy{
-		Default: Every250ms, Fastest: Immediate, Hidden: Every2s,
+// Limits are what a tier or a rule says of a subscription.
+type Limits struct {
+	Default     Cadence // for a subscription without a wish
+	Fastest     Cadence // nobody gets a faster one
+	Hidden      Cadence // the fastest for a subscription that nobody is looking at
+	SizeChanges Cadence // quotes: changes of sizes alone come no more often, those of prices at once; Immediate: with the prices
+	Depth       uint8   // of books: levels a side at most; 0: all
+	Timeliness  Timeliness
+}
+
+// FastestAnywhere is the fastest cadence that any rule of a tier gives.
+func (t *Tier) FastestAnywhere() Cadence {
+	fastest := t.Fastest
+	for _, r := range t.Rules {
+		fastest = min(fastest, r.Fastest)
+	}
+	return fastest
+}
+
+// Timeliness is how fresh data may be.
+type Timeliness uint8
+
+// Timelinesses, the freest first.
+const (
+	RealTime Timeliness = iota
+	Delayed             // by as much as the venue asks
+	NoData              // not to be had
+	Timelinesses
+)
+
+var timelinesses = [Timelinesses]string{"realtime", "delayed", "none"}
+
+// String returns "realtime", "delayed" or "none".
+func (t Timeliness) String() string {
+	if t < Timelinesses {
+		return timelinesses[t]
+	}
+	return "invalid"
+}
+
+// Rule gives some of a tier's subscriptions limits of their own.
+type Rule struct {
+	Name     string
+	Line     int      // in the text of the policy
+	Symbols  []string // patterns of venue:NAME in which * stands for any run of characters; none: all
+	Channels Channels // none: all
+	Limits            // with those of the tier where the rule says nothing
+}
+
+func (r *Rule) fits(text string, ch market.Channel) bool {
+	return r.Channels.Has(ch) && fitsAny(r.Symbols, text)
+}
+
+// Stop is a kill switch: while it is there, nothing is sent of what it names.
+type Stop struct {
+	Symbols  []string // as in Rule
+	Channels Channels
+	Reason   string
+}
+
+func fitsAny(patterns []string, text string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return market.Fits(p, text) })
+}
+
+// Channels is a set of channels. The empty one stands for all.
+type Channels uint16
+
+// With returns c with one more channel.
+func (c Channels) With(ch market.Channel) Channels { return c | 1<<ch }
+
+// Has reports whether ch is one of c.
+func (c Channels) Has(ch market.Channel) bool { return c == 0 || c&(1<<ch) != 0 }
+
+// Covers reports whether c has all channels that other has.
+func (c Channels) Covers(other Channels) bool { return c == 0 || other != 0 && other&^c == 0 }
+
+// Tier returns the tier of a name, or the default one.
+func (p *Policy) Tier(name string) *Tier {
+	if t := p.Tiers[name]; t != nil {
+		return t
+	}
+	return p.Tiers[p.DefaultTier]
+}
+
+// Default is the policy of a server that was told nothing else.
+func Default() *Policy {
+	t := BuiltInTier()
+	return &Policy{Tiers: map[string]*Tier{t.Name: &t}, DefaultTier: t.Name}
+}
+
+// BuiltInTier is what a tier allows that says nothing of itself.
+func BuiltInTier() Tier {
+	return Tier{
+		Name:          DefaultTier,
+		Limits:        Limits{Default: Every250ms, Fastest: Immediate, Hidden: Every2s},
 		Subscriptions: 1024, SymbolsPerRequest: 1024,
 		RequestsPerSecond: 50, RequestBurst: 100,
 		DefaultHistory: 50, MaxHistory: 1000,
@@ -38,36 +144,18 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// Validate reports every field that is out of its range, and what would be right.
-func (p *Policy) Validate() error {
-	var wrong []error
-	for _, c := range []struct {
-		name  string
-		value Cadence
-	}{{"default cadence", p.Default}, {"fastest cadence", p.Fastest}, {"hidden cadence", p.Hidden}} {
-		switch {
-		case c.value >= Cadences:
-			wrong = append(wrong, fmt.Errorf("%s: want one of the ladder %v", c.name, Ladder()))
-		case c.value < p.Fastest:
-			wrong = append(wrong, fmt.Errorf("%s of %v: must not be faster than the fastest, %v", c.name, c.value, p.Fastest))
-		}
-	}
-	for _, n := range []struct {
-		name            string
-		value, min, max int
-	}{
-		{"subscriptions a session", p.Subscriptions, 1, math.MaxInt32},
-		{"symbols a request", p.SymbolsPerRequest, 1, math.MaxInt32},
-		{"requests a second", p.RequestsPerSecond, 1, math.MaxInt32},
-		{"request burst", p.RequestBurst, 1, math.MaxInt32},
-		{"largest history", p.MaxHistory, 0, math.MaxUint16},
-		{"default history", p.DefaultHistory, 0, p.MaxHistory},
-		{"largest history of bars", p.MaxBars, 0, math.MaxUint16},
-		{"default history of bars", p.DefaultBars, 0, p.MaxBars},
-	} {
-		if n.value < n.min || n.value > n.max {
-			wrong = append(wrong, fmt.Errorf("%s of %d: want %d to %d", n.name, n.value, n.min, n.max))
-		}
-	}
-	return errors.Join(wrong...)
+// InForce is the policy of this moment. Sessions read it, whoever applies policies replaces it; both from any goroutine.
+type InForce struct{ p atomic.Pointer[Policy] }
+
+// NewInForce returns one in which p is in force.
+func NewInForce(p *Policy) *InForce {
+	f := new(InForce)
+	f.Replace(p)
+	return f
 }
+
+// Policy returns the one in force.
+func (f *InForce) Policy() *Policy { return f.p.Load() }
+
+// Replace puts p in force. It must not be changed any more.
+func (f *InForce) Replace(p *Policy) { f.p.Store(p) }

@@ -13,75 +13,135 @@ import (
 )
 
 func TestResolve(t *testing.T) {
-	open := throttle.DefaultPolicy()
+	open := throttle.BuiltInTier()
 	open.Revision = 7
 	strict := open
 	strict.Default, strict.Fastest = throttle.Every1s, throttle.Every500ms
+	shallow := &throttle.Rule{Name: "shallow", Symbols: []string{"nyse:*"}, Channels: throttle.Channels(0).With(market.ChannelBook), Limits: open.Limits}
+	shallow.Depth = 10
+	slow := &throttle.Rule{Name: "slow", Symbols: []string{"nyse:BRK.*", "test:*"}, Limits: strict.Limits}
+	slow.SizeChanges = throttle.Every2s
+	secret := &throttle.Rule{Name: "secret", Symbols: []string{"dark:*"}, Limits: throttle.Limits{Timeliness: throttle.NoData}}
+	halted := &throttle.Stop{Symbols: []string{"binance:LUNA*"}, Reason: "bad prices"}
+	ruled := open
+	ruled.Rules, ruled.Stops = []*throttle.Rule{shallow, slow, secret}, []*throttle.Stop{halted}
+	brk := market.Symbol{Venue: "nyse", Name: "BRK.B"}
 
 	for _, c := range []struct {
-		name   string
-		policy throttle.Policy
-		ask    throttle.Request
-		want   throttle.Cadence
-		reason throttle.Reason
+		name string
+		tier throttle.Tier
+		ask  throttle.Request
+		want throttle.Grant
 	}{
-		{"no wish", open, throttle.Request{Wish: throttle.NoWish}, throttle.Every250ms, throttle.ReasonDefault},
-		{"at once", open, throttle.Request{Wish: 0}, throttle.Immediate, throttle.ReasonAsWished},
-		{"a rung", open, throttle.Request{Wish: 500}, throttle.Every500ms, throttle.ReasonAsWished},
-		{"between rungs", open, throttle.Request{Wish: 300}, throttle.Every500ms, throttle.ReasonRounded},
-		{"below the first interval", open, throttle.Request{Wish: 1}, throttle.Every20ms, throttle.ReasonRounded},
-		{"beyond the ladder", open, throttle.Request{Wish: 60_000}, throttle.Every5s, throttle.ReasonRounded},
-		{"faster than allowed", strict, throttle.Request{Wish: 100}, throttle.Every500ms, throttle.ReasonPolicy},
-		{"default of a strict policy", strict, throttle.Request{Wish: throttle.NoWish}, throttle.Every1s, throttle.ReasonDefault},
-		{"hidden", open, throttle.Request{Wish: 100, Visibility: throttle.VisibilityHidden}, throttle.Every2s, throttle.ReasonHidden},
-		{"hidden and slower already", open, throttle.Request{Wish: 5000, Visibility: throttle.VisibilityHidden}, throttle.Every5s, throttle.ReasonAsWished},
-		{"paused", open, throttle.Request{Wish: 100, Visibility: throttle.VisibilityPaused}, throttle.Paused, throttle.ReasonPaused},
-		{"status is not slowed", strict, throttle.Request{Channel: market.ChannelStatus, Wish: 5000, Visibility: throttle.VisibilityPaused}, throttle.Immediate, throttle.ReasonPolicy},
-		{"depth of a book", open, throttle.Request{Channel: market.ChannelBook, Wish: 100, Depth: 20}, throttle.Every100ms, throttle.ReasonAsWished},
-		{"status at once", strict, throttle.Request{Channel: market.ChannelStatus}, throttle.Immediate, throttle.ReasonAsWished},
+		{"no wish", open, throttle.Request{Wish: throttle.NoWish}, throttle.Grant{Cadence: throttle.Every250ms, Reason: throttle.ReasonDefault}},
+		{"at once", open, throttle.Request{Wish: 0}, throttle.Grant{Cadence: throttle.Immediate}},
+		{"a rung", open, throttle.Request{Wish: 500}, throttle.Grant{Cadence: throttle.Every500ms}},
+		{"between rungs", open, throttle.Request{Wish: 300}, throttle.Grant{Cadence: throttle.Every500ms, Reason: throttle.ReasonRounded}},
+		{"below the first interval", open, throttle.Request{Wish: 1}, throttle.Grant{Cadence: throttle.Every20ms, Reason: throttle.ReasonRounded}},
+		{"beyond the ladder", open, throttle.Request{Wish: 60_000}, throttle.Grant{Cadence: throttle.Every5s, Reason: throttle.ReasonRounded}},
+		{"faster than allowed", strict, throttle.Request{Wish: 100}, throttle.Grant{Cadence: throttle.Every500ms, Reason: throttle.ReasonPolicy}},
+		{"default of a strict tier", strict, throttle.Request{Wish: throttle.NoWish}, throttle.Grant{Cadence: throttle.Every1s, Reason: throttle.ReasonDefault}},
+		{"hidden", open, throttle.Request{Wish: 100, Visibility: throttle.VisibilityHidden}, throttle.Grant{Cadence: throttle.Every2s, Reason: throttle.ReasonHidden}},
+		{"hidden and slower already", open, throttle.Request{Wish: 5000, Visibility: throttle.VisibilityHidden}, throttle.Grant{Cadence: throttle.Every5s}},
+		{"paused", open, throttle.Request{Wish: 100, Visibility: throttle.VisibilityPaused}, throttle.Grant{Cadence: throttle.Paused, Reason: throttle.ReasonPaused}},
+		{"status is not slowed", strict, throttle.Request{Channel: market.ChannelStatus, Wish: 5000, Visibility: throttle.VisibilityPaused}, throttle.Grant{Reason: throttle.ReasonPolicy}},
+		{"status at once", strict, throttle.Request{Channel: market.ChannelStatus}, throttle.Grant{}},
+		{"depth of a book", open, throttle.Request{Channel: market.ChannelBook, Wish: 100, Depth: 20}, throttle.Grant{Cadence: throttle.Every100ms, Depth: 20}},
+		{"depth of a rule", ruled, throttle.Request{Symbol: brk, Channel: market.ChannelBook, Wish: 100}, throttle.Grant{Cadence: throttle.Every100ms, Depth: 10, Rule: shallow}},
+		{"less than a rule's depth", ruled, throttle.Request{Symbol: brk, Channel: market.ChannelBook, Wish: 100, Depth: 5}, throttle.Grant{Cadence: throttle.Every100ms, Depth: 5, Rule: shallow}},
+		{"the rule for the channel", ruled, throttle.Request{Symbol: brk, Wish: 100}, throttle.Grant{Cadence: throttle.Every500ms, SizeChanges: throttle.Every2s, Reason: throttle.ReasonPolicy, Rule: slow}},
+		{"no rule for the symbol", ruled, throttle.Request{Symbol: market.Symbol{Venue: "nasdaq", Name: "BRK.B"}, Wish: 100}, throttle.Grant{Cadence: throttle.Every100ms}},
+		{"nothing", ruled, throttle.Request{Symbol: market.Symbol{Venue: "dark", Name: "X"}, Wish: 0}, throttle.Grant{Timeliness: throttle.NoData, Rule: secret}},
+		{"stopped", ruled, throttle.Request{Symbol: market.Symbol{Venue: "binance", Name: "LUNAUSDT"}, Wish: 100}, throttle.Grant{Cadence: throttle.Paused, Reason: throttle.ReasonStopped, Stop: halted}},
+		{"slower than the session can take", open, throttle.Request{Wish: 1000, Floor: throttle.Every250ms, FloorReason: throttle.ReasonCongestion}, throttle.Grant{Cadence: throttle.Every1s}},
+		{"faster than the session can take", open, throttle.Request{Wish: 100, Floor: throttle.Every250ms, FloorReason: throttle.ReasonCongestion}, throttle.Grant{Cadence: throttle.Every250ms, Reason: throttle.ReasonCongestion}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.ask.Channel == market.ChannelNone {
 				c.ask.Channel = market.ChannelQuote
 			}
-			want := throttle.Grant{Cadence: c.want, Reason: c.reason, Depth: c.ask.Depth, Revision: 7}
-			if got := throttle.Resolve(&c.policy, c.ask); got != want {
-				t.Errorf("got %+v, want %+v", got, want)
+			c.want.Revision = 7
+			if got := throttle.Resolve(&c.tier, c.ask); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})
 	}
 }
 
-// A client is never sent more often than the policy allows, nor more often than it wished unless it wished
-// for less than the ladder has.
-func TestResolveKeepsBounds(t *testing.T) {
+var cadences = rapid.Map(rapid.IntRange(0, int(throttle.Cadences)-1), func(i int) throttle.Cadence { return throttle.Cadence(i) })
+
+func limits(t *rapid.T) throttle.Limits {
+	l := throttle.Limits{
+		Fastest:    cadences.Draw(t, "fastest"),
+		Depth:      rapid.SampledFrom([]uint8{0, 1, 5, 10, 20, 50, 100}).Draw(t, "depth"),
+		Timeliness: throttle.Timeliness(rapid.IntRange(0, 2).Draw(t, "timeliness")),
+	}
+	l.Default, l.Hidden = max(l.Fastest, cadences.Draw(t, "default")), max(l.Fastest, cadences.Draw(t, "hidden"))
+	l.SizeChanges = cadences.Draw(t, "size changes")
+	return l
+}
+
+// Whatever is asked under whatever policy, a client is never given more than the first rule that fits allows, nor sent
+// more often than it wished unless it wished for less than the ladder has.
+func TestNobodyIsGivenMoreThanAllowed(t *testing.T) {
+	symbols := []market.Symbol{{Venue: "a", Name: "X"}, {Venue: "a", Name: "Y"}, {Venue: "b", Name: "X"}}
+	patterns := []string{"a:*", "*:X", "b:X", "*", "c:*"}
+	channels := []market.Channel{market.ChannelQuote, market.ChannelTrade, market.ChannelBook, market.ChannelBar}
 	rapid.Check(t, func(t *rapid.T) {
-		cadence := rapid.Map(rapid.IntRange(0, int(throttle.Cadences)-1), func(i int) throttle.Cadence { return throttle.Cadence(i) })
-		p := throttle.DefaultPolicy()
-		p.Default, p.Fastest, p.Hidden = cadence.Draw(t, "default"), cadence.Draw(t, "fastest"), cadence.Draw(t, "hidden")
-		if p.Default < p.Fastest || p.Hidden < p.Fastest {
-			if p.Validate() == nil {
-				t.Fatalf("accepted %+v", p)
+		tier := throttle.BuiltInTier()
+		tier.Limits = limits(t)
+		for range rapid.IntRange(0, 4).Draw(t, "rules") {
+			rule := &throttle.Rule{Limits: limits(t), Symbols: rapid.SliceOfN(rapid.SampledFrom(patterns), 0, 2).Draw(t, "symbols")}
+			for _, ch := range rapid.SliceOfN(rapid.SampledFrom(channels), 0, 2).Draw(t, "channels") {
+				rule.Channels = rule.Channels.With(ch)
 			}
-			return
+			tier.Rules = append(tier.Rules, rule)
 		}
-		if err := p.Validate(); err != nil {
-			t.Fatal(err)
+		if rapid.Bool().Draw(t, "stop") {
+			tier.Stops = []*throttle.Stop{{Symbols: []string{"a:X"}}}
 		}
 		r := throttle.Request{
-			Channel:    rapid.SampledFrom([]market.Channel{market.ChannelQuote, market.ChannelTrade}).Draw(t, "channel"),
+			Symbol:     rapid.SampledFrom(symbols).Draw(t, "symbol"),
+			Channel:    rapid.SampledFrom(channels).Draw(t, "channel"),
 			Wish:       throttle.Wish(rapid.Int32Range(-1, 10_000).Draw(t, "wish")),
 			Visibility: throttle.Visibility(rapid.IntRange(0, 2).Draw(t, "visibility")),
+			Depth:      rapid.SampledFrom([]uint8{0, 1, 5, 10, 20, 50, 100}).Draw(t, "wished depth"),
+			Floor:      cadences.Draw(t, "floor"),
 		}
-		g := throttle.Resolve(&p, r)
-		switch {
-		case r.Visibility == throttle.VisibilityPaused:
-			if g.Cadence != throttle.Paused {
-				t.Fatalf("stopped, but granted %v", g.Cadence)
+		allowed := tier.Limits
+		for _, rule := range tier.Rules {
+			// Spelled out, rather than with the code that is judged.
+			named := len(rule.Symbols) == 0
+			for _, p := range rule.Symbols {
+				venue, name, _ := strings.Cut(p, ":")
+				named = named || p == "*" || (venue == "*" || venue == r.Symbol.Venue) && (name == "*" || name == r.Symbol.Name)
 			}
-		case g.Cadence >= throttle.Cadences || g.Cadence < p.Fastest:
-			t.Fatalf("granted %v under %+v", g.Cadence, p)
-		case r.Visibility == throttle.VisibilityHidden && g.Cadence < p.Hidden:
+			if named && (rule.Channels == 0 || rule.Channels&(1<<r.Channel) != 0) {
+				allowed = rule.Limits
+				break
+			}
+		}
+		g := throttle.Resolve(&tier, r)
+		deep := func(d uint8) int {
+			if d == 0 {
+				return 1000
+			}
+			return int(d)
+		}
+		switch {
+		case g.Timeliness != allowed.Timeliness:
+			t.Fatalf("timeliness %v, want %v", g.Timeliness, allowed.Timeliness)
+		case r.Channel == market.ChannelBook && deep(g.Depth) > min(deep(allowed.Depth), deep(r.Depth)):
+			t.Fatalf("depth %d", g.Depth)
+		case r.Channel == market.ChannelQuote && g.SizeChanges < allowed.SizeChanges:
+			t.Fatalf("changes of sizes every %v", g.SizeChanges)
+		case r.Symbol == symbols[0] && len(tier.Stops) > 0, r.Visibility == throttle.VisibilityPaused:
+			if g.Cadence != throttle.Paused {
+				t.Fatalf("stopped or paused, but granted %v", g.Cadence)
+			}
+		case g.Cadence >= throttle.Cadences || g.Cadence < allowed.Fastest || g.Cadence < r.Floor:
+			t.Fatalf("granted %v", g.Cadence)
+		case r.Visibility == throttle.VisibilityHidden && g.Cadence < allowed.Hidden:
 			t.Fatalf("hidden, but granted %v", g.Cadence)
 		case r.Wish <= 5000 && g.Cadence.Interval() < time.Duration(r.Wish)*time.Millisecond:
 			t.Fatalf("wished %d ms, granted %v", r.Wish, g.Cadence)
@@ -92,6 +152,7 @@ func TestResolveKeepsBounds(t *testing.T) {
 func TestReasonsAreThoseOfTheWire(t *testing.T) {
 	for reason, name := range map[throttle.Reason]string{
 		throttle.ReasonAsWished: "UNSPECIFIED", throttle.ReasonRounded: "ROUNDED", throttle.ReasonPolicy: "POLICY",
+		throttle.ReasonCongestion: "CONGESTION", throttle.ReasonBandwidth: "BANDWIDTH", throttle.ReasonLag: "LAG", throttle.ReasonStopped: "STOPPED",
 		throttle.ReasonHidden: "HIDDEN", throttle.ReasonPaused: "PAUSED", throttle.ReasonDefault: "DEFAULT",
 	} {
 		if got := feedv1.GrantReason(reason).String(); got != "GRANT_REASON_"+name {
@@ -113,7 +174,7 @@ func TestWishOf(t *testing.T) {
 }
 
 func TestClampHistory(t *testing.T) {
-	p := throttle.DefaultPolicy()
+	p := throttle.BuiltInTier()
 	at := func(n uint32) *uint32 { return &n }
 	for _, c := range []struct {
 		channel market.Channel
@@ -130,21 +191,10 @@ func TestClampHistory(t *testing.T) {
 	}
 }
 
-func TestValidateNamesEveryFault(t *testing.T) {
-	p := throttle.DefaultPolicy()
-	if err := p.Validate(); err != nil {
-		t.Fatalf("the default policy: %v", err)
-	}
-	p.Default, p.Hidden, p.Fastest = throttle.Every20ms, throttle.Paused, throttle.Every100ms
-	p.Subscriptions, p.RequestBurst, p.DefaultHistory = 0, -1, 2000
-	err := p.Validate()
-	if err == nil {
-		t.Fatal("accepted")
-	}
-	for _, want := range []string{"default cadence of 20ms", "hidden cadence: want one of", "subscriptions a session of 0", "request burst of -1", "default history of 2000: want 0 to 1000"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not in the error:\n%v", want, err)
-		}
+func TestUnknownTiersAreTheDefaultOne(t *testing.T) {
+	p := throttle.Default()
+	if p.Tier("") == nil || p.Tier("nonsense") != p.Tier(throttle.DefaultTier) {
+		t.Error("a session on an unknown tier has no limits")
 	}
 }
 

@@ -33,7 +33,7 @@ const (
 // startSockets makes what clients connect to; startPublic lets them.
 func (s *server) startSockets() error {
 	env := &session.Env{
-		Engine: engine{s.engine}, Directory: s.store, Backfill: session.NewBackfill(s.feed), Policy: throttle.DefaultPolicy(),
+		Engine: engine{s.engine}, Directory: s.store, Backfill: session.NewBackfill(s.feed), Policy: throttle.NewInForce(throttle.Default()),
 		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
 		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log,
 	}

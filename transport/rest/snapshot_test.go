@@ -61,7 +61,7 @@ func exchange(t *testing.T) *session.Env {
 	e.Start()
 	t.Cleanup(e.Close)
 	env := &session.Env{
-		Engine: engine{e}, Directory: store, Policy: throttle.DefaultPolicy(), Server: "feedd", ClientFrame: 16 << 10, ServerFrame: 64 << 10,
+		Engine: engine{e}, Directory: store, Policy: throttle.NewInForce(throttle.Default()), Server: "feedd", ClientFrame: 16 << 10, ServerFrame: 64 << 10,
 		Heartbeat: time.Second, Clock: func() int64 { return 1_700_000_000_100_000 }, Counters: new(drop.Counters), Log: slog.New(slog.DiscardHandler),
 	}
 	if err := env.Validate(); err != nil {

@@ -346,10 +346,13 @@ const (
 	GrantReason_GRANT_REASON_UNSPECIFIED GrantReason = 0 // as wished
 	GrantReason_GRANT_REASON_ROUNDED     GrantReason = 1 // to the ladder
 	GrantReason_GRANT_REASON_POLICY      GrantReason = 2
-	GrantReason_GRANT_REASON_CONGESTION  GrantReason = 3
+	GrantReason_GRANT_REASON_CONGESTION  GrantReason = 3 // the connection does not take so much
 	GrantReason_GRANT_REASON_HIDDEN      GrantReason = 4
 	GrantReason_GRANT_REASON_PAUSED      GrantReason = 5
 	GrantReason_GRANT_REASON_DEFAULT     GrantReason = 6 // nothing was wished
+	GrantReason_GRANT_REASON_BANDWIDTH   GrantReason = 7 // the ceiling of bytes a second
+	GrantReason_GRANT_REASON_LAG         GrantReason = 8 // the client cannot keep up, as it said
+	GrantReason_GRANT_REASON_STOPPED     GrantReason = 9 // by operations: nothing is sent until another Grant
 )
 
 // Enum value maps for GrantReason.
@@ -362,6 +365,9 @@ var (
 		4: "GRANT_REASON_HIDDEN",
 		5: "GRANT_REASON_PAUSED",
 		6: "GRANT_REASON_DEFAULT",
+		7: "GRANT_REASON_BANDWIDTH",
+		8: "GRANT_REASON_LAG",
+		9: "GRANT_REASON_STOPPED",
 	}
 	GrantReason_value = map[string]int32{
 		"GRANT_REASON_UNSPECIFIED": 0,
@@ -371,6 +377,9 @@ var (
 		"GRANT_REASON_HIDDEN":      4,
 		"GRANT_REASON_PAUSED":      5,
 		"GRANT_REASON_DEFAULT":     6,
+		"GRANT_REASON_BANDWIDTH":   7,
+		"GRANT_REASON_LAG":         8,
+		"GRANT_REASON_STOPPED":     9,
 	}
 )
 
@@ -942,7 +951,13 @@ type SetRate struct {
 	CadenceMs *uint32  `protobuf:"varint,2,opt,name=cadence_ms,json=cadenceMs,proto3,oneof" json:"cadence_ms,omitempty"`
 	// Whether anyone is looking: a hidden page gets a slow cadence, a paused one nothing, and full rows
 	// when it comes back.
-	Visibility    Visibility `protobuf:"varint,3,opt,name=visibility,proto3,enum=feed.v1.Visibility" json:"visibility,omitempty"`
+	Visibility Visibility `protobuf:"varint,3,opt,name=visibility,proto3,enum=feed.v1.Visibility" json:"visibility,omitempty"`
+	// Most bytes of rows a second that the session wants, at least 1,000; 0: no ceiling of its own. Concerns the whole session, whatever
+	// handles are named.
+	MaxBytesPerSecond *uint32 `protobuf:"varint,4,opt,name=max_bytes_per_second,json=maxBytesPerSecond,proto3,oneof" json:"max_bytes_per_second,omitempty"`
+	// How late the client's own loop runs, in milliseconds: one that cannot keep up is sent less often. Holds for 10 s,
+	// so a client repeats it while it lasts.
+	LagMs         *uint32 `protobuf:"varint,5,opt,name=lag_ms,json=lagMs,proto3,oneof" json:"lag_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -996,6 +1011,20 @@ func (x *SetRate) GetVisibility() Visibility {
 		return x.Visibility
 	}
 	return Visibility_VISIBILITY_UNSPECIFIED
+}
+
+func (x *SetRate) GetMaxBytesPerSecond() uint32 {
+	if x != nil && x.MaxBytesPerSecond != nil {
+		return *x.MaxBytesPerSecond
+	}
+	return 0
+}
+
+func (x *SetRate) GetLagMs() uint32 {
+	if x != nil && x.LagMs != nil {
+		return *x.LagMs
+	}
+	return 0
 }
 
 type Ping struct {
@@ -1119,6 +1148,8 @@ type ServerFrame struct {
 	Error         *Error         `protobuf:"bytes,24,opt,name=error,proto3" json:"error,omitempty"`
 	TokenExpiring *TokenExpiring `protobuf:"bytes,25,opt,name=token_expiring,json=tokenExpiring,proto3" json:"token_expiring,omitempty"`
 	Instruments   []*Instrument  `protobuf:"bytes,26,rep,name=instruments,proto3" json:"instruments,omitempty"`
+	// What holds instead of the limits in the Welcome, from now on.
+	Limits *Limits `protobuf:"bytes,27,opt,name=limits,proto3" json:"limits,omitempty"`
 	// Rows as people read them: whole, with symbols and decimal text. Sent instead of the fields above
 	// on the JSON subprotocol.
 	QuoteTexts        []*QuoteText        `protobuf:"bytes,40,rep,name=quote_texts,json=quoteTexts,proto3" json:"quote_texts,omitempty"`
@@ -1325,6 +1356,13 @@ func (x *ServerFrame) GetTokenExpiring() *TokenExpiring {
 func (x *ServerFrame) GetInstruments() []*Instrument {
 	if x != nil {
 		return x.Instruments
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
 	}
 	return nil
 }
@@ -2653,8 +2691,10 @@ type Limits struct {
 	Subscriptions     uint32 `protobuf:"varint,3,opt,name=subscriptions,proto3" json:"subscriptions,omitempty"`
 	SymbolsPerRequest uint32 `protobuf:"varint,4,opt,name=symbols_per_request,json=symbolsPerRequest,proto3" json:"symbols_per_request,omitempty"`
 	RequestsPerSecond uint32 `protobuf:"varint,5,opt,name=requests_per_second,json=requestsPerSecond,proto3" json:"requests_per_second,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Of rows; 0: no ceiling.
+	BytesPerSecond uint32 `protobuf:"varint,6,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -2722,7 +2762,15 @@ func (x *Limits) GetRequestsPerSecond() uint32 {
 	return 0
 }
 
-// Comes as the answer to a Subscribe, and without reply_to when an instrument has joined a pattern or a list.
+func (x *Limits) GetBytesPerSecond() uint32 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+// Comes as the answer to a Subscribe, and without reply_to when an instrument has joined a pattern or a list, or
+// when a change of the policy replaces subscriptions.
 type Subscribed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of every instrument that results name and that this session was not told of before.
@@ -2952,7 +3000,10 @@ type SubscribeResult struct {
 	BarSeconds   uint32 `protobuf:"varint,8,opt,name=bar_seconds,json=barSeconds,proto3" json:"bar_seconds,omitempty"`
 	TradeSummary bool   `protobuf:"varint,9,opt,name=trade_summary,json=tradeSummary,proto3" json:"trade_summary,omitempty"`
 	// The pattern or list that brought it; empty: the symbol was named.
-	By            string `protobuf:"bytes,10,opt,name=by,proto3" json:"by,omitempty"`
+	By string `protobuf:"bytes,10,opt,name=by,proto3" json:"by,omitempty"`
+	// The handle of the subscription whose place this takes, because the policy gives another view of the same, or, with
+	// handle 0, none at all. Nothing more comes under that handle.
+	Replaces      uint32 `protobuf:"varint,11,opt,name=replaces,proto3" json:"replaces,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3057,6 +3108,13 @@ func (x *SubscribeResult) GetBy() string {
 	return ""
 }
 
+func (x *SubscribeResult) GetReplaces() uint32 {
+	if x != nil {
+		return x.Replaces
+	}
+	return 0
+}
+
 type Unsubscribed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Handles       []uint32               `protobuf:"varint,1,rep,packed,name=handles,proto3" json:"handles,omitempty"`
@@ -3112,7 +3170,9 @@ type Grant struct {
 	DelayMs uint32      `protobuf:"varint,4,opt,name=delay_ms,json=delayMs,proto3" json:"delay_ms,omitempty"`
 	Reason  GrantReason `protobuf:"varint,5,opt,name=reason,proto3,enum=feed.v1.GrantReason" json:"reason,omitempty"`
 	// Revision of the policy that decided.
-	Policy        uint64 `protobuf:"varint,6,opt,name=policy,proto3" json:"policy,omitempty"`
+	Policy uint64 `protobuf:"varint,6,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Of quotes: changes of sizes alone come no more often than this, in milliseconds; those of prices come at once. 0: both alike.
+	SizeCadenceMs uint32 `protobuf:"varint,7,opt,name=size_cadence_ms,json=sizeCadenceMs,proto3" json:"size_cadence_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3185,6 +3245,13 @@ func (x *Grant) GetReason() GrantReason {
 func (x *Grant) GetPolicy() uint64 {
 	if x != nil {
 		return x.Policy
+	}
+	return 0
+}
+
+func (x *Grant) GetSizeCadenceMs() uint32 {
+	if x != nil {
+		return x.SizeCadenceMs
 	}
 	return 0
 }
@@ -4398,20 +4465,23 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\bsequence\x18\x04 \x01(\x04R\bsequence\"C\n" +
 	"\vUnsubscribe\x12\x18\n" +
 	"\ahandles\x18\x01 \x03(\rR\ahandles\x12\x1a\n" +
-	"\bpatterns\x18\x02 \x03(\tR\bpatterns\"\x8b\x01\n" +
+	"\bpatterns\x18\x02 \x03(\tR\bpatterns\"\x81\x02\n" +
 	"\aSetRate\x12\x18\n" +
 	"\ahandles\x18\x01 \x03(\rR\ahandles\x12\"\n" +
 	"\n" +
 	"cadence_ms\x18\x02 \x01(\rH\x00R\tcadenceMs\x88\x01\x01\x123\n" +
 	"\n" +
 	"visibility\x18\x03 \x01(\x0e2\x13.feed.v1.VisibilityR\n" +
-	"visibilityB\r\n" +
-	"\v_cadence_ms\",\n" +
+	"visibility\x124\n" +
+	"\x14max_bytes_per_second\x18\x04 \x01(\rH\x01R\x11maxBytesPerSecond\x88\x01\x01\x12\x1a\n" +
+	"\x06lag_ms\x18\x05 \x01(\rH\x02R\x05lagMs\x88\x01\x01B\r\n" +
+	"\v_cadence_msB\x17\n" +
+	"\x15_max_bytes_per_secondB\t\n" +
+	"\a_lag_ms\",\n" +
 	"\x04Ping\x12$\n" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\"$\n" +
 	"\fRefreshToken\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"\xdc\n" +
-	"\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\x85\v\n" +
 	"\vServerFrame\x12&\n" +
 	"\x06quotes\x18\x01 \x03(\v2\x0e.feed.v1.QuoteR\x06quotes\x12&\n" +
 	"\x06trades\x18\x02 \x03(\v2\x0e.feed.v1.TradeR\x06trades\x12#\n" +
@@ -4439,7 +4509,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x06goaway\x18\x17 \x01(\v2\x0f.feed.v1.GoAwayR\x06goaway\x12$\n" +
 	"\x05error\x18\x18 \x01(\v2\x0e.feed.v1.ErrorR\x05error\x12=\n" +
 	"\x0etoken_expiring\x18\x19 \x01(\v2\x16.feed.v1.TokenExpiringR\rtokenExpiring\x125\n" +
-	"\vinstruments\x18\x1a \x03(\v2\x13.feed.v1.InstrumentR\vinstruments\x123\n" +
+	"\vinstruments\x18\x1a \x03(\v2\x13.feed.v1.InstrumentR\vinstruments\x12'\n" +
+	"\x06limits\x18\x1b \x01(\v2\x0f.feed.v1.LimitsR\x06limits\x123\n" +
 	"\vquote_texts\x18( \x03(\v2\x12.feed.v1.QuoteTextR\n" +
 	"quoteTexts\x123\n" +
 	"\vtrade_texts\x18) \x03(\v2\x12.feed.v1.TradeTextR\n" +
@@ -4581,13 +4652,14 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x06limits\x18\x04 \x01(\v2\x0f.feed.v1.LimitsR\x06limits\x12!\n" +
 	"\fheartbeat_ms\x18\x05 \x01(\rR\vheartbeatMs\x12\x1f\n" +
 	"\vcadences_ms\x18\x06 \x03(\rR\n" +
-	"cadencesMs\"\xea\x01\n" +
+	"cadencesMs\"\x94\x02\n" +
 	"\x06Limits\x12,\n" +
 	"\x12client_frame_bytes\x18\x01 \x01(\rR\x10clientFrameBytes\x12,\n" +
 	"\x12server_frame_bytes\x18\x02 \x01(\rR\x10serverFrameBytes\x12$\n" +
 	"\rsubscriptions\x18\x03 \x01(\rR\rsubscriptions\x12.\n" +
 	"\x13symbols_per_request\x18\x04 \x01(\rR\x11symbolsPerRequest\x12.\n" +
-	"\x13requests_per_second\x18\x05 \x01(\rR\x11requestsPerSecond\"\x91\x01\n" +
+	"\x13requests_per_second\x18\x05 \x01(\rR\x11requestsPerSecond\x12(\n" +
+	"\x10bytes_per_second\x18\x06 \x01(\rR\x0ebytesPerSecond\"\x91\x01\n" +
 	"\n" +
 	"Subscribed\x125\n" +
 	"\vinstruments\x18\x01 \x03(\v2\x13.feed.v1.InstrumentR\vinstruments\x122\n" +
@@ -4613,7 +4685,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"assetClass\x12&\n" +
 	"\x0fsession_start_s\x18\f \x01(\x05R\rsessionStartS\x12\x1b\n" +
 	"\ttime_zone\x18\r \x01(\tR\btimeZone\x12\x1a\n" +
-	"\bdelisted\x18\x0e \x01(\bR\bdelisted\"\xa4\x02\n" +
+	"\bdelisted\x18\x0e \x01(\bR\bdelisted\"\xc0\x02\n" +
 	"\x0fSubscribeResult\x12\x16\n" +
 	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x16\n" +
@@ -4627,9 +4699,10 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"barSeconds\x12#\n" +
 	"\rtrade_summary\x18\t \x01(\bR\ftradeSummary\x12\x0e\n" +
 	"\x02by\x18\n" +
-	" \x01(\tR\x02by\"(\n" +
+	" \x01(\tR\x02by\x12\x1a\n" +
+	"\breplaces\x18\v \x01(\rR\breplaces\"(\n" +
 	"\fUnsubscribed\x12\x18\n" +
-	"\ahandles\x18\x01 \x03(\rR\ahandles\"\xb7\x01\n" +
+	"\ahandles\x18\x01 \x03(\rR\ahandles\"\xdf\x01\n" +
 	"\x05Grant\x12\x18\n" +
 	"\ahandles\x18\x01 \x03(\rR\ahandles\x12\x1d\n" +
 	"\n" +
@@ -4637,7 +4710,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x05depth\x18\x03 \x01(\rR\x05depth\x12\x19\n" +
 	"\bdelay_ms\x18\x04 \x01(\rR\adelayMs\x12,\n" +
 	"\x06reason\x18\x05 \x01(\x0e2\x14.feed.v1.GrantReasonR\x06reason\x12\x16\n" +
-	"\x06policy\x18\x06 \x01(\x04R\x06policy\"R\n" +
+	"\x06policy\x18\x06 \x01(\x04R\x06policy\x12&\n" +
+	"\x0fsize_cadence_ms\x18\a \x01(\rR\rsizeCadenceMs\"R\n" +
 	"\x04Pong\x12$\n" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\x12$\n" +
 	"\x0eserver_time_us\x18\x02 \x01(\x03R\fserverTimeUs\"1\n" +
@@ -4785,7 +4859,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x0eTRADING_HALTED\x10\x02\x12\x13\n" +
 	"\x0fTRADING_AUCTION\x10\x03\x12\x14\n" +
 	"\x10TRADING_PRE_OPEN\x10\x04\x12\x12\n" +
-	"\x0eTRADING_CLOSED\x10\x05*\xc7\x01\n" +
+	"\x0eTRADING_CLOSED\x10\x05*\x93\x02\n" +
 	"\vGrantReason\x12\x1c\n" +
 	"\x18GRANT_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14GRANT_REASON_ROUNDED\x10\x01\x12\x17\n" +
@@ -4793,7 +4867,10 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x17GRANT_REASON_CONGESTION\x10\x03\x12\x17\n" +
 	"\x13GRANT_REASON_HIDDEN\x10\x04\x12\x17\n" +
 	"\x13GRANT_REASON_PAUSED\x10\x05\x12\x18\n" +
-	"\x14GRANT_REASON_DEFAULT\x10\x06*\xb0\x03\n" +
+	"\x14GRANT_REASON_DEFAULT\x10\x06\x12\x1a\n" +
+	"\x16GRANT_REASON_BANDWIDTH\x10\a\x12\x14\n" +
+	"\x10GRANT_REASON_LAG\x10\b\x12\x18\n" +
+	"\x14GRANT_REASON_STOPPED\x10\t*\xb0\x03\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ERROR_CODE_MALFORMED\x10\x01\x12\x1e\n" +
@@ -4903,34 +4980,35 @@ var file_feed_v1_feed_proto_depIdxs = []int32{
 	37, // 25: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
 	38, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
 	30, // 27: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
-	39, // 28: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
-	40, // 29: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
-	41, // 30: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
-	44, // 31: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
-	45, // 32: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
-	43, // 33: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
-	1,  // 34: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
-	2,  // 35: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
-	3,  // 36: feed.v1.Status.stream:type_name -> feed.v1.Stream
-	4,  // 37: feed.v1.Status.quality:type_name -> feed.v1.Quality
-	5,  // 38: feed.v1.Status.trading:type_name -> feed.v1.Trading
-	3,  // 39: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
-	4,  // 40: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
-	28, // 41: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
-	30, // 42: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
-	31, // 43: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
-	7,  // 44: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
-	6,  // 45: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
-	7,  // 46: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
-	42, // 47: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
-	42, // 48: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
-	46, // 49: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
-	46, // 50: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	28, // 28: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
+	39, // 29: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
+	40, // 30: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
+	41, // 31: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
+	44, // 32: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
+	45, // 33: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
+	43, // 34: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
+	1,  // 35: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
+	2,  // 36: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
+	3,  // 37: feed.v1.Status.stream:type_name -> feed.v1.Stream
+	4,  // 38: feed.v1.Status.quality:type_name -> feed.v1.Quality
+	5,  // 39: feed.v1.Status.trading:type_name -> feed.v1.Trading
+	3,  // 40: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
+	4,  // 41: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
+	28, // 42: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
+	30, // 43: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
+	31, // 44: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
+	7,  // 45: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
+	6,  // 46: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
+	7,  // 47: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
+	42, // 48: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
+	42, // 49: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
+	46, // 50: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
+	46, // 51: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_feed_v1_feed_proto_init() }

@@ -1,0 +1,155 @@
+package session
+
+import (
+	"fmt"
+
+	"golang.org/x/time/rate"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/throttle"
+)
+
+// tier is what the session may have. It changes with the policy, between two requests.
+func (s *Session) tier() *throttle.Tier { return s.terms.Load() }
+
+// resolve decides what a subscription may have.
+func (s *Session) resolve(sub *subscription) throttle.Grant {
+	return throttle.Resolve(s.tier(), throttle.Request{
+		Symbol: s.env.Directory.Instrument(sub.id).Symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth,
+	})
+}
+
+// give has a subscription follow a grant whose view is the one that it has: it moves where that is another cadence.
+// One that begins anew does so behind after, if that is a position, or else with its history.
+func (s *Session) give(sub *subscription, g throttle.Grant, after market.Position, todo *moves) throttle.Grant {
+	sub.reason = g.Reason
+	if g.Cadence != sub.cadence {
+		sub.cadence = g.Cadence
+		if sub.channel != market.ChannelStatus { // sent at once already, with the instrument
+			todo.add(fanout.Item{Handle: sub.handle, History: int(sub.history), After: after}, g.Cadence)
+		}
+	}
+	return g
+}
+
+// granted is the view that a grant allows of the one that was wished.
+func granted(wished market.View, ch market.Channel, g throttle.Grant) market.View {
+	if ch == market.ChannelBook {
+		wished.Depth = g.Depth
+	}
+	return wished
+}
+
+// barred says why a grant gives nothing at all; 0: it does.
+func (s *Session) barred(g throttle.Grant, symbol, channel string) (feedv1.ErrorCode, string) {
+	switch g.Timeliness {
+	case throttle.RealTime:
+		return 0, ""
+	case throttle.Delayed:
+		return feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, fmt.Sprintf("%s of %q is for you delayed only, and this server has no delayed data", channel, clip(symbol, market.MaxSymbolLen))
+	default:
+		return feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED, fmt.Sprintf("%s of %q: %s", channel, clip(symbol, market.MaxSymbolLen), s.closedTo(channel))
+	}
+}
+
+func (s *Session) closedTo(channel string) string {
+	return fmt.Sprintf("the plan %q does not include their %s", s.tier().Name, channel)
+}
+
+// adopt has the session follow a policy: subscriptions move to what they are granted now, and the client is told of each
+// that changes. It waits for no client. False: the connection has ended.
+func (s *Session) adopt(p *throttle.Policy) bool {
+	before, t := s.tier(), p.Tier(s.tierName)
+	s.terms.Store(t)
+	s.allowance.SetLimit(rate.Limit(t.RequestsPerSecond))
+	s.allowance.SetBurst(t.RequestBurst)
+	if len(s.live.all()) > 0 {
+		// What its patterns left out may be had now.
+		s.seen.directory, s.seen.lists = 0, 0
+	}
+	a := adoption{request: request{Session: s}}
+	if was, is := s.wireLimits(before), s.wireLimits(t); was.String() != is.String() {
+		a.frames = append(a.frames, &feedv1.ServerFrame{Limits: is})
+	}
+	for _, h := range s.held.handles() {
+		a.review(h)
+	}
+	return a.carryOut()
+}
+
+// adoption is a change of policy as it comes to one session.
+type adoption struct {
+	request
+	frames   []*feedv1.ServerFrame
+	regrants int
+	gone     []fanout.Handle
+}
+
+// review decides one subscription anew.
+func (a *adoption) review(h fanout.Handle) {
+	sub := a.held.find(h)
+	g := a.resolve(sub)
+	symbol := a.env.Directory.Instrument(sub.id).Symbol.String()
+	had := a.env.Engine.View(h)
+	if code, text := a.barred(g, symbol, sub.channel.String()); code != 0 {
+		a.withdraw(h, result{symbol: symbol, channel: sub.channel.String(), view: had, code: code, text: text, replaces: h})
+		return
+	}
+	if view := granted(had, sub.channel, g); view != had {
+		a.replace(h, symbol, view)
+		return
+	}
+	if g.Cadence == sub.cadence && g.Reason == sub.reason {
+		return
+	}
+	if a.regrants%handlesPerFrame == 0 {
+		a.frames = append(a.frames, new(feedv1.ServerFrame))
+	}
+	a.regrants++
+	last := a.frames[len(a.frames)-1]
+	last.Grants = appendGrant(last.Grants, a.give(sub, g, market.Position{}, &a.moves), h)
+}
+
+// withdraw ends a subscription, and has res say so.
+func (a *adoption) withdraw(h fanout.Handle, res result) {
+	a.gone = a.held.remove(h, a.gone, a.env.statusHandle)
+	a.results = append(a.results, res)
+}
+
+// replace ends a subscription and begins another one of the same in another view.
+func (a *adoption) replace(h fanout.Handle, symbol string, view market.View) {
+	sub := *a.held.find(h)
+	res := result{symbol: symbol, channel: sub.channel.String(), view: view, id: sub.id, replaces: h}
+	sub.handle = a.env.Engine.Handle(sub.id, sub.channel, view)
+	if sub.handle == 0 {
+		res.code, res.text = tooMany, serverFull
+		a.withdraw(h, res)
+		return
+	}
+	if a.held.find(sub.handle) == nil {
+		sub.cadence = throttle.Cadences
+		a.held.add(sub)
+	}
+	held := a.held.find(sub.handle)
+	res.handle, res.grant = sub.handle, a.give(held, a.resolve(held), market.Position{}, &a.moves)
+	a.withdraw(h, res)
+}
+
+// carryOut ends what is to end, tells the client, and has the engine do the rest, in the order that the client relies on.
+func (a *adoption) carryOut() bool {
+	if len(a.gone) > 0 {
+		a.engine.Unsubscribe(a.gone)
+	}
+	for _, f := range a.frames {
+		if !a.send(f) {
+			return false
+		}
+	}
+	if len(a.results) > 0 && !a.parts(0, a.send) {
+		return false
+	}
+	a.moves.run(a.engine)
+	return true
+}
