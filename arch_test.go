@@ -105,6 +105,7 @@ var exclusive = []struct {
 	{"google.golang.org/protobuf/encoding/protowire", []string{"./internal/wire", "./ingest/...", "./publish"}, "hand-written protobuf stays where golden tests hold it", true},
 	{"github.com/nats-io/nats-server/v2/...", []string{"./internal/natsserver"}, "the embedded server has one place that starts and stops it", true},
 	{"github.com/prometheus/client_golang/...", []string{"./admin"}, "parts count in plain integers; turning them into metrics is admin's work", false},
+	{"github.com/pires/go-proxyproto", []string{"./transport/listen"}, "one place decides whose word on addresses counts", true},
 	{"github.com/lxzan/gws", []string{"./transport/ws", "./internal/client"}, "WebSocket frames have one writer and one reader", true},
 }
 

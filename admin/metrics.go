@@ -34,6 +34,10 @@ type Figures struct {
 	CheckpointTime  float64 // when the last good one was begun, in seconds since the Unix epoch
 	CheckpointTook  float64 // seconds
 	CheckpointBytes int64
+
+	// The certificate of the public listener; 0 without TLS.
+	CertificateNotAfter float64 // seconds since the Unix epoch
+	CertificateRefused  bool    // what lies on disk cannot be used
 }
 
 // NewRegistry returns a registry with feedd's metrics and those of the Go runtime. read is called for
@@ -81,6 +85,8 @@ var (
 	descCheckpointTime    = describe("checkpoint_timestamp_seconds", "When the last checkpoint that could be written was begun; 0: none yet.")
 	descCheckpointTook    = describe("checkpoint_duration_seconds", "How long the last checkpoint took to write.")
 	descCheckpointBytes   = describe("checkpoint_size_bytes", "How large the last checkpoint is.")
+	descCertificate       = describe("tls_certificate_not_after_timestamp_seconds", "When the certificate in use expires; 0: no TLS.")
+	descCertificateBad    = describe("tls_certificate_refused", "1 while the certificate on disk cannot be used, and the one before stays.")
 	descDropped           = describe("dropped_total", "What was refused, discarded, merged or lost, by reason.", "reason")
 )
 
@@ -119,17 +125,23 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descSources, float64(f.Sources))
 	gauge(descSourcesSuspect, float64(f.SourcesSuspect))
 	gauge(descLastTick, f.LastTick)
-	connected := 0.0
-	if f.NATSConnected {
-		connected = 1
-	}
-	gauge(descNATS, connected)
+	gauge(descNATS, flag(f.NATSConnected))
 
 	gauge(descCheckpointTime, f.CheckpointTime)
 	gauge(descCheckpointTook, f.CheckpointTook)
 	gauge(descCheckpointBytes, float64(f.CheckpointBytes))
 
+	gauge(descCertificate, f.CertificateNotAfter)
+	gauge(descCertificateBad, flag(f.CertificateRefused))
+
 	for r := range drop.Reasons {
 		count(descDropped, c.drops.Count(r), r.String())
 	}
+}
+
+func flag(set bool) float64 {
+	if set {
+		return 1
+	}
+	return 0
 }

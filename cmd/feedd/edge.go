@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/feedd/feedd/internal/build"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/throttle"
+	"github.com/feedd/feedd/transport/listen"
 	"github.com/feedd/feedd/transport/rest"
 	"github.com/feedd/feedd/transport/ws"
 	"github.com/feedd/feedd/web"
@@ -49,7 +51,7 @@ func (s *server) startSockets() error {
 		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler {
 			return session.New(env, conn{c}, f)
 		},
-		MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
+		Origins: s.options.edge.origins, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
 	})
 	if err != nil {
 		return err
@@ -80,14 +82,18 @@ func (s *server) startPublic() {
 	mux.Handle("/v1/lists", rest.NamedLists(s.sessions.Lists))
 	mux.Handle("/v1/snapshot", rest.Snapshot(s.sessions))
 	mux.Handle("/", web.Handler())
-	s.serveHTTP("http", s.public, mux)
+	e := &s.options.edge
+	if e.certificate != nil {
+		s.run("certificate", func(ctx context.Context) error { e.certificate.Run(ctx); return nil })
+	}
+	s.serveHTTP("http", listen.On(s.public, e.listener()), listen.Forwarded(e.trusted, mux))
 	s.started(s.drain)
 }
 
 // serveHTTP serves h on l until stop. What was upgraded to WebSocket is not the HTTP server's any more.
 func (s *server) serveHTTP(part string, l net.Listener, h http.Handler) {
 	hs := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: h, ErrorLog: slog.NewLogLogger(s.options.log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	s.run(part, func(ctx context.Context) error {
 		// Requests are short; a profile that is being taken need not hold up the end.

@@ -22,6 +22,10 @@ func (s *server) figures() admin.Figures {
 			f.CheckpointTook, f.CheckpointBytes = saved.Took.Seconds(), saved.Bytes
 		}
 	}
+	if c := s.options.edge.certificate; c != nil {
+		st := c.Stats()
+		f.CertificateNotAfter, f.CertificateRefused = float64(st.NotAfter.Unix()), st.Err != nil
+	}
 	for ch, n := range in.Ticks {
 		f.Ticks[ch.String()] = n
 	}

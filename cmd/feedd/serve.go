@@ -42,6 +42,7 @@ const gcPercent = 25
 // serveOptions is what the flags of serve say.
 type serveOptions struct {
 	listen, adminListen string
+	edge                edgeOptions
 	natsURL             string // empty: NATS is embedded
 	dataDir             string // of checkpoints and the embedded NATS; empty: there is no place for any
 	checkpointEvery     time.Duration
@@ -76,6 +77,7 @@ func parseServe(args []string, stderr io.Writer) (*serveOptions, error) {
 	fs := newFlagSet("serve", serveUsage)
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`HOST:PORT` for the dashboard and WebSocket; port 0 takes a free one")
 	fs.StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8081", "`HOST:PORT` for health, metrics and profiles; keep it private")
+	o.edge.define(fs)
 	fs.StringVar(&o.natsURL, "nats-url", "", "`URL` of the NATS to take ticks from; empty runs one inside")
 	fs.StringVar(&o.dataDir, "data-dir", "", "`DIRECTORY` of checkpoints and of the NATS inside; empty means $XDG_STATE_HOME/feedd or ~/.local/state/feedd")
 	fs.DurationVar(&o.checkpointEvery, "checkpoint-every", 5*time.Second, "`DURATION` from one checkpoint of the state to the next, at least; 0 keeps none, and starts from none")
@@ -105,6 +107,9 @@ func (o *serveOptions) validate() error {
 		if _, _, err := net.SplitHostPort(l.address); err != nil {
 			return usagef("bad value %q for --%s: want HOST:PORT, such as 127.0.0.1:8080", l.address, l.flag)
 		}
+	}
+	if err := o.edge.open(o.log); err != nil {
+		return err
 	}
 	for address := range strings.SplitSeq(o.natsURL, ",") {
 		u, err := url.Parse(strings.TrimSpace(address))

@@ -259,8 +259,12 @@ func (s *server) awaitBoot(ctx context.Context) (booted bool) {
 func (s *server) tellWhereToLook() {
 	line := func(name, place string) { fmt.Fprintf(s.stdout, "%-9s  %s\n", name, place) }
 	public := reachable(s.public.Addr())
-	line("dashboard", "http://"+public+"/")
-	line("websocket", "ws://"+public+"/v1/ws")
+	secure := ""
+	if s.options.edge.certificate != nil {
+		secure = "s"
+	}
+	line("dashboard", "http"+secure+"://"+public+"/")
+	line("websocket", "ws"+secure+"://"+public+"/v1/ws")
 	line("admin", "http://"+reachable(s.private.Addr())+"/")
 	line("nats", redact(s.natsURL))
 	if s.nats != nil || s.keeper != nil {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -38,6 +39,8 @@ type Options struct {
 	ReceiveBuffer int
 	// LocalAddr is the address to connect from; nil for any.
 	LocalAddr net.Addr
+	// TLS is for servers whose certificate the system does not know; nil: it does.
+	TLS *tls.Config
 	// OnUpdate is called with what each frame changed, in order, by the goroutine that reads. It must
 	// not wait for anything of the client's own. nil: nobody is told.
 	OnUpdate func(Update)
@@ -173,7 +176,7 @@ func (c *Client) dialTCP(ctx context.Context, u *url.URL) (net.Conn, error) {
 		address = net.JoinHostPort(u.Hostname(), port)
 	}
 	if u.Scheme == "wss" {
-		return dialTLS(ctx, &dialer, address, u.Hostname())
+		return dialTLS(ctx, &dialer, address, u.Hostname(), c.options.TLS)
 	}
 	return dialer.DialContext(ctx, "tcp", address)
 }

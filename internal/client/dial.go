@@ -6,7 +6,10 @@ import (
 	"net"
 )
 
-func dialTLS(ctx context.Context, dialer *net.Dialer, address, host string) (net.Conn, error) {
-	t := tls.Dialer{NetDialer: dialer, Config: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}}
+func dialTLS(ctx context.Context, dialer *net.Dialer, address, host string, config *tls.Config) (net.Conn, error) {
+	if config == nil {
+		config = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	}
+	t := tls.Dialer{NetDialer: dialer, Config: config}
 	return t.DialContext(ctx, "tcp", address)
 }

@@ -116,7 +116,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// The client may have sent frames right behind its request.
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // cannot fail for what is buffered
-	c := s.newConn(nc, &h, append([]byte(nil), early...), addr)
+	c := s.newConn(nc, &h, append([]byte(nil), early...), r.RemoteAddr, addr)
 	if !s.add(c) {
 		_ = c.out.Close()
 		s.gate.leave(addr)
@@ -134,9 +134,9 @@ func (s *Server) refuse(w http.ResponseWriter, refused *refusal) {
 }
 
 // newConn builds the stack of a connection.
-func (s *Server) newConn(nc net.Conn, h *handshake, early []byte, addr netip.Addr) *Conn {
+func (s *Server) newConn(nc net.Conn, h *handshake, early []byte, remote string, addr netip.Addr) *Conn {
 	deflate := h.deflate != ""
-	c := &Conn{srv: s, remote: nc.RemoteAddr().String(), addr: addr, subprotocol: h.subprotocol, born: s.now(), nc: nc}
+	c := &Conn{srv: s, remote: remote, addr: addr, subprotocol: h.subprotocol, born: s.now(), nc: nc}
 	c.framing = &s.framings[h.encoding][0]
 	if deflate {
 		c.framing = &s.framings[h.encoding][1]
@@ -149,19 +149,28 @@ func (s *Server) newConn(nc net.Conn, h *handshake, early []byte, addr netip.Add
 	return c
 }
 
-// stack returns the outbox of nc and what to write to. Below TLS the outbox is there already when the
-// connection was accepted by an outbox.Listener; otherwise it goes on top, where it works at some cost.
+// stack returns the outbox of nc and what to write to. Below TLS, and below what reads a PROXY header, the outbox is
+// there already when the connection was accepted by an outbox.Listener; otherwise it goes on top, where it works at
+// some cost.
 func stack(nc net.Conn) (link, *outbox.Conn) {
-	switch nc := nc.(type) {
-	case *outbox.Conn:
-		return nc, nc
-	case *tls.Conn:
-		if out, ok := nc.NetConn().(*outbox.Conn); ok {
-			return outbox.NewSender(nc, out), out
+	if secure, ok := nc.(*tls.Conn); ok {
+		if out, ok := beneath(secure.NetConn()).(*outbox.Conn); ok {
+			return outbox.NewSender(secure, out), out
 		}
 	}
-	out := outbox.New(nc)
+	out, ok := beneath(nc).(*outbox.Conn)
+	if !ok {
+		out = outbox.New(nc)
+	}
 	return out, out
+}
+
+// beneath returns what lies below a connection that only reads differently, such as one with a PROXY header.
+func beneath(nc net.Conn) net.Conn {
+	if over, ok := nc.(interface{ Raw() net.Conn }); ok {
+		return over.Raw()
+	}
+	return nc
 }
 
 // add registers a connection that is about to run; false: the server has stopped.
