@@ -90,6 +90,10 @@ var forbidden = []struct {
 		"they are publishers like any other and reach feedd over NATS alone",
 	},
 	{
+		[]string{"./internal/config"}, []string{"./market", "./ingest/...", "./snapshot", "./fanout", "./session", "./throttle", "./sim", "./admin", "./transport/...", "github.com/nats-io/nats.go/..."},
+		"settings are plain values, which whoever wires the parts together turns into theirs",
+	},
+	{
 		[]string{"./web"}, []string{"./..."},
 		"the page is a client of the protocol; embedding it needs nothing of the server",
 	},

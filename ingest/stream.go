@@ -92,11 +92,11 @@ func same(a, b jetstream.StreamConfig) bool {
 // Connect opens a connection with the settings that feedd needs: a frozen server is noticed within three
 // seconds instead of minutes, and the client never stops trying. It returns at once, also where no server answers yet; name
 // shows up in the server's list of connections.
-func Connect(url, name string, log *slog.Logger) (*nats.Conn, error) {
-	nc, err := nats.Connect(url,
+func Connect(url, name string, log *slog.Logger, more ...nats.Option) (*nats.Conn, error) {
+	options := append([]nats.Option{
 		nats.Name(name),
 		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2),
-		nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
+		nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 250*time.Millisecond),
 		nats.RetryOnFailedConnect(true),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrSlowConsumer) {
@@ -104,7 +104,8 @@ func Connect(url, name string, log *slog.Logger) (*nats.Conn, error) {
 			}
 			log.Warn("nats", slog.Any("err", err))
 		}),
-	)
+	}, more...)
+	nc, err := nats.Connect(url, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to NATS: %w", err) // without the URL, which may hold a password
 	}

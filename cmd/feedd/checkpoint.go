@@ -23,7 +23,7 @@ import (
 const finalWithin = 10 * time.Second
 
 // saves reports whether there are to be checkpoints.
-func (o *serveOptions) saves() bool { return o.checkpointEvery > 0 && o.dataDir != "" }
+func (o *serveOptions) saves() bool { return o.Checkpoint.Every > 0 && o.dataDir != "" }
 
 // loadState makes the store, with what the last run left.
 func (s *server) loadState() error {
@@ -45,7 +45,7 @@ func (s *server) loadState() error {
 	s.loaded = contents.Load(s.checkpointDir(), fresh, time.Now(), &s.drops, s.options.log)
 	s.store = s.loaded.Store
 	s.keeper = checkpoint.NewKeeper(checkpoint.Options{
-		Dir: s.checkpointDir(), Every: s.options.checkpointEvery, Prepare: s.lockData, Fill: s.fillCheckpoint,
+		Dir: s.checkpointDir(), Every: s.options.Checkpoint.Every, Prepare: s.lockData, Fill: s.fillCheckpoint,
 		Counters: &s.drops, Log: s.options.log,
 	})
 	return nil

@@ -43,8 +43,8 @@ func TestWhereCheckpointsGo(t *testing.T) {
 	if err != nil || o.saves() || !strings.Contains(stderr.String(), "no place for checkpoints: name one with --data-dir") {
 		t.Errorf("no home directory: %v, %q", err, stderr.String())
 	}
-	for _, bad := range []string{"-1s", "often"} {
-		if _, err := parseServe([]string{"--checkpoint-every", bad}, io.Discard); err == nil || !strings.Contains(err.Error(), "want a duration such as") {
+	for bad, want := range map[string]string{"-1s": "want 0s to 1h", "often": "want a duration such as"} {
+		if _, err := parseServe([]string{"--checkpoint-every", bad}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("every %s: %v", bad, err)
 		}
 	}

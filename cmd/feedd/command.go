@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/feedd/feedd/internal/build"
+	"github.com/feedd/feedd/internal/config"
+	"github.com/feedd/feedd/internal/spelling"
 )
 
 // Exit statuses.
@@ -34,12 +36,14 @@ func commands() []command {
 		{"sim", "publish a simulated market to NATS", simCommand},
 		{"replay", "publish recorded market data to NATS with its original pacing", replayCommand},
 		{"watch", "show live prices in the terminal", watchCommand},
+		{"check", "say what is wrong with the configuration, and what would be right", checkCommand},
+		{"config", "show the configuration that holds, or describe all of it", configCommand},
 		{"version", "print the version", versionCommand},
 	}
 }
 
 // Main runs feedd with args, which do not hold the program's name, and returns the exit status. It
-// returns soon after ctx has ended. Everything that went wrong is one line on stderr.
+// returns soon after ctx has ended. Each thing that went wrong is one line on stderr.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := dispatch(ctx, args, stdout, stderr)
 	var help *helpError
@@ -52,13 +56,20 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		help.flags.Usage()
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "feedd:", err)
+		complain(stderr, err)
 		return exitUsage
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitOK
 	default:
-		fmt.Fprintln(stderr, "feedd:", err)
+		complain(stderr, err)
 		return exitFailed
+	}
+}
+
+// complain prints an error, which may be several, one line each.
+func complain(stderr io.Writer, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(stderr, "feedd:", line)
 	}
 }
 
@@ -94,15 +105,18 @@ func findCommand(all []command, name string) (command, error) {
 		}
 		names = append(names, c.name)
 	}
-	if near := nearest(name, names); near != "" {
+	if near := spelling.Nearest(name, names); near != "" {
 		return command{}, usagef("unknown command %q: did you mean %q? \"feedd help\" lists all", name, near)
 	}
 	return command{}, usagef("unknown command %q: \"feedd help\" lists those there are", name)
 }
 
-// allEnv collects the environment variables of every command by asking each for its help: a variable
-// that is meant for another command deserves no warning.
+// allEnv collects the environment variables of all settings and, by asking each for its help, of every command: a
+// variable that is meant for another command deserves no warning.
 func allEnv(ctx context.Context, all []command) (names []string) {
+	for _, s := range config.New().Settings() {
+		names = append(names, s.Env)
+	}
 	for _, c := range all {
 		var help *helpError
 		if errors.As(c.run(ctx, []string{"--help"}, io.Discard, io.Discard), &help) {

@@ -51,7 +51,7 @@ func (s *server) startSockets() error {
 		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler {
 			return session.New(env, conn{c}, f)
 		},
-		Origins: s.options.edge.origins, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
+		Origins: s.options.Origins, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/feedd/feedd/internal/config"
+	"github.com/feedd/feedd/internal/spelling"
 )
 
 // usageError is a mistake of the caller: a bad flag, environment value or argument. It ends the command
@@ -31,27 +34,39 @@ func (*helpError) Error() string { return "help requested" }
 // nats-url is FEEDD_NATS_URL in the environment; an empty variable counts as none. Errors are
 // usageErrors, or the helpError that the caller passes on. fs.Usage must write to fs.Output().
 func parseFlags(fs *flag.FlagSet, args []string) error {
-	fs.SetOutput(io.Discard) // the flag package prints its errors; Main prints ours, once
-	usage := fs.Usage
-	fs.Usage = func() {}
-	defer func() { fs.Usage = usage }()
+	bad := parseEnv(fs)
+	err := parseArgs(fs, args)
+	var help *helpError
+	if bad != nil && !errors.As(err, &help) {
+		return bad
+	}
+	return err
+}
 
-	var bad error
+// parseEnv sets fs from the environment. The error is that of the first bad variable.
+func parseEnv(fs *flag.FlagSet) (bad error) {
 	fs.VisitAll(func(f *flag.Flag) {
 		value := os.Getenv(envName(f.Name))
 		if value == "" || bad != nil {
 			return
 		}
 		if err := fs.Set(f.Name, value); err != nil {
-			bad = usagef("bad value %q in %s: %w", value, envName(f.Name), explain(f, err))
+			bad = usagef("bad value %q in %s: %w", config.Redact(value), envName(f.Name), explain(f, err))
 		}
 	})
+	return bad
+}
+
+// parseArgs sets fs from args alone.
+func parseArgs(fs *flag.FlagSet, args []string) error {
+	fs.SetOutput(io.Discard) // the flag package prints its errors; Main prints ours, once
+	usage := fs.Usage
+	fs.Usage = func() {}
+	defer func() { fs.Usage = usage }()
 	err := fs.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return &helpError{fs}
-	case bad != nil:
-		return bad
 	case err != nil:
 		return flagError(fs, args, err)
 	}
@@ -86,7 +101,7 @@ func flagError(fs *flag.FlagSet, args []string, err error) error {
 			continue
 		}
 		if err := f.Value.Set(value); err != nil {
-			return usagef("bad value %q for --%s: %w", value, name, explain(f, err))
+			return usagef("bad value %q for --%s: %w", config.Redact(value), name, explain(f, err))
 		}
 	}
 	return &usageError{err}
@@ -95,7 +110,7 @@ func flagError(fs *flag.FlagSet, args []string, err error) error {
 func unknownFlag(fs *flag.FlagSet, name string) error {
 	var names []string
 	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
-	if near := nearest(name, names); near != "" {
+	if near := spelling.Nearest(name, names); near != "" {
 		return usagef("unknown flag --%s: did you mean --%s? \"feedd help %s\" lists all", name, near, fs.Name())
 	}
 	return usagef("unknown flag --%s: \"feedd help %s\" lists those there are", name, fs.Name())
@@ -121,7 +136,7 @@ func explain(f *flag.Flag, err error) error {
 	return errors.New("want " + want)
 }
 
-// ignoredEnv are variables that start with FEEDD_ and belong to nobody's flag, with whom they belong to.
+// ignoredEnv are variables that start with FEEDD_ and belong to no setting, with whom they belong to.
 var ignoredEnv = []struct{ prefix, owner string }{
 	{"FEEDD_TICKS", "the tests: where the recordings are"},
 	{"FEEDD_BIN", "the tests: which binary to start"},
@@ -129,7 +144,7 @@ var ignoredEnv = []struct{ prefix, owner string }{
 	{"FEEDD_PORT", "Kubernetes, for a service called feedd"},
 }
 
-// unknownEnv returns a warning for each FEEDD_ variable in environ that no flag of known has.
+// unknownEnv returns a warning for each FEEDD_ variable in environ that is not known.
 func unknownEnv(environ []string, known []string) (warnings []string) {
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
@@ -141,46 +156,14 @@ func unknownEnv(environ []string, known []string) (warnings []string) {
 		}) {
 			continue
 		}
-		w := "environment variable " + name + " matches no flag and is ignored"
-		if near := nearest(name, known); near != "" {
+		w := "environment variable " + name + " matches no setting and is ignored"
+		if near := spelling.Nearest(name, known); near != "" {
 			w += "; did you mean " + near + "?"
 		}
 		warnings = append(warnings, w)
 	}
 	slices.Sort(warnings)
 	return warnings
-}
-
-// nearest returns the candidate that differs least from name, or "" where none is close.
-func nearest(name string, candidates []string) string {
-	best, found := 1+len(name)/3, ""
-	for _, c := range candidates {
-		if d := distance(name, c); d < best {
-			best, found = d, c
-		}
-	}
-	return found
-}
-
-// distance is the number of letters to insert, remove or replace to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // writeFlags lists the flags of fs, two lines each, for use in a usage text.
@@ -199,28 +182,6 @@ func writeFlags(w io.Writer, fs *flag.FlagSet) {
 		}
 		fmt.Fprintf(w, " [%s]\n", envName(f.Name))
 	}
-}
-
-// choice defines a flag that takes one of a few words.
-func choice(fs *flag.FlagSet, name, value string, words []string, usage string) *string {
-	c := &choiceValue{value: value, words: words}
-	fs.Var(c, name, usage)
-	return &c.value
-}
-
-type choiceValue struct {
-	value string
-	words []string
-}
-
-func (c *choiceValue) String() string { return c.value }
-
-func (c *choiceValue) Set(word string) error {
-	if !slices.Contains(c.words, word) {
-		return fmt.Errorf("want one of %s", strings.Join(c.words, ", "))
-	}
-	c.value = word
-	return nil
 }
 
 // newFlagSet makes the flag set of a command with a usage text that teaches: how to call it, what it

@@ -101,8 +101,8 @@ func TestUnknownEnvironmentIsWarnedOf(t *testing.T) {
 		"FEEDD_TICKS=/ticks", "FEEDD_SERVICE_HOST=10.0.0.1", "FEEDD_PORT_8080_TCP=tcp://10.0.0.1:8080",
 	}, known)
 	want := []string{
-		"environment variable FEEDD_LISTNE matches no flag and is ignored; did you mean FEEDD_LISTEN?",
-		"environment variable FEEDD_SOMETHING_ELSE matches no flag and is ignored",
+		"environment variable FEEDD_LISTNE matches no setting and is ignored; did you mean FEEDD_LISTEN?",
+		"environment variable FEEDD_SOMETHING_ELSE matches no setting and is ignored",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -146,10 +146,10 @@ func (s *server) run(part string, f func(ctx context.Context) error) {
 
 // listen takes the ports before anything else, since a port in use is the likeliest reason to stop here.
 func (s *server) listen() (err error) {
-	if s.public, err = s.open("listen", s.options.listen); err != nil {
+	if s.public, err = s.open("listen", s.options.Listen); err != nil {
 		return err
 	}
-	s.private, err = s.open("admin-listen", s.options.adminListen)
+	s.private, err = s.open("admin-listen", s.options.Admin.Listen)
 	return err
 }
 
@@ -167,7 +167,7 @@ func (s *server) open(flag, address string) (net.Listener, error) {
 }
 
 func (s *server) startNATS() error {
-	s.natsURL = s.options.natsURL
+	s.natsURL = s.options.NATS.URL
 	if s.natsURL != "" {
 		return nil
 	}
@@ -183,7 +183,7 @@ func (s *server) startNATS() error {
 // startIngest connects to NATS and feeds the store. The NATS inside gets the stream that records ticks; to
 // make one in somebody else's NATS is that one's decision.
 func (s *server) startIngest() error {
-	nc, err := ingest.Connect(s.natsURL, "feedd "+build.Version(), s.options.log)
+	nc, err := s.connectNATS("feedd " + build.Version())
 	if err != nil {
 		return err
 	}
@@ -206,6 +206,22 @@ func (s *server) startIngest() error {
 	return nil
 }
 
+// connectNATS connects under a name that the NATS server shows to its operators.
+func (s *server) connectNATS(name string) (*nats.Conn, error) {
+	c := s.options.NATS
+	var options []nats.Option
+	if c.Creds != "" {
+		options = append(options, nats.UserCredentials(c.Creds))
+	}
+	if c.CA != "" {
+		options = append(options, nats.RootCAs(c.CA))
+	}
+	if c.Cert != "" {
+		options = append(options, nats.ClientCert(c.Cert, c.Key))
+	}
+	return ingest.Connect(s.natsURL, name, s.options.log, options...)
+}
+
 func (s *server) startEngine() error {
 	s.engine = fanout.New(s.store, fanout.Options{Heartbeat: heartbeat, Counters: &s.drops})
 	s.engine.Start()
@@ -220,7 +236,7 @@ func (s *server) startMarket(ctx context.Context) error {
 	if !s.options.simulate {
 		return nil
 	}
-	nc, err := ingest.Connect(s.natsURL, "feedd simulated market", s.options.log)
+	nc, err := s.connectNATS("feedd simulated market")
 	if err != nil {
 		return err
 	}

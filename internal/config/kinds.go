@@ -1,0 +1,170 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// kind is how values of a type are written. The errors of parse say what would be right.
+type kind[T any] struct {
+	parse  func(string) (T, error)
+	format func(T) string
+}
+
+// where narrows a kind to values that a check takes.
+func (k kind[T]) where(check func(T) error) kind[T] {
+	return kind[T]{format: k.format, parse: func(s string) (T, error) {
+		v, err := k.parse(s)
+		if err == nil {
+			err = check(v)
+		}
+		return v, err
+	}}
+}
+
+var text = kind[string]{
+	parse:  func(s string) (string, error) { return s, nil },
+	format: func(s string) string { return s },
+}
+
+var boolean = kind[bool]{
+	parse: func(s string) (bool, error) {
+		v, err := strconv.ParseBool(s)
+		if err != nil {
+			return false, errors.New("want true or false")
+		}
+		return v, nil
+	},
+	format: strconv.FormatBool,
+}
+
+// words is a list. A file may have a list of YAML as well.
+var words = kind[[]string]{
+	parse: func(s string) (list []string, _ error) {
+		for word := range strings.SplitSeq(s, ",") {
+			if word = strings.TrimSpace(word); word != "" {
+				list = append(list, word)
+			}
+		}
+		return list, nil
+	},
+	format: func(list []string) string { return strings.Join(list, ",") },
+}
+
+var unsigned = kind[uint64]{
+	parse: func(s string) (uint64, error) {
+		v, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			return 0, errors.New("want a whole number of 0 or more")
+		}
+		return v, nil
+	},
+	format: func(v uint64) string { return strconv.FormatUint(v, 10) },
+}
+
+// ordered is a kind whose values can be bounded.
+type ordered[T int | float64 | time.Duration] struct {
+	kind[T]
+}
+
+// from narrows a kind to values of at least low.
+func (k ordered[T]) from(low T) kind[T] {
+	return k.where(func(v T) error {
+		if v < low {
+			return fmt.Errorf("want %s or more", k.format(low))
+		}
+		return nil
+	})
+}
+
+// within narrows a kind to values between low and high, both included.
+func (k ordered[T]) within(low, high T) kind[T] {
+	return k.where(func(v T) error {
+		if !(v >= low && v <= high) {
+			return fmt.Errorf("want %s to %s", k.format(low), k.format(high))
+		}
+		return nil
+	})
+}
+
+var integer = ordered[int]{kind[int]{
+	parse: func(s string) (int, error) {
+		v, err := strconv.Atoi(s)
+		if err != nil {
+			return 0, errors.New("want a whole number")
+		}
+		return v, nil
+	},
+	format: strconv.Itoa,
+}}
+
+var duration = ordered[time.Duration]{kind[time.Duration]{
+	parse: func(s string) (time.Duration, error) {
+		v, err := time.ParseDuration(s)
+		if err != nil {
+			return 0, errors.New("want a duration such as 250ms, 2s or 1m")
+		}
+		return v, nil
+	},
+	format: func(d time.Duration) string {
+		// As a person would write it: 1m, not 1m0s.
+		s := d.String()
+		if strings.HasSuffix(s, "m0s") {
+			s = s[:len(s)-2]
+		}
+		if strings.HasSuffix(s, "h0m") {
+			s = s[:len(s)-2]
+		}
+		return s
+	},
+}}
+
+// oneOf is a kind for a few words.
+func oneOf(words ...string) kind[string] {
+	return text.where(func(s string) error {
+		if !slices.Contains(words, s) {
+			return fmt.Errorf("want one of %s", strings.Join(words, ", "))
+		}
+		return nil
+	})
+}
+
+func isHostPort(address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return errors.New("want HOST:PORT, such as 127.0.0.1:8080")
+	}
+	return nil
+}
+
+// isReadable takes nothing, or the path of a file.
+func isReadable(path string) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("want a file that can be read: %w", err)
+	}
+	return f.Close()
+}
+
+// isNATS takes nothing, or URLs of NATS servers with commas between them.
+func isNATS(urls string) error {
+	if urls == "" {
+		return nil
+	}
+	for address := range strings.SplitSeq(urls, ",") {
+		u, err := url.Parse(strings.TrimSpace(address))
+		if err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
+			return errors.New("want nats://HOST:PORT, or several separated by commas")
+		}
+	}
+	return nil
+}
