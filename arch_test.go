@@ -50,6 +50,10 @@ var forbidden = []struct {
 		"a policy is data, and resolving a wish a pure function of it",
 	},
 	{
+		[]string{"./policy"}, []string{"./proto/...", "./ingest/...", "./snapshot", "./fanout", "./session", "./transport/...", "net", "github.com/nats-io/nats.go/..."},
+		"a policy is read and judged the same way on every node, in the command line and in tests: it is text in and values out",
+	},
+	{
 		[]string{"./internal/outbox", "./internal/guard"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
 		"they know bytes and sockets, not what is in the frames, so that any protocol can lie on top",
 	},
@@ -219,7 +223,7 @@ func TestSomeImportsBelongToFew(t *testing.T) {
 // pure packages read no clock and start no goroutine: time comes in as arguments, so that tests decide
 // what time it is and nothing happens between two calls.
 var pure = []string{
-	"./market", "./internal/wire", "./internal/book", "./internal/bars", "./internal/subject", "./internal/guard", "./internal/recording", "./throttle", "./ingest/tick",
+	"./market", "./internal/wire", "./internal/book", "./internal/bars", "./internal/subject", "./internal/guard", "./internal/recording", "./throttle", "./policy", "./ingest/tick",
 	"./snapshot", "./session",
 }
 

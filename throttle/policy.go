@@ -97,9 +97,9 @@ func (r *Rule) fits(text string, ch market.Channel) bool {
 
 // Stop is a kill switch: while it is there, nothing is sent of what it names.
 type Stop struct {
+	Name     string
 	Symbols  []string // as in Rule
 	Channels Channels
-	Reason   string
 }
 
 func fitsAny(patterns []string, text string) bool {

@@ -22,7 +22,7 @@ func TestResolve(t *testing.T) {
 	slow := &throttle.Rule{Name: "slow", Symbols: []string{"nyse:BRK.*", "test:*"}, Limits: strict.Limits}
 	slow.SizeChanges = throttle.Every2s
 	secret := &throttle.Rule{Name: "secret", Symbols: []string{"dark:*"}, Limits: throttle.Limits{Timeliness: throttle.NoData}}
-	halted := &throttle.Stop{Symbols: []string{"binance:LUNA*"}, Reason: "bad prices"}
+	halted := &throttle.Stop{Symbols: []string{"binance:LUNA*"}, Name: "bad prices"}
 	ruled := open
 	ruled.Rules, ruled.Stops = []*throttle.Rule{shallow, slow, secret}, []*throttle.Stop{halted}
 	brk := market.Symbol{Venue: "nyse", Name: "BRK.B"}
