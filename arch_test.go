@@ -54,6 +54,14 @@ var forbidden = []struct {
 		"a policy is read and judged the same way on every node, in the command line and in tests: it is text in and values out",
 	},
 	{
+		[]string{"./entitlement"}, []string{"./internal/...", "./proto/...", "./throttle", "./auth", "./session", "net"},
+		"who somebody is and what that one may have are plain values, whoever found it out",
+	},
+	{
+		[]string{"./auth"}, []string{"./snapshot", "./fanout", "./session", "./transport/...", "./ingest/..."},
+		"whether a token is good has nothing to do with what is sent for it",
+	},
+	{
 		[]string{"./internal/outbox", "./internal/guard"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
 		"they know bytes and sockets, not what is in the frames, so that any protocol can lie on top",
 	},
@@ -113,6 +121,8 @@ var exclusive = []struct {
 	{"google.golang.org/protobuf/encoding/protowire", []string{"./internal/wire", "./ingest/...", "./publish"}, "hand-written protobuf stays where golden tests hold it", true},
 	{"github.com/nats-io/nats-server/v2/...", []string{"./internal/natsserver"}, "the embedded server has one place that starts and stops it", true},
 	{"github.com/prometheus/client_golang/...", []string{"./admin"}, "parts count in plain integers; turning them into metrics is admin's work", false},
+	{"github.com/golang-jwt/jwt/v5", []string{"./auth"}, "one place decides which tokens are good", true},
+	{"github.com/MicahParks/jwkset", []string{"./auth"}, "one place decides which keys are good", true},
 	{"github.com/pires/go-proxyproto", []string{"./transport/listen"}, "one place decides whose word on addresses counts", true},
 	{"github.com/lxzan/gws", []string{"./transport/ws", "./internal/client"}, "WebSocket frames have one writer and one reader", true},
 }
