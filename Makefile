@@ -86,6 +86,7 @@ check-proto: $(NPM)
 check-web: $(NPM)
 	@echo "check: TypeScript and the page"
 	npm run typecheck -w clients/js
+	npm run check -w clients/js
 	npm run typecheck -w web
 	npm run check -w web
 

@@ -198,7 +198,7 @@ byId("pause", HTMLButtonElement).addEventListener("click", () => setPaused(!paus
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => focusPanel.restyle());
 feed.on("error", (error) => {
   // A refused symbol says so in its own row, and a connection that will be tried again in the banner.
-  const told = error.code === "unknown-symbol" || error.code === "no-match" || (error.code === "transport" && error.retrying);
+  const told = error.code === "unknown-symbol" || error.code === "no-match" || ((error.code === "transport" || error.code === "unreachable") && error.retrying);
   if (!told) notice(error.message);
 });
 

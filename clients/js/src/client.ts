@@ -1,248 +1,243 @@
 import { systemClock } from './clock.js';
-import { Connection } from './connection.js';
+import { pageEnvironment } from './environment.js';
 import { FeedError } from './errors.js';
-import { type InstrumentEntry, Instruments } from './instruments.js';
-import { Latest } from './latest.js';
-import { Listeners, reportGlobally } from './listeners.js';
-import { QUOTES } from './quotes.js';
-import type { Applied } from './rows.js';
-import { type Host, dispose } from './store.js';
-import { Subscriptions } from './subscriptions.js';
-import type { Topic } from './topic.js';
-import { Trades } from './tradestore.js';
-import type {
-  ClientEvents,
-  ClientOptions,
-  Clock,
-  InstrumentStatus,
-  QuoteOptions,
-  QuoteRow,
-  QuoteStore,
-  TickClient,
-  TradeOptions,
-  TradeStore,
-} from './types.js';
-import type { Decoder, Rows, ServerFrame } from './wire/frame.js';
+import { Connection } from './link/connection.js';
+import { Pace, SAMPLE_MS } from './link/pace.js';
+import { Listeners, dispose, reportGlobally } from './listeners.js';
+import type { Feed } from './subscriptions/feed.js';
+import type { ClientEvents, ClientOptions, Clock, CoreClient, Environment, EnvironmentChange, InstrumentStatus, Listening, Stop } from './types.js';
+import { FrameReader, type Known, type LinkFrame, type ServerFrame } from './wire/frame.js';
+import type { Request } from './wire/request.js';
 
 /** What servers take of a client's name. */
 const MAX_CLIENT_BYTES = 128;
+/** From the most visible to the least. */
+const VISIBILITIES = ['shown', 'hidden', 'paused'] as const;
+type Visibility = (typeof VISIBILITIES)[number];
 
-/** The lists of rows in a frame. Losses and gaps go ahead of them, so that each event finds its place. */
-const LISTS: ReadonlyArray<keyof Rows> = ['quotes', 'trades', 'books', 'bars', 'stats', 'summaries'];
-
-/** What all clients do. The decoder says which channels it can have. */
-export class CoreClient implements TickClient, Host {
-  readonly subscriptions: Subscriptions;
-  private readonly connection: Connection;
-  private readonly clock: Clock;
-  private readonly instruments = new Instruments();
-  private readonly counted = { frames: 0, bytes: 0, rows: 0, conflated: 0, lost: 0, mismatches: 0 };
-  private readonly listeners: { [E in keyof ClientEvents]: Listeners<ClientEvents[E]> };
+/** The client without stores. What is not in CoreClient is for its feed, which the first store brings. */
+export class Core implements CoreClient {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly counted = { frames: 0, bytes: 0, rows: 0, conflated: 0, lost: 0, mismatches: 0 };
+  readonly #options: ClientOptions;
+  readonly #environment: Environment;
+  readonly #connection: Connection;
+  readonly #frames = new FrameReader();
+  readonly #listeners: { [E in keyof ClientEvents]: Listeners<ClientEvents[E]> };
+  feed: Feed | undefined;
 
   // What is to be told once the frame, or the running code, is done. Listeners never run in the middle of
   // a frame: whatever they call finds the client in order.
-  private dirtyStores = new Set<{ flush(): void }>();
-  private newStatuses = new Set<InstrumentEntry>();
-  private news: Array<() => void> = [];
-  private applying = false;
-  private flushPlanned = false;
+  #news: Array<() => void> = [];
+  #applying = false;
+  #flushPlanned = false;
 
-  constructor(options: ClientOptions, decode: Decoder) {
+  // Between connect() and close().
+  #stopListening: (() => void) | undefined;
+  #visibility: Visibility = 'shown';
+  readonly #pace = new Pace();
+  #paceTimer: unknown;
+
+  constructor(options: ClientOptions) {
     check(options);
+    this.#options = options;
     this.clock = options.clock ?? systemClock();
+    this.random = options.random ?? Math.random;
+    this.#environment = options.environment ?? pageEnvironment();
     const threw = (e: unknown) => this.threw(e);
-    this.listeners = {
+    this.#listeners = {
       state: new Listeners(threw),
       error: new Listeners(reportGlobally), // one that throws is not called again for its own error
       source: new Listeners(threw),
       status: new Listeners(threw),
       goaway: new Listeners(threw),
+      pace: new Listeners(threw),
       instrument: new Listeners(threw),
     };
-    const error = (e: FeedError) => this.tell(() => this.listeners.error.emit(e));
-    this.connection = new Connection(options, decode, this.clock, options.random ?? Math.random, {
-      welcomed: (welcome) => this.subscriptions.welcomed(welcome.limits),
-      frame: (frame, bytes) => this.apply(frame, bytes),
-      down: () => this.down(),
-      state: (e) => this.listeners.state.emit(e),
-      error,
-      goaway: (e) => this.listeners.goaway.emit(e),
-    });
-    this.subscriptions = new Subscriptions({
-      clock: this.clock,
-      instruments: this.instruments,
-      send: (request) => this.connection.send(request),
-      error,
-      missed: (count) => void (this.counted.lost += count),
-      redefined: (entry) => this.redefined(entry),
+    this.#connection = new Connection(options, (bytes) => this.#frames.read(bytes), this.clock, this.random, {
+      welcomed: (welcome) => {
+        this.#watchPace();
+        this.feed?.welcomed(welcome);
+      },
+      frame: (frame, bytes) => this.#apply(frame, bytes),
+      down: () => {
+        this.clock.clearTimeout(this.#paceTimer);
+        this.feed?.down();
+        this.planFlush();
+      },
+      checked: (now) => this.feed?.checked(now),
+      state: (e) => {
+        if (e.state === 'closed') this.#stop();
+        this.tell('state', e);
+      },
+      error: (e) => this.tell('error', e),
+      goaway: (e) => this.tell('goaway', e),
     });
   }
 
   get state() {
-    return this.connection.state;
+    return this.#connection.state;
   }
 
   get session() {
-    return this.connection.session;
+    return this.#connection.welcome?.session;
+  }
+
+  get server() {
+    return this.#connection.welcome?.server;
   }
 
   connect(): void {
-    this.connection.connect();
+    const { signal } = this.#options;
+    if (signal?.aborted) return;
+    this.#connection.connect();
+    if (this.#stopListening !== undefined || this.state === 'closed') return;
+    const close = () => this.close();
+    signal?.addEventListener('abort', close);
+    const stop = this.#environment.listen((change) => this.#environmentChanged(change));
+    this.#stopListening = () => {
+      signal?.removeEventListener('abort', close);
+      stop();
+    };
+    this.#showVisibility();
   }
 
   close(): void {
-    this.connection.close();
+    this.#connection.close();
   }
 
   reconnectNow(): void {
-    this.connection.reconnectNow();
+    this.#connection.reconnectNow();
   }
 
   [dispose](): void {
     this.close();
   }
 
-  on<E extends keyof ClientEvents>(event: E, fn: (e: ClientEvents[E]) => void): () => void {
-    return this.listeners[event].add(fn);
+  on<E extends keyof ClientEvents>(event: E, fn: (e: ClientEvents[E]) => void, options?: Listening): Stop {
+    return this.#listeners[event].add(fn, options);
   }
 
   get latency() {
-    const best = this.connection.latency.best;
+    const { best } = this.#connection.latency;
     return best === undefined ? {} : { rttMs: best.rttMs, clockOffsetMs: best.offsetMs };
   }
 
   serverNow(): number {
-    return this.clock.now() + (this.connection.latency.best?.offsetMs ?? 0);
+    return this.clock.now() + (this.#connection.latency.best?.offsetMs ?? 0);
   }
 
   get traffic() {
     return { ...this.counted };
   }
 
-  quotes(symbols: readonly string[], options: QuoteOptions = {}): QuoteStore {
-    return this.opened(new Latest<QuoteRow>(this, QUOTES, symbols, options));
-  }
-
-  trades(symbols: readonly string[], options: TradeOptions = {}): TradeStore {
-    return this.opened(new Trades(this, symbols, options));
-  }
-
   statusOf(symbol: string): InstrumentStatus | undefined {
-    return this.instruments.get(symbol)?.status;
+    return this.feed?.instruments.get(symbol)?.status;
   }
 
-  setVisibility(visibility: 'shown' | 'hidden' | 'paused'): void {
-    if (visibility !== 'shown' && visibility !== 'hidden' && visibility !== 'paused')
-      throw new FeedError('bad-option', `visibility ${String(visibility)}: want "shown", "hidden" or "paused"`);
-    this.subscriptions.setVisibility(visibility);
+  setVisibility(visibility: Visibility): void {
+    if (!VISIBILITIES.includes(visibility))
+      throw new FeedError('bad-option', `visibility ${String(visibility)}: want one of ${VISIBILITIES.join(', ')}`);
+    this.#visibility = visibility;
+    this.#showVisibility();
   }
 
-  protected opened<S>(store: S): S {
-    if (this.state === 'idle') this.connect();
-    return store;
+  // ---- for the feed
+
+  /** Frames belong to the feed as well from here on. */
+  attach(feed: Feed): void {
+    this.feed = feed;
+    this.#showVisibility();
+    feed.subscriptions.slowDown(this.#pace.steps);
+    const { welcome } = this.#connection;
+    if (welcome !== undefined) feed.welcomed(welcome);
   }
 
-  // ---- as a Host
-
-  dirty(store: { flush(): void }): void {
-    this.dirtyStores.add(store);
-    if (!this.applying) this.planFlush();
+  reads(fields: Known): void {
+    this.#frames.learn(fields);
   }
 
+  send(request: Request): number {
+    return this.#connection.send(request);
+  }
+
+  /** Tells listeners, once the frame that is being applied is done. */
+  tell<E extends keyof ClientEvents>(event: E, e: ClientEvents[E]): void {
+    const tell = () => this.#listeners[event].emit(e);
+    if (this.#applying) this.#news.push(tell);
+    else tell();
+  }
+
+  /** A listener threw. */
   threw(thrown: unknown): void {
-    const unheard = this.listeners.error.empty;
-    this.listeners.error.emit(new FeedError('callback', `a listener threw ${String(thrown)}`, true, { cause: thrown }));
+    const unheard = this.#listeners.error.empty;
+    this.#listeners.error.emit(new FeedError('callback', `a listener threw ${String(thrown)}`, true, { cause: thrown }));
     if (unheard) reportGlobally(thrown);
+  }
+
+  /** Flushes when the frame, or the running code, is done. */
+  planFlush(): void {
+    if (this.#flushPlanned || this.#applying) return;
+    this.#flushPlanned = true;
+    queueMicrotask(() => {
+      this.#flushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  // ---- the page and the thread
+
+  #environmentChanged(change: EnvironmentChange): void {
+    if (change === 'freeze') this.#connection.freeze();
+    else if (change === 'resume') this.#connection.resume();
+    else {
+      if (change === 'visibility') this.#showVisibility();
+      if (!this.#environment.hidden) this.#connection.nudge();
+    }
+  }
+
+  /** The less visible of what the page is and what was said. */
+  #showVisibility(): void {
+    const { whenHidden = 'slow' } = this.#options;
+    const page = !this.#environment.hidden || whenHidden === 'same' ? 0 : whenHidden === 'slow' ? 1 : 2;
+    this.feed?.subscriptions.setVisibility(VISIBILITIES[Math.max(page, VISIBILITIES.indexOf(this.#visibility))]!);
+  }
+
+  #stop(): void {
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+  }
+
+  /** Samples the pace. Timers of hidden pages are late by rule, and nobody looks. */
+  #watchPace(): void {
+    if (this.#options.adaptive === false) return;
+    const due = this.clock.now() + SAMPLE_MS;
+    this.#paceTimer = this.clock.setTimeout(() => {
+      const now = this.clock.now();
+      this.#watchPace();
+      if (this.#environment.hidden || !this.#pace.sample(now - due, now)) return;
+      const { steps } = this.#pace;
+      this.feed?.subscriptions.slowDown(steps);
+      this.tell('pace', { steps, lateMs: now - due });
+    }, SAMPLE_MS);
   }
 
   // ---- frames
 
-  private apply(frame: ServerFrame, bytes: number): void {
-    this.applying = true;
+  #apply(frame: LinkFrame, bytes: number): void {
     this.counted.frames++;
     this.counted.bytes += bytes;
-    this.counted.conflated += frame.conflated;
-    this.subscriptions.apply(frame);
-    this.applyStatuses(frame);
-    this.applyRows(frame);
-    this.applying = false;
-    if (!frame.partial) this.flush(); // else more of the same moment follows
+    this.#applying = true;
+    const wrong = this.feed?.apply(frame as ServerFrame);
+    this.#applying = false;
+    if (!(frame as ServerFrame).partial) this.#flush(); // else more of the same moment follows
+    if (wrong !== undefined) this.#connection.fail(wrong);
   }
 
-  private down(): void {
-    this.subscriptions.down();
-    this.instruments.down();
-    this.planFlush();
-  }
-
-  private planFlush(): void {
-    if (this.flushPlanned) return;
-    this.flushPlanned = true;
-    queueMicrotask(() => {
-      this.flushPlanned = false;
-      this.flush();
-    });
-  }
-
-  private flush(): void {
-    for (const tell of this.news.splice(0)) tell();
-    const { newStatuses, dirtyStores } = this;
-    this.newStatuses = new Set();
-    this.dirtyStores = new Set();
-    for (const entry of newStatuses) this.listeners.status.emit(entry.status);
-    for (const store of dirtyStores) store.flush();
-  }
-
-  private tell(news: () => void): void {
-    if (this.applying) this.news.push(news);
-    else news();
-  }
-
-  private applyStatuses(frame: ServerFrame): void {
-    for (const wire of frame.sourceStatuses) {
-      const { source, all, changed } = this.instruments.applySource(wire);
-      this.news.push(() => this.listeners.source.emit(source));
-      for (const entry of changed) this.newStatuses.add(entry);
-      for (const entry of all) this.touched(entry);
-    }
-    for (const wire of frame.statuses) {
-      const entry = this.instruments.applyStatus(wire);
-      if (entry === undefined) continue;
-      this.newStatuses.add(entry);
-      this.touched(entry);
-    }
-  }
-
-  private redefined(entry: InstrumentEntry): void {
-    this.news.push(() => this.listeners.instrument.emit(entry.instrument));
-    this.touched(entry);
-  }
-
-  private touched(entry: InstrumentEntry): void {
-    for (const topic of entry.watchers) topic.statusChanged();
-  }
-
-  private applyRows(frame: ServerFrame): void {
-    const { subscriptions } = this;
-    const at = { cutTimeUs: frame.cutTimeUs, receivedMs: this.clock.now() };
-    for (const hole of frame.losses) subscriptions.holderOf(hole.handle)?.hole('lost', hole);
-    for (const hole of frame.gaps) subscriptions.holderOf(hole.handle)?.hole('gap', hole);
-    for (const list of LISTS) {
-      const rows = frame[list] ?? [];
-      this.counted.rows += rows.length;
-      for (const wire of rows) {
-        const topic = subscriptions.topicOf(wire.handle, list);
-        if (topic !== undefined) this.check(topic, topic.apply(wire, at));
-      }
-    }
-    for (const hole of frame.losses) subscriptions.holderOf(hole.handle)?.settle();
-    for (const hole of frame.gaps) subscriptions.holderOf(hole.handle)?.settle();
-  }
-
-  private check(topic: Topic, applied: Applied): void {
-    if (applied === 'ok') return;
-    if (applied === 'mismatch') this.counted.mismatches++;
-    this.subscriptions.repair(topic, fault(topic, applied));
+  #flush(): void {
+    for (const tell of this.#news.splice(0)) tell();
+    this.feed?.flush();
   }
 }
 
@@ -253,17 +248,5 @@ function check(options: ClientOptions): void {
   }
   if (options.client !== undefined && new TextEncoder().encode(options.client).length > MAX_CLIENT_BYTES) {
     throw new FeedError('bad-option', `client ${JSON.stringify(options.client)}: want at most ${MAX_CLIENT_BYTES} bytes`);
-  }
-}
-
-/** Why a subscription is asked anew. */
-function fault({ symbol, kind }: Topic, applied: Exclude<Applied, 'ok'>): FeedError {
-  switch (applied) {
-    case 'no-base':
-      return new FeedError('protocol', `${symbol}: a difference without a full row before it`, true);
-    case 'unsafe':
-      return new FeedError('unsafe-integer', `${symbol}: a ${kind.channel} with a number beyond 2^53, which JavaScript cannot hold exactly`, true);
-    case 'mismatch':
-      return new FeedError('checksum', `${symbol}: the book is not the one that the server has; it is asked anew`, true);
   }
 }

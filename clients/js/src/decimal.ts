@@ -17,6 +17,17 @@ export function formatDecimal(value: number, scale: number): string {
   return value < 0 ? `-${text}` : text;
 }
 
+/**
+ * The scaled integer of decimal text: parseDecimal("61837.63", 2) is 6183763. Exact or not at all: throws RangeError for text that
+ * is no plain decimal, has more decimals than the scale other than zeros, or does not fit 2^53.
+ */
+export function parseDecimal(text: string, scale: number): number {
+  const [, sign, whole, decimals = ''] = /^([-+]?)(\d+)(?:\.(\d*))?$/.exec(text.trim()) ?? [];
+  const value = whole === undefined || /[1-9]/.test(decimals.slice(scale)) ? NaN : Number(whole + decimals.slice(0, scale).padEnd(scale, '0'));
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${JSON.stringify(text)}: want a decimal with at most ${scale} decimals, within 2^53`);
+  return sign === '-' && value !== 0 ? -value : value;
+}
+
 /** A price at the decimals of the instrument's step; "–" for null. */
 export function formatPrice(value: number | null, instrument: Instrument): string {
   return formatStepped(value, instrument.priceScale, instrument.priceStep);

@@ -1,6 +1,6 @@
 /** What stores hold and hand out. */
 
-import type { Instrument, InstrumentStatus, Quality, SourceEvent, Trading } from './types.js';
+import type { Instrument, InstrumentStatus, Listening, Quality, SourceEvent, Stop, Trading } from './types.js';
 
 /** The top of a book. Never changed once handed out: each update is a new object. */
 export interface QuoteRow {
@@ -93,6 +93,17 @@ export interface StoreStats {
   /** Rows or events handed out, and in how many calls. */
   readonly rows: number;
   readonly batches: number;
+  /** Calls a second, over the last seconds: the rate that there really is. */
+  readonly rate: number;
+  /**
+   * Ticks that the server merged into rows of this store beyond the one that each shows. It is told for all rows of a frame
+   * together; each counts as having had an equal share, so a store of few among many symbols has an estimate.
+   */
+  readonly conflated: number;
+  /** Events that will not come: see `lost` and `gap` of trades, `lost` of bars. */
+  readonly lost: number;
+  /** Age on arrival of what came last, since feedd took it in; undefined before the first. As exact as the clocks' offset. */
+  readonly lagMs: number | undefined;
 }
 
 export interface Store {
@@ -103,10 +114,12 @@ export interface Store {
   /** The slowest grant among the symbols; undefined before the first. */
   readonly grant: Grant | undefined;
   grantOf(symbol: string): Grant | undefined;
-  onGrant(fn: (grant: Grant) => void): () => void;
+  onGrant(fn: (grant: Grant) => void, options?: Listening): Stop;
   /** One for each symbol, pattern and list asked, and for each symbol that came by one; more may join at any time. */
   readonly results: ReadonlyMap<string, SubscribeResult>;
-  onResult(fn: (symbol: string, result: SubscribeResult) => void): () => void;
+  onResult(fn: (symbol: string, result: SubscribeResult) => void, options?: Listening): Stop;
+  /** Resolves to `results` when each symbol, pattern and list that was asked has one, or the store is closed. */
+  ready(): Promise<ReadonlyMap<string, SubscribeResult>>;
   readonly stats: StoreStats;
   /** Ends listeners and loops; what no other store uses is unsubscribed. */
   close(): void;
@@ -155,7 +168,7 @@ export interface BookStore extends Store, AsyncIterable<BookChange> {
   /** Checksums that came, and those that did not fit: each of these had the book sent anew. */
   readonly checksums: { readonly right: number; readonly wrong: number };
   /** Called once for each cut that changed the book, and with empty lists when `complete` or `quality` changed alone. */
-  subscribe(fn: (change: BookChange) => void): () => void;
+  subscribe(fn: (change: BookChange) => void, options?: Listening): Stop;
 }
 
 /** When a row's state came about. */
@@ -200,10 +213,10 @@ export type BarEvent =
 
 export interface BarStore extends Store, AsyncIterable<BarEvent[]> {
   readonly seconds: number;
-  /** By start, the newest last; at most `buffer`. A new array each time. */
+  /** By start, the newest last; at most `buffer`. The same array until a bar changes. */
   get(symbol: string): readonly BarRow[];
   /** Changes in the order of the starts of a frame's bars. A bar that changed several times since the last call comes once, as it is now. */
-  subscribe(fn: (events: readonly BarEvent[]) => void): () => void;
+  subscribe(fn: (events: readonly BarEvent[]) => void, options?: Listening): Stop;
 }
 
 /** What was traded in a span of time. */
@@ -262,7 +275,7 @@ export interface SummaryStore extends Store, AsyncIterable<SummaryRow[]> {
   /** The newest of a symbol. */
   get(symbol: string): SummaryRow | undefined;
   /** Called with one row for each symbol that traded. Rows that met on the way, or that a slow loop missed, are added together. */
-  subscribe(fn: (rows: readonly SummaryRow[]) => void): () => void;
+  subscribe(fn: (rows: readonly SummaryRow[]) => void, options?: Listening): Stop;
 }
 
 export interface StatusRow extends InstrumentStatus {
@@ -276,8 +289,8 @@ export interface LatestStore<R> extends Store, AsyncIterable<R[]> {
   get(symbol: string): R | undefined;
   /** The rows there are, in the order of symbols(). */
   rows(): R[];
-  /** Called with the rows that changed, once for each cut. Returns the way to stop. */
-  subscribe(fn: (changed: readonly R[]) => void): () => void;
+  /** Called with the rows that changed, once for each cut. */
+  subscribe(fn: (changed: readonly R[]) => void, options?: Listening): Stop;
 }
 
 export type QuoteStore = LatestStore<QuoteRow>;
@@ -286,9 +299,9 @@ export type StatusStore = LatestStore<StatusRow>;
 
 /** A for-await loop gets batches of events; at most 4 × buffer (1,000 at least) wait for it. */
 export interface TradeStore extends Store, AsyncIterable<TradeEvent[]> {
-  /** The newest trades of a symbol, oldest first, at most `buffer`; a new array each time. */
+  /** The newest trades of a symbol, oldest first, at most `buffer`. The same array until there is another trade. */
   get(symbol: string): readonly TradeRow[];
-  subscribe(fn: (events: readonly TradeEvent[]) => void): () => void;
+  subscribe(fn: (events: readonly TradeEvent[]) => void, options?: Listening): Stop;
 }
 
 export interface StoreOptions {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * What the package promises, apart from code. Prices and sizes are integers: the decimal value times ten
  * to the power of the instrument's scale; format them with formatPrice and formatSize. Names that end in
@@ -32,12 +33,48 @@ export interface Socket {
   close(code?: number, reason?: string): void;
 }
 
+/** What happened to the page or the network; for visibility, look at `hidden`. */
+export type EnvironmentChange = 'online' | 'offline' | 'visibility' | 'freeze' | 'resume';
+
+/** What the client needs of the page around it. Hand in another one to test, or where a page is not a browser's. */
+export interface Environment {
+  /** Nobody sees the page. */
+  readonly hidden: boolean;
+  /** Returns the way to stop listening. */
+  listen(fn: (change: EnvironmentChange) => void): () => void;
+}
+
+export interface TokenRequest {
+  /** connect: a connection is about to be made. expiring: the one there is ends soon without. refused: the server did not take the last one. */
+  readonly reason: 'connect' | 'expiring' | 'refused';
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A token as the server wants it. Throwing means "not now": the client tries again. null means that nobody is signed in: the
+ * client closes, until connect() is called again.
+ */
+export type GetToken = (request: TokenRequest) => string | null | Promise<string | null>;
+
 export interface ClientOptions {
   /** Address of the service: "wss://host/v1/ws". */
   url: string;
+  /** Called ahead of each connection and when a token is about to expire; after a sleep, too. Keep tokens that are still good yourself. */
+  getToken?: GetToken;
+  /** Closes the client when aborted. */
+  signal?: AbortSignal;
   /** WebSocket class; globalThis.WebSocket when absent. Node 20 has none: pass the one of the `ws` package. */
   WebSocket?: new (url: string, protocols: string[]) => Socket;
   clock?: Clock;
+  environment?: Environment;
+  /**
+   * While the page is hidden: slow (default) is a slow cadence, pause no rows but statuses, same no change. What came meanwhile is
+   * there at once when the page is shown.
+   */
+  whenHidden?: 'slow' | 'pause' | 'same';
+  /** Wish slower cadences while this thread does not keep up, and the old ones when it does again; default true. Told by on('pace'). */
+  adaptive?: boolean;
   /** Uniform in [0, 1), for the jitter of waits. */
   random?: () => number;
   /** Name and version of your software, for the operator's eyes; at most 128 bytes. */
@@ -75,6 +112,14 @@ export interface GoAwayEvent {
   readonly reconnectMaxMs: number;
 }
 
+/** The client asks for less, or for more again, since this thread fell behind or caught up. */
+export interface PaceEvent {
+  /** Rungs of the server's ladder of cadences by which everything is slower than wished; 0: as wished. */
+  readonly steps: number;
+  /** How late a timer came last. */
+  readonly lateMs: number;
+}
+
 export type Stream = 'unknown' | 'open' | 'closed' | 'closed-retry';
 /** Whether rows may be believed: never about a price that merely did not move. */
 export type Quality = 'unknown' | 'ok' | 'suspect' | 'syncing';
@@ -102,6 +147,7 @@ export interface ClientEvents {
   source: SourceEvent;
   status: InstrumentStatus;
   goaway: GoAwayEvent;
+  pace: PaceEvent;
   /** An instrument that was known is defined anew: steps, description, session, or that it is delisted. */
   instrument: Instrument;
 }
@@ -126,11 +172,21 @@ export interface Instrument {
   readonly delisted: boolean;
 }
 
-/** A client of quotes and trades: what createTickClient makes. */
-export interface TickClient {
+/** Stops listening when called, or at the end of a `using` block. */
+export type Stop = (() => void) & Disposable;
+
+export interface Listening {
+  /** Stops listening when aborted. */
+  signal?: AbortSignal;
+}
+
+/** A connection, whatever is asked over it: what createClient of "@feedd/client/core" makes. */
+export interface CoreClient {
   readonly state: ConnectionState;
   /** The server's name for this connection, for support. */
   readonly session: string | undefined;
+  /** Name and version of the server's software. */
+  readonly server: string | undefined;
   /**
    * Starts; harmless when started. The first store of an idle client does it by itself.
    * Throws FeedError no-websocket where there is no WebSocket.
@@ -141,8 +197,8 @@ export interface TickClient {
   /** Cuts a wait for the next attempt short. Nothing otherwise. */
   reconnectNow(): void;
   [Symbol.dispose](): void;
-  /** Returns the way to stop listening. A listener that throws harms nobody but itself. */
-  on<E extends keyof ClientEvents>(event: E, fn: (e: ClientEvents[E]) => void): () => void;
+  /** A listener that throws harms nobody but itself. */
+  on<E extends keyof ClientEvents>(event: E, fn: (e: ClientEvents[E]) => void, options?: Listening): Stop;
   /** From pings, the best of the last few; clockOffsetMs is what the server's clock is ahead. */
   readonly latency: { readonly rttMs?: number; readonly clockOffsetMs?: number };
   /** The server's clock in milliseconds since the Unix epoch, as far as it is known. */
@@ -157,6 +213,14 @@ export interface TickClient {
     /** Books that did not fit their checksum and were asked anew. */
     readonly mismatches: number;
   };
+  /** Undefined until the server has told of the instrument. */
+  statusOf(symbol: string): InstrumentStatus | undefined;
+  /** hidden: a slow cadence; paused: no rows. Back to shown brings full rows. A hidden page counts as hidden whatever is said here. */
+  setVisibility(visibility: 'shown' | 'hidden' | 'paused'): void;
+}
+
+/** A client of every channel: what createClient makes. */
+export interface Client extends CoreClient {
   /**
    * Live top of book of the symbols, each "venue:SYMBOL", a pattern with * ("binance:*USDT"), or a list of the server's
    * ("@majors"). What comes to fit a pattern or a list later joins by itself. Stores that name the same symbol share
@@ -165,14 +229,6 @@ export interface TickClient {
   quotes(symbols: readonly string[], options?: QuoteOptions): QuoteStore;
   /** Every trade of the symbols in order, or an event that says which are missing. */
   trades(symbols: readonly string[], options?: TradeOptions): TradeStore;
-  /** Undefined until the server has told of the instrument. */
-  statusOf(symbol: string): InstrumentStatus | undefined;
-  /** hidden: a slow cadence; paused: no rows. Back to shown brings full rows. */
-  setVisibility(visibility: 'shown' | 'hidden' | 'paused'): void;
-}
-
-/** A client of every channel: what createClient makes. */
-export interface Client extends TickClient {
   /** The order book of one symbol: a snapshot, then the levels that change. Throws FeedError bad-option for a view that no server has. */
   book(symbol: string, options?: BookOptions): BookStore;
   /** Bars of one length, made of trades: the last ones, the open one as it grows, each closed one. */

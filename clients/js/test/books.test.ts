@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BookChange, BookOptions, BookSide } from '../src/index.js';
-import { Levels, checksum } from '../src/levels.js';
+import { Levels, checksum } from '../src/stores/levels.js';
 import { settle } from './support/clock.js';
 import { Desk } from './support/desk.js';
 import { World } from './support/world.js';
@@ -275,7 +275,8 @@ describe('a book', () => {
           expect([best(shadow.bids, 1), best(shadow.asks, -1)]).toEqual([best(bids, 1), best(asks, -1)]);
         }
         expect(w.client.traffic.mismatches).toBe(steps.filter((s) => s.type === 'broken').length);
-        expect(desk.asked.length).toBe(1 + steps.filter((s) => s.type === 'broken').length);
+        // More where the market stood still, to see whether rows are held back.
+        expect(desk.asked.length).toBeGreaterThanOrEqual(1 + steps.filter((s) => s.type === 'broken').length);
       }),
       { numRuns: 60 },
     );

@@ -43,7 +43,7 @@ describe('connecting', () => {
     try {
       (globalThis as any).WebSocket = undefined;
       expect(() => createClient({ url: 'ws://x/' }).connect()).toThrow(
-        expect.objectContaining({ code: 'no-websocket', text: expect.stringContaining('npm install ws') }),
+        expect.objectContaining({ code: 'no-websocket', advice: expect.stringContaining('npm install ws') }),
       );
     } finally {
       globalThis.WebSocket = given;
@@ -75,7 +75,7 @@ describe('connecting', () => {
     await w.clock.advance(1);
     expect(w.client.state).toBe('reconnecting');
     expect(w.network.live).toEqual([]);
-    expect(w.errors[0]).toMatchObject({ code: 'transport', retrying: true });
+    expect(w.errors).toEqual([expect.objectContaining({ code: 'unreachable', retrying: true })]);
   });
 
   it.each(['', 'graphql-ws'])('does not talk to a server that speaks %j', async (protocol) => {
@@ -161,7 +161,7 @@ describe('coming back', () => {
     });
     await w.clock.advance(60_000);
     expect(w.network.sockets.length > 1).toBe(state === 'reconnecting');
-    expect(w.errors.some((e) => e.code === 'transport' && !e.retrying)).toBe(code >= 4500);
+    expect(w.errors.some((e) => ['transport', 'unauthorized'].includes(e.code) && !e.retrying)).toBe(code >= 4500);
   });
 
   it('comes back within the window that goaway names', async () => {

@@ -5,41 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
+import { page, pages } from '../scripts/size.mjs';
 
 const entry = fileURLToPath(new URL('../src/index.ts', import.meta.url));
-const bundle = async (contents?: string) => {
-  const { outputFiles } = await build({
-    ...(contents === undefined
-      ? { entryPoints: [entry] }
-      : { stdin: { contents, resolveDir: fileURLToPath(new URL('..', import.meta.url)), loader: 'ts' } }),
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    write: false,
-  });
-  return outputFiles[0]!.contents;
-};
 
 describe('the package', () => {
-  const zipped = async (contents?: string) => gzipSync(await bundle(contents), { level: 9 }).length;
-
-  it('stays within 20 KB with every channel, minified and compressed', async () => {
-    expect(await zipped()).toBeLessThanOrEqual(20 * 1024);
-  });
-
-  it('stays within 15 KB for a page of quotes and trades', async () => {
-    const page = `import { createTickClient, formatPrice, formatSize } from './src/index.ts'; console.log(createTickClient, formatPrice, formatSize);`;
-    expect(await zipped(page)).toBeLessThanOrEqual(15 * 1024);
-  });
-
-  it('costs those who only format numbers next to nothing', async () => {
-    const bytes = await bundle(`import { formatPrice } from './src/index.ts'; console.log(formatPrice(1, null as any));`);
-    expect(bytes.length).toBeLessThan(1500);
+  it.each(pages)('costs a page within $most bytes, minified and compressed: $name', async (p) => {
+    expect((await page(p)).gzip).toBeLessThanOrEqual(p.most);
   });
 
   it('has no dependencies at run time', () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { serverErrorCode } from '../src/errors.js';
-import { isTerminal, windowOf } from '../src/retry.js';
+import { isTerminal, windowOf } from '../src/link/retry.js';
 import { ErrorCode, ErrorCodeSchema } from './gen/feed/v1/feed_pb.js';
 
 const protocol = readFileSync(new URL('../../../PROTOCOL.md', import.meta.url), 'utf8');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { QuoteBase, TradeBase, before } from '../src/rows.js';
+import { QuoteBase, TradeBase, before } from '../src/stores/rows.js';
 import { WireQuote, WireTrade } from '../src/wire/ticks.js';
 
 const quote = (over: Partial<WireQuote>) => Object.assign(new WireQuote(), over);

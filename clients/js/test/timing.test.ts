@@ -1,10 +1,10 @@
 /** The pure parts behind waiting, silence and limits. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Latency } from '../src/latency.js';
-import { Liveness } from '../src/liveness.js';
-import { Budget, Limits, groupBy, symbolBytes } from '../src/plan.js';
-import { retryDelay } from '../src/retry.js';
+import { Latency } from '../src/link/latency.js';
+import { Liveness } from '../src/link/liveness.js';
+import { Budget, Limits, groupBy, symbolBytes } from '../src/subscriptions/plan.js';
+import { retryDelay } from '../src/link/retry.js';
 import { encodeRequest } from '../src/wire/request.js';
 
 describe('the wait before an attempt', () => {
@@ -127,7 +127,6 @@ describe('limits', () => {
     const limits = new Limits({
       clientFrameBytes: 0,
       serverFrameBytes: 0,
-      subscriptions: 0,
       symbolsPerRequest: 0,
       requestsPerSecond: 0,
     });

@@ -3,8 +3,9 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FeedError } from '../src/index.js';
-import { decodeFrame, decodeTicks } from '../src/wire/decode.js';
-import { Reader, narrow } from '../src/wire/reader.js';
+import { decodeFrame, decodeTicks } from './support/decode.js';
+import { Reader } from '../src/wire/reader.js';
+import { narrow } from '../src/wire/ticks.js';
 import { type Request, encodeRequest } from '../src/wire/request.js';
 import { ClientFrameSchema, ServerFrameSchema } from './gen/feed/v1/feed_pb.js';
 import { serverFrame } from './support/frames.js';
@@ -227,7 +228,8 @@ describe('writing', () => {
   const safe = fc.maxSafeNat();
   const epoch = fc.oneof(safe, fc.bigInt(2n ** 53n, 2n ** 64n - 1n));
   const request: fc.Arbitrary<Request> = fc.oneof(
-    fc.record({ type: fc.constant('hello' as const), client: text }),
+    fc.record({ type: fc.constant('hello' as const), token: text, client: text }),
+    fc.record({ type: fc.constant('refreshToken' as const), token: text }),
     fc.record({
       type: fc.constant('subscribe' as const),
       symbols: fc.array(text),
@@ -254,7 +256,8 @@ describe('writing', () => {
   /** The request as the official schemas have it. */
   function official(id: number, r: Request) {
     const cases = {
-      hello: (h: any) => ({ case: 'hello', value: { client: h.client } }),
+      hello: (h: any) => ({ case: 'hello', value: { token: h.token, client: h.client } }),
+      refreshToken: (t: any) => ({ case: 'refreshToken', value: { token: t.token } }),
       subscribe: (s: any) => ({
         case: 'subscribe',
         value: {

@@ -26,16 +26,16 @@ export const FIXED32 = 5;
 /** Numbers in varints. */
 const varint = <T>(read: (r: Reader) => T, zero = 0 as T): Type<T> => ({ wire: VARINT, zero: () => zero, read });
 
-export const uint32 = varint((r) => r.uint32());
-export const sint32 = varint((r) => r.sint32());
-export const enumeration = varint((r) => r.int32());
-export const uint64 = varint((r) => r.uint64());
-export const int64 = varint((r) => r.int64());
-export const sint64 = varint((r) => r.sint64());
-export const wide = varint<number | bigint>((r) => r.wideUint64());
-export const bool = varint((r) => r.bool(), false);
+export const uint32 = /* @__PURE__ */ varint((r) => r.uint32());
+export const sint32 = /* @__PURE__ */ varint((r) => r.sint32());
+export const enumeration = /* @__PURE__ */ varint((r) => r.int32());
+export const uint64 = /* @__PURE__ */ varint((r) => r.uint64());
+export const int64 = /* @__PURE__ */ varint((r) => r.int64());
+export const sint64 = /* @__PURE__ */ varint((r) => r.sint64());
+export const wide = /* @__PURE__ */ varint<number | bigint>((r) => r.wideUint64());
+export const bool = /* @__PURE__ */ varint((r) => r.bool(), false);
 /** A uint32 whose absence means something else than 0: -1. */
-export const optional = varint((r) => r.uint32(), -1);
+export const optional = /* @__PURE__ */ varint((r) => r.uint32(), -1);
 export const fixed64: Type<number> = { wire: FIXED64, zero: () => 0, read: (r) => r.fixed64() };
 export const string: Type<string> = { wire: BYTES, zero: () => '', read: (r) => r.string() };
 export const uint32s: Type<number[]> = {

@@ -2,6 +2,7 @@
 
 import type { Epoch } from '../types.js';
 import { BYTES, FIXED32, VARINT, bool, each, optional, row, rowOf, sint32, sint64, string, uint32, uint64, wide, int64 } from './fields.js';
+import type { RowLists } from './frame.js';
 import type { Reader } from './reader.js';
 
 export class WireBook {
@@ -38,12 +39,16 @@ export interface WireStats {
 }
 
 /** The lists of a frame that hold them. */
-export const pictureRows = () => ({
-  books: [3, each(row(() => new WireBook(), readBook))] as const,
+export const bookRows = (): RowLists => ({ books: [3, each(row(() => new WireBook(), readBook))] });
+
+export const barRows = (): RowLists => ({
   bars: [4, each(rowOf<WireBar>({
     handle: [1, uint32], open: [2, sint64], high: [3, sint64], low: [4, sint64], close: [5, sint64], volume: [6, sint64],
     trades: [7, sint64], vwap: [8, sint64], startS: [9, int64], closed: [10, bool], ageMs: [11, uint32], transitMs: [12, sint32],
-  }))] as const,
+  }))],
+});
+
+export const statsRows = (): RowLists => ({
   stats: [5, each(rowOf<WireStats>({
     handle: [1, uint32], last: [2, sint64], open: [3, sint64], high: [4, sint64], low: [5, sint64], volume: [6, sint64],
     trades: [7, sint64], vwap: [8, sint64], ageMs: [9, uint32], transitMs: [10, sint32], sessionOpen: [11, sint64],
@@ -51,11 +56,14 @@ export const pictureRows = () => ({
     sessionVwap: [17, sint64], sessionStartS: [18, sint64], turnover: [19, string], sessionTurnover: [20, string], has: [21, optional],
     previousClose: [22, sint64], settlement: [23, sint64], mark: [24, sint64], index: [25, sint64], openInterest: [26, sint64],
     fundingRateE8: [27, sint64],
-  }))] as const,
+  }))],
+});
+
+export const summaryRows = (): RowLists => ({
   summaries: [13, each(rowOf<WireSummary>({
     handle: [1, uint32], last: [2, sint64], high: [3, sint64], low: [4, sint64], volume: [5, sint64], trades: [6, uint64],
     ageMs: [7, uint32], transitMs: [8, sint32], sequence: [9, uint64], epoch: [10, wide],
-  }))] as const,
+  }))],
 });
 
 function readBook(r: Reader, b: WireBook): void {
@@ -63,9 +71,9 @@ function readBook(r: Reader, b: WireBook): void {
     const tag = r.tag();
     switch (tag) {
       case (1 << 3) | VARINT: b.handle = r.uint32(); break;
-      case (2 << 3) | BYTES: r.sint64s(b.bids); break;
+      case (2 << 3) | BYTES: sint64s(r, b.bids); break;
       case (2 << 3) | VARINT: b.bids.push(r.sint64()); break;
-      case (3 << 3) | BYTES: r.sint64s(b.asks); break;
+      case (3 << 3) | BYTES: sint64s(r, b.asks); break;
       case (3 << 3) | VARINT: b.asks.push(r.sint64()); break;
       case (4 << 3) | VARINT: b.ageMs = r.uint32(); break;
       case (5 << 3) | VARINT: b.transitMs = r.sint32(); break;
@@ -76,4 +84,11 @@ function readBook(r: Reader, b: WireBook): void {
       default: r.skip(tag);
     }
   }
+}
+
+/** Appends a packed list to one. */
+function sint64s(r: Reader, list: number[]): void {
+  const outer = r.enter();
+  while (r.pos < r.end) list.push(r.sint64());
+  r.leave(outer);
 }

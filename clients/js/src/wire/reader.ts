@@ -115,14 +115,6 @@ export class Reader {
     return (BigInt(this.high) << 32n) | BigInt(this.low);
   }
 
-  /** A sint64 of the same kind. */
-  wideSint64(): number | bigint {
-    const wide = this.wideUint64();
-    if (typeof wide === 'bigint') return narrow((wide >> 1n) ^ -(wide & 1n));
-    const half = Math.floor(wide / 2);
-    return wide % 2 === 0 ? half : -half - 1;
-  }
-
   /** Invalid UTF-8 becomes U+FFFD: texts are for people, and one bad word must not cost the rows beside it. */
   string(): string {
     const outer = this.enter();
@@ -140,13 +132,6 @@ export class Reader {
     while (this.pos < this.end) list.push(this.uint32());
     this.leave(outer);
     return list;
-  }
-
-  /** Appends a packed list to one. */
-  sint64s(list: number[]): void {
-    const outer = this.enter();
-    while (this.pos < this.end) list.push(this.sint64());
-    this.leave(outer);
   }
 
   /** Passes over the value behind a tag that nobody knows. */
@@ -229,12 +214,6 @@ export class Reader {
   private unsafe(): FeedError {
     return new FeedError('unsafe-integer', 'a number beyond 2^53, which JavaScript cannot hold exactly', true);
   }
-}
-
-/** The number where it is exact, so that equal values are always of one type. */
-export function narrow(n: bigint): number | bigint {
-  const small = Number(n);
-  return Number.isSafeInteger(small) ? small : n;
 }
 
 // Made at first use: importing this package touches no globals.

@@ -14,7 +14,8 @@ export interface Resume {
 }
 
 export type Request =
-  | { type: 'hello'; client: string }
+  | { type: 'hello'; token: string; client: string }
+  | { type: 'refreshToken'; token: string }
   | {
       type: 'subscribe';
       symbols: readonly string[];
@@ -42,7 +43,10 @@ export function encodeRequest(id: number, request: Request): Uint8Array<ArrayBuf
   w.uint(1, id);
   switch (request.type) {
     case 'hello':
-      w.message(2, (m) => m.string(2, request.client));
+      w.message(2, (m) => {
+        m.string(1, request.token);
+        m.string(2, request.client);
+      });
       break;
     case 'subscribe':
       w.message(3, (m) => writeSubscribe(m, request));
@@ -62,6 +66,9 @@ export function encodeRequest(id: number, request: Request): Uint8Array<ArrayBuf
       break;
     case 'ping':
       w.message(6, (m) => m.int64(1, request.clientTimeUs));
+      break;
+    case 'refreshToken':
+      w.message(7, (m) => m.string(1, request.token));
       break;
   }
   return w.finish();

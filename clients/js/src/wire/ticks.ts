@@ -2,6 +2,7 @@
 
 import type { Epoch } from '../types.js';
 import { VARINT, each, row } from './fields.js';
+import type { RowLists } from './frame.js';
 import type { Reader } from './reader.js';
 
 /** A class, so that all rows share one shape and reading them stays fast. */
@@ -37,10 +38,8 @@ export class WireTrade {
 }
 
 /** The lists of a frame that hold them. */
-export const tickRows = () => ({
-  quotes: [1, each(row(() => new WireQuote(), readQuote))] as const,
-  trades: [2, each(row(() => new WireTrade(), readTrade))] as const,
-});
+export const quoteRows = (): RowLists => ({ quotes: [1, each(row(() => new WireQuote(), readQuote))] });
+export const tradeRows = (): RowLists => ({ trades: [2, each(row(() => new WireTrade(), readTrade))] });
 
 function readQuote(r: Reader, q: WireQuote): void {
   while (r.pos < r.end) {
@@ -71,7 +70,7 @@ function readTrade(r: Reader, t: WireTrade): void {
       case (4 << 3) | VARINT: t.aggressor = r.int32(); break;
       case (5 << 3) | VARINT: t.exchangeTimeUs = r.sint64(); break;
       case (6 << 3) | VARINT: t.transitMs = r.sint64(); break;
-      case (7 << 3) | VARINT: t.id = r.wideSint64(); break;
+      case (7 << 3) | VARINT: t.id = wideSint64(r); break;
       case (8 << 3) | VARINT: t.kind = r.int32(); break;
       case (9 << 3) | VARINT: t.refersTo = r.uint64(); break;
       case (10 << 3) | VARINT: t.sequence = r.uint64(); break;
@@ -79,4 +78,18 @@ function readTrade(r: Reader, t: WireTrade): void {
       default: r.skip(tag);
     }
   }
+}
+
+/** A sint64 that is an identity: a bigint where a number cannot hold it. */
+function wideSint64(r: Reader): number | bigint {
+  const wide = r.wideUint64();
+  if (typeof wide === 'bigint') return narrow((wide >> 1n) ^ -(wide & 1n));
+  const half = Math.floor(wide / 2);
+  return wide % 2 === 0 ? half : -half - 1;
+}
+
+/** The number where it is exact, so that equal values are always of one type. */
+export function narrow(n: bigint): number | bigint {
+  const small = Number(n);
+  return Number.isSafeInteger(small) ? small : n;
 }

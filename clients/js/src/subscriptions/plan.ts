@@ -1,6 +1,6 @@
 /** How wishes become requests that the server's limits allow. */
 
-import type { WireLimits } from './wire/frame.js';
+import type { WireLimits } from '../wire/frame.js';
 
 /** Assumed where the server names no limit. */
 const DEFAULTS = { clientFrameBytes: 4096, symbolsPerRequest: 100, requestsPerSecond: 10 };
@@ -52,18 +52,18 @@ export class Limits {
 
 /** At most so many requests in any second that begins with one. */
 export class Budget {
-  private since = 0;
-  private used = 0;
+  #since = 0;
+  #used = 0;
 
   /** Takes one request out, or returns the milliseconds to wait for it. */
   take(perSecond: number, now: number): number {
-    const age = now - this.since;
+    const age = now - this.#since;
     if (age >= 1000 || age < 0) {
-      this.since = now;
-      this.used = 0;
+      this.#since = now;
+      this.#used = 0;
     }
-    if (this.used >= perSecond) return 1000 - (now - this.since);
-    this.used++;
+    if (this.#used >= perSecond) return 1000 - (now - this.#since);
+    this.#used++;
     return 0;
   }
 }

@@ -1,7 +1,7 @@
 /** What is known of instruments and their sources apart from prices. */
 
-import type { Instrument, InstrumentStatus, Quality, SourceEvent, Stream, Trading } from './types.js';
-import type { WireInstrument, WireSourceStatus, WireStatus } from './wire/frame.js';
+import type { Instrument, InstrumentStatus, Quality, SourceEvent, Stream, Trading } from '../types.js';
+import type { WireInstrument, WireSourceStatus, WireStatus } from '../wire/frame.js';
 
 // By their numbers on the wire; what a newer server adds is unknown.
 const streams: readonly Stream[] = ['unknown', 'open', 'closed', 'closed-retry'];
@@ -57,37 +57,37 @@ export class InstrumentEntry {
 }
 
 export class Instruments {
-  private readonly bySymbol = new Map<string, InstrumentEntry>();
+  readonly #bySymbol = new Map<string, InstrumentEntry>();
   /** Of this connection. */
-  private readonly byStatusHandle = new Map<number, InstrumentEntry>();
-  private readonly sources = new Map<string, SourceEvent>();
+  readonly #byStatusHandle = new Map<number, InstrumentEntry>();
+  readonly #sources = new Map<string, SourceEvent>();
 
   get(symbol: string): InstrumentEntry | undefined {
-    return this.bySymbol.get(symbol);
+    return this.#bySymbol.get(symbol);
   }
 
   /** Handles mean nothing on the next connection. */
   down(): void {
-    this.byStatusHandle.clear();
+    this.#byStatusHandle.clear();
   }
 
   /** Returns the instrument where one that was known is another now. */
   define(wire: WireInstrument): InstrumentEntry | undefined {
     const { statusHandle, ...instrument } = wire;
-    let entry = this.bySymbol.get(wire.symbol);
+    let entry = this.#bySymbol.get(wire.symbol);
     const known = entry?.instrument;
     if (entry === undefined) {
       entry = new InstrumentEntry(instrument);
-      this.bySymbol.set(wire.symbol, entry);
+      this.#bySymbol.set(wire.symbol, entry);
     } else if (!same(entry.instrument, instrument)) entry.instrument = instrument;
-    if (statusHandle !== 0) this.byStatusHandle.set(statusHandle, entry);
-    entry.combine(this.sources.get(instrument.source));
+    if (statusHandle !== 0) this.#byStatusHandle.set(statusHandle, entry);
+    entry.combine(this.#sources.get(instrument.source));
     return known !== undefined && known !== entry.instrument ? entry : undefined;
   }
 
   /** The instrument whose status is another now. */
   applyStatus(wire: WireStatus): InstrumentEntry | undefined {
-    const entry = this.byStatusHandle.get(wire.handle);
+    const entry = this.#byStatusHandle.get(wire.handle);
     if (entry === undefined) return undefined;
     entry.told = true;
     entry.own = {
@@ -96,7 +96,7 @@ export class Instruments {
       trading: tradings[wire.trading] ?? 'unknown',
       reason: wire.reason,
     };
-    return entry.combine(this.sources.get(entry.instrument.source)) ? entry : undefined;
+    return entry.combine(this.#sources.get(entry.instrument.source)) ? entry : undefined;
   }
 
   /** The source's status, its instruments, and those of them whose own is another by it. */
@@ -107,8 +107,8 @@ export class Instruments {
       quality: qualities[wire.quality] ?? 'unknown',
       reason: wire.reason,
     };
-    this.sources.set(wire.source, source);
-    const all = [...this.bySymbol.values()].filter((entry) => entry.instrument.source === wire.source);
+    this.#sources.set(wire.source, source);
+    const all = [...this.#bySymbol.values()].filter((entry) => entry.instrument.source === wire.source);
     return { source, all, changed: all.filter((entry) => entry.combine(source)) };
   }
 }

@@ -1,9 +1,9 @@
 import { Batches } from './batches.js';
 import { type BookHolder, type BookTopic, bookKind } from './books.js';
-import { FeedError } from './errors.js';
+import { FeedError } from '../errors.js';
 import { Levels } from './levels.js';
-import { BaseStore, type Host } from './store.js';
-import type { BookChange, BookOptions, BookSide, BookStore, Instrument, Level, Quality, RowTimes } from './types.js';
+import { BaseStore } from './store.js';
+import type { BookChange, BookOptions, BookSide, BookStore, CoreClient, Instrument, Level, Listening, Quality, RowTimes, Stop } from '../types.js';
 
 const DEPTHS: readonly number[] = [0, 1, 5, 10, 20, 50, 100];
 
@@ -19,7 +19,7 @@ export class Book extends BaseStore<BookTopic, BookChange> implements BookStore,
   /** What the sides are before there is a topic, and after there is none. */
   private readonly none = { bids: new Levels(1), asks: new Levels(-1), checksums: { right: 0, wrong: 0 } };
 
-  constructor(host: Host, symbol: string, options: BookOptions) {
+  constructor(client: CoreClient, symbol: string, options: BookOptions = {}) {
     const { depth = 0, priceGroup = 0 } = options;
     if (!DEPTHS.includes(depth)) throw new FeedError('bad-option', `depth ${depth}: want one of ${DEPTHS.join(', ')}; 0 is all levels`);
     if (!isGroup(priceGroup))
@@ -27,7 +27,7 @@ export class Book extends BaseStore<BookTopic, BookChange> implements BookStore,
     if (priceGroup > 0 && depth === 0) throw new FeedError('bad-option', `priceGroup ${priceGroup}: want a depth with it, such as 20`);
     if (typeof symbol !== 'string' || /\*|^@/.test(symbol))
       throw new FeedError('bad-option', `symbol ${JSON.stringify(symbol)}: want one "venue:SYMBOL"; patterns and lists have no one book`);
-    super(host, bookKind(depth, priceGroup), [symbol], options);
+    super(client, bookKind(depth, priceGroup), [symbol], options);
     this.symbol = symbol;
     this.start();
   }
@@ -60,8 +60,8 @@ export class Book extends BaseStore<BookTopic, BookChange> implements BookStore,
     return { ...(this.topic ?? this.none).checksums };
   }
 
-  subscribe(fn: (change: BookChange) => void): () => void {
-    return this.listeners.add((changes) => changes.forEach(fn));
+  subscribe(fn: (change: BookChange) => void, options?: Listening): Stop {
+    return this.listeners.add((changes) => changes.forEach(fn), options);
   }
 
   /** Begins with a reset where the book is complete. A slow loop finds what changed since, each level once. */
@@ -78,17 +78,17 @@ export class Book extends BaseStore<BookTopic, BookChange> implements BookStore,
 
   restated(): void {
     this.pending.restated();
-    this.host.dirty(this);
+    this.feed.dirty(this);
   }
 
   level(side: 'bids' | 'asks', price: number, size: number): void {
     this.pending.level(side, price, size);
-    this.host.dirty(this);
+    this.feed.dirty(this);
   }
 
   touched(): void {
     this.pending.touched();
-    this.host.dirty(this);
+    this.feed.dirty(this);
   }
 
   protected catchUp(topic: BookTopic): void {

@@ -1,15 +1,15 @@
 import { Latest, LatestTopic } from './latest.js';
 import type { Applied } from './rows.js';
-import type { Host } from './store.js';
-import { type Kind, type Moment, PLAIN } from './topic.js';
-import type { Epoch, QuoteOptions, SummaryRow, SummaryStore } from './types.js';
-import type { WireRange } from './wire/frame.js';
-import type { WireSummary } from './wire/pictures.js';
+import { type Kind, type Moment, PLAIN } from '../subscriptions/topic.js';
+import type { CoreClient, Epoch, QuoteOptions, SummaryRow, SummaryStore } from '../types.js';
+import type { WireRange } from '../wire/frame.js';
+import { type WireSummary, summaryRows } from '../wire/pictures.js';
 
 export const SUMMARIES: Kind<SummaryTopic> = {
   channel: 'trade',
   view: { ...PLAIN, summary: true },
-  make: (symbol, missed) => new SummaryTopic(symbol, missed),
+  rows: summaryRows,
+  make: (symbol) => new SummaryTopic(SUMMARIES, symbol),
 };
 
 class SummaryTopic extends LatestTopic<SummaryRow> {
@@ -17,19 +17,12 @@ class SummaryTopic extends LatestTopic<SummaryRow> {
   /** The last trade in a sum: after a reconnect one row sums up what came since. */
   override position: { epoch: Epoch; sequence: number } | undefined = undefined;
 
-  constructor(
-    symbol: string,
-    private readonly missed: (count: number) => void,
-  ) {
-    super(SUMMARIES, symbol);
-  }
-
   apply(wire: WireSummary, at: Moment): Applied {
     if (wire.unsafe) return 'unsafe';
     this.repairAt = undefined;
     const { last, volume, trades, epoch, sequence } = wire;
     this.position = { epoch, sequence };
-    const ingestTimeUs = at.cutTimeUs - 1000 * wire.ageMs;
+    const ingestTimeUs = (this.ingestTimeUs = at.cutTimeUs - 1000 * wire.ageMs);
     this.hand({
       symbol: this.symbol,
       instrument: this.entry!.instrument,
@@ -60,8 +53,8 @@ export class Summaries extends Latest<SummaryRow> implements SummaryStore {
   /** Sums begin with the subscription. */
   override readonly history = 0;
 
-  constructor(host: Host, symbols: readonly string[], options: QuoteOptions) {
-    super(host, SUMMARIES, symbols, options);
+  constructor(client: CoreClient, symbols: readonly string[], options: QuoteOptions = {}) {
+    super(client, SUMMARIES, symbols, options);
   }
 
   /** A loop begins with what trades from here on: the sum of a row that is past was not asked for. */

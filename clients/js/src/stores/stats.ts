@@ -1,11 +1,11 @@
-import { formatDecimal } from './decimal.js';
+import { formatDecimal } from '../decimal.js';
 import { LatestTopic } from './latest.js';
 import type { Applied } from './rows.js';
-import { type Kind, type Moment, PLAIN } from './topic.js';
-import type { StatsRow, StatsWindow } from './types.js';
-import type { WireStats } from './wire/pictures.js';
+import { type Kind, type Moment, PLAIN } from '../subscriptions/topic.js';
+import type { StatsRow, StatsWindow } from '../types.js';
+import { type WireStats, statsRows } from '../wire/pictures.js';
 
-export const STATS: Kind<StatsTopic> = { channel: 'stats', view: PLAIN, make: (symbol) => new StatsTopic(STATS, symbol) };
+export const STATS: Kind<StatsTopic> = { channel: 'stats', view: PLAIN, rows: statsRows, make: (symbol) => new StatsTopic(STATS, symbol) };
 
 /** Numbers that rows without `full` are added to. */
 const SUMS = [
@@ -19,29 +19,29 @@ const STATED = ['previousClose', 'settlement', 'mark', 'index', 'openInterest', 
 export class StatsTopic extends LatestTopic<StatsRow> {
   readonly list = 'stats';
   /** The row that the next difference is added to. */
-  private base: WireStats | undefined;
+  #base: WireStats | undefined;
 
   override unbind(): void {
     super.unbind();
-    this.base = undefined;
+    this.#base = undefined;
   }
 
   apply(wire: WireStats, at: Moment): Applied {
-    const { base } = this;
-    if (wire.unsafe) return this.void('unsafe');
-    if (wire.full) this.base = { ...wire, has: Math.max(0, wire.has) };
+    const base = this.#base;
+    if (wire.unsafe) return this.#void('unsafe');
+    if (wire.full) this.#base = { ...wire, has: Math.max(0, wire.has) };
     else if (base === undefined) return 'no-base';
     else {
       for (const name of SUMS) {
         base[name] += wire[name];
-        if (!Number.isSafeInteger(base[name])) return this.void('unsafe');
+        if (!Number.isSafeInteger(base[name])) return this.#void('unsafe');
       }
       if (wire.has >= 0) base.has = wire.has;
       if (wire.turnover !== '') base.turnover = wire.turnover;
       if (wire.sessionTurnover !== '') base.sessionTurnover = wire.sessionTurnover;
     }
     this.repairAt = undefined;
-    this.show(this.base!, wire.ageMs, at);
+    this.#show(this.#base!, wire.ageMs, at);
     return 'ok';
   }
 
@@ -50,8 +50,8 @@ export class StatsTopic extends LatestTopic<StatsRow> {
     if (row !== undefined && row.instrument !== entry?.instrument) this.hand({ ...row, instrument: entry!.instrument });
   }
 
-  private show(base: WireStats, ageMs: number, at: Moment): void {
-    const ingestTimeUs = at.cutTimeUs - 1000 * ageMs;
+  #show(base: WireStats, ageMs: number, at: Moment): void {
+    const ingestTimeUs = (this.ingestTimeUs = at.cutTimeUs - 1000 * ageMs);
     const { last, sessionStartS } = base;
     const day = window(last, base.trades, base.open, base.high, base.low, base.volume, base.turnover, base.vwap);
     const session = window(
@@ -80,8 +80,8 @@ export class StatsTopic extends LatestTopic<StatsRow> {
     });
   }
 
-  private void(why: Applied): Applied {
-    this.base = undefined;
+  #void(why: Applied): Applied {
+    this.#base = undefined;
     return why;
   }
 }

@@ -1,9 +1,9 @@
 /** Stores of State channels: the latest of each symbol, never a backlog. */
 
 import { Batches } from './batches.js';
-import { BaseStore, type Host } from './store.js';
-import { type Holder, type Kind, Topic } from './topic.js';
-import type { LatestStore, QuoteOptions } from './types.js';
+import { BaseStore } from './store.js';
+import { type Holder, type Kind, Topic } from '../subscriptions/topic.js';
+import type { CoreClient, LatestStore, Listening, QuoteOptions, Stop } from '../types.js';
 
 export interface LatestHolder<R> extends Holder {
   changed(row: R): void;
@@ -32,8 +32,8 @@ export class Latest<R extends { readonly symbol: string }>
   private readonly pending = new Map<string, R>();
   private readonly loops = new Set<Loop<R>>();
 
-  constructor(host: Host, kind: Kind, symbols: readonly string[], options: QuoteOptions) {
-    super(host, kind, symbols, options);
+  constructor(client: CoreClient, kind: Kind, symbols: readonly string[], options: QuoteOptions = {}) {
+    super(client, kind, symbols, options);
     this.start();
   }
 
@@ -47,8 +47,8 @@ export class Latest<R extends { readonly symbol: string }>
     return rows;
   }
 
-  subscribe(fn: (changed: readonly R[]) => void): () => void {
-    return this.listeners.add(fn);
+  subscribe(fn: (changed: readonly R[]) => void, options?: Listening): Stop {
+    return this.listeners.add(fn, options);
   }
 
   /** Begins with the rows there are. A slow loop finds the latest of each symbol, never a backlog. */
@@ -72,7 +72,7 @@ export class Latest<R extends { readonly symbol: string }>
 
   changed(row: R): void {
     this.put(this.pending, row);
-    this.host.dirty(this);
+    this.feed.dirty(this);
   }
 
   /** The rows that a loop begins with. */

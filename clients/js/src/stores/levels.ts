@@ -1,6 +1,6 @@
 /** One side of a book. */
 
-import type { BookSide } from './types.js';
+import type { BookSide } from '../types.js';
 
 /**
  * Levels in two typed arrays, the best one last: most changes are near the best, so few levels move for one that comes

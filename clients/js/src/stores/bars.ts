@@ -1,8 +1,8 @@
 import type { Applied } from './rows.js';
-import { type Holder, type Kind, type Moment, PLAIN, Topic } from './topic.js';
-import type { BarEvent, BarRow } from './types.js';
-import type { WireRange } from './wire/frame.js';
-import type { WireBar } from './wire/pictures.js';
+import { type Holder, type Kind, type Moment, PLAIN, Topic } from '../subscriptions/topic.js';
+import type { BarEvent, BarRow } from '../types.js';
+import type { WireRange } from '../wire/frame.js';
+import { type WireBar, barRows } from '../wire/pictures.js';
 
 /** Lengths of bars that servers make, in seconds. */
 export const BAR_SECONDS: readonly number[] = [1, 60, 300, 900, 3600, 86400];
@@ -16,7 +16,8 @@ export function barKind(seconds: number): Kind<BarTopic> {
     const made: Kind<BarTopic> = {
       channel: 'bar',
       view: { ...PLAIN, barSeconds: seconds },
-      make: (symbol, missed) => new BarTopic(made, symbol, missed),
+      rows: barRows,
+      make: (symbol) => new BarTopic(made, symbol),
     };
     kinds.set(seconds, (kind = made));
   }
@@ -33,45 +34,37 @@ const SUMS = ['open', 'high', 'low', 'close', 'volume', 'trades', 'vwap', 'trans
 export class BarTopic extends Topic<BarHolder> {
   readonly list = 'bars';
   /** By start, the newest last. */
-  private bars: BarRow[] = [];
+  #bars: BarRow[] = [];
   /** The newest bar of this subscription as its rows add up. */
-  private base: WireBar | undefined;
-
-  constructor(
-    kind: Kind,
-    symbol: string,
-    private readonly missed: (count: number) => void,
-  ) {
-    super(kind, symbol);
-  }
+  #base: WireBar | undefined;
 
   override unbind(): void {
     super.unbind();
-    this.base = undefined;
+    this.#base = undefined;
   }
 
   /** The newest bars, oldest first. */
   newest(count: number): BarRow[] {
-    return count === 0 ? [] : this.bars.slice(-count);
+    return count === 0 ? [] : this.#bars.slice(-count);
   }
 
   apply(wire: WireBar, at: Moment): Applied {
-    if (wire.unsafe) return this.void('unsafe');
-    const bar = wire.startS === 0 ? this.grow(wire) : { ...wire };
+    if (wire.unsafe) return this.#void('unsafe');
+    const bar = wire.startS === 0 ? this.#grow(wire) : { ...wire };
     if (bar === undefined) return 'no-base';
     if (wire.startS !== 0) {
       bar.high += bar.open;
       bar.low += bar.open;
       bar.close += bar.open;
       bar.vwap += bar.open;
-      if (this.base === undefined) this.join(bar.startS);
+      if (this.#base === undefined) this.#join(bar.startS);
       // A bar that is stated anew need not be the newest, which differences are about.
-      if (this.base === undefined || bar.startS >= this.base.startS) this.base = bar;
+      if (this.#base === undefined || bar.startS >= this.#base.startS) this.#base = bar;
     }
-    for (const name of SUMS) if (!Number.isSafeInteger(bar[name])) return this.void('unsafe');
+    for (const name of SUMS) if (!Number.isSafeInteger(bar[name])) return this.#void('unsafe');
     this.repairAt = undefined;
-    if (bar.trades === 0) this.drop(bar.startS);
-    else this.put(this.row(bar, at));
+    if (bar.trades === 0) this.#drop(bar.startS);
+    else this.#put(this.#row(bar, at));
     return 'ok';
   }
 
@@ -80,14 +73,14 @@ export class BarTopic extends Topic<BarHolder> {
     if (range.to < range.from) return;
     this.missed(range.to - range.from + 1);
     const { barSeconds } = this.kind.view;
-    this.hand({ type: 'lost', symbol: this.symbol, fromS: range.from * barSeconds, toS: range.to * barSeconds });
+    this.#hand({ type: 'lost', symbol: this.symbol, fromS: range.from * barSeconds, toS: range.to * barSeconds });
   }
 
   statusChanged(): void {}
 
   /** The newest bar with a difference added. */
-  private grow(wire: WireBar): WireBar | undefined {
-    const { base } = this;
+  #grow(wire: WireBar): WireBar | undefined {
+    const base = this.#base;
     if (base === undefined) return undefined;
     for (const name of SUMS) base[name] += wire[name];
     base.ageMs = wire.ageMs;
@@ -99,15 +92,15 @@ export class BarTopic extends Topic<BarHolder> {
    * A subscription begins anew. Bars that are held stay where the new ones reach back to them; else there may be bars
    * between the two that nobody told of, and those held are let go.
    */
-  private join(startS: number): void {
-    const last = this.bars.at(-1);
+  #join(startS: number): void {
+    const last = this.#bars.at(-1);
     if (last === undefined || startS <= last.startS) return;
-    this.bars = [];
-    this.hand({ type: 'reset', symbol: this.symbol });
+    this.#bars = [];
+    this.#hand({ type: 'reset', symbol: this.symbol });
   }
 
-  private put(bar: BarRow): void {
-    const { bars } = this;
+  #put(bar: BarRow): void {
+    const bars = this.#bars;
     let at = bars.length;
     while (at > 0 && bars[at - 1]!.startS > bar.startS) at--;
     const first = bars[at - 1]?.startS !== bar.startS;
@@ -116,21 +109,21 @@ export class BarTopic extends Topic<BarHolder> {
     let most = 1;
     for (const holder of this.holders) most = Math.max(most, holder.buffer);
     // Cut in one go now and then, so that a bar costs the same however many are kept.
-    if (bars.length > most + (most >> 2) + 16) this.bars = this.newest(most);
-    this.hand({ type: 'bar', bar, first });
+    if (bars.length > most + (most >> 2) + 16) this.#bars = this.newest(most);
+    this.#hand({ type: 'bar', bar, first });
   }
 
   /** All trades of a bar were cancelled. */
-  private drop(startS: number): void {
-    const at = this.bars.findLastIndex((bar) => bar.startS === startS);
+  #drop(startS: number): void {
+    const at = this.#bars.findLastIndex((bar) => bar.startS === startS);
     if (at < 0) return;
-    this.bars.splice(at, 1);
-    this.hand({ type: 'gone', symbol: this.symbol, startS });
+    this.#bars.splice(at, 1);
+    this.#hand({ type: 'gone', symbol: this.symbol, startS });
   }
 
-  private row(bar: WireBar, at: Moment): BarRow {
+  #row(bar: WireBar, at: Moment): BarRow {
     const { startS, open, high, low, close, volume, trades, vwap, closed } = bar;
-    const ingestTimeUs = at.cutTimeUs - 1000 * bar.ageMs;
+    const ingestTimeUs = (this.ingestTimeUs = at.cutTimeUs - 1000 * bar.ageMs);
     return {
       symbol: this.symbol,
       instrument: this.entry!.instrument,
@@ -151,12 +144,12 @@ export class BarTopic extends Topic<BarHolder> {
     };
   }
 
-  private void(why: Applied): Applied {
-    this.base = undefined;
+  #void(why: Applied): Applied {
+    this.#base = undefined;
     return why;
   }
 
-  private hand(event: BarEvent): void {
+  #hand(event: BarEvent): void {
     for (const holder of this.holders) holder.happened(event);
   }
 }

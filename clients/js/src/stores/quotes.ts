@@ -1,26 +1,26 @@
 import { LatestTopic } from './latest.js';
 import { type Applied, HAS_ASK, HAS_BID, HAS_EXCHANGE_TIME, QuoteBase } from './rows.js';
-import { type Kind, type Moment, PLAIN } from './topic.js';
-import type { QuoteRow } from './types.js';
-import type { InstrumentEntry } from './instruments.js';
-import type { WireQuote } from './wire/ticks.js';
+import { type Kind, type Moment, PLAIN } from '../subscriptions/topic.js';
+import type { QuoteRow } from '../types.js';
+import type { InstrumentEntry } from '../subscriptions/instruments.js';
+import { type WireQuote, quoteRows } from '../wire/ticks.js';
 
-export const QUOTES: Kind<QuoteTopic> = { channel: 'quote', view: PLAIN, make: (symbol) => new QuoteTopic(QUOTES, symbol) };
+export const QUOTES: Kind<QuoteTopic> = { channel: 'quote', view: PLAIN, rows: quoteRows, make: (symbol) => new QuoteTopic(QUOTES, symbol) };
 
 export class QuoteTopic extends LatestTopic<QuoteRow> {
   readonly list = 'quotes';
-  private base = new QuoteBase();
+  #base = new QuoteBase();
 
   override unbind(): void {
     super.unbind();
-    this.base = new QuoteBase();
+    this.#base = new QuoteBase();
   }
 
   apply(wire: WireQuote, at: Moment): Applied {
-    const applied = this.base.apply(wire);
+    const applied = this.#base.apply(wire);
     if (applied === 'ok') {
       this.repairAt = undefined;
-      this.show(at);
+      this.#show(at);
     }
     return applied;
   }
@@ -29,19 +29,19 @@ export class QuoteTopic extends LatestTopic<QuoteRow> {
   statusChanged(): void {
     const { row, entry } = this;
     if (row === undefined || entry === undefined) return;
-    const { quality, trading } = this.status(entry);
+    const { quality, trading } = this.#status(entry);
     const { instrument } = entry;
     if (row.quality !== quality || row.trading !== trading || row.instrument !== instrument)
       this.hand({ ...row, instrument, quality, trading });
   }
 
-  private show(at: Moment): void {
-    const { base } = this;
+  #show(at: Moment): void {
+    const base = this.#base;
     const entry = this.entry!;
-    const { quality, trading } = this.status(entry);
+    const { quality, trading } = this.#status(entry);
     const bid = (base.has & HAS_BID) !== 0;
     const ask = (base.has & HAS_ASK) !== 0;
-    const ingestTimeUs = at.cutTimeUs - 1000 * base.ageMs;
+    const ingestTimeUs = (this.ingestTimeUs = at.cutTimeUs - 1000 * base.ageMs);
     this.hand({
       symbol: this.symbol,
       instrument: entry.instrument,
@@ -59,9 +59,9 @@ export class QuoteTopic extends LatestTopic<QuoteRow> {
     });
   }
 
-  private status(entry: InstrumentEntry): Pick<QuoteRow, 'quality' | 'trading'> {
+  #status(entry: InstrumentEntry): Pick<QuoteRow, 'quality' | 'trading'> {
     // A hole in the book says nothing of the quote, which has numbers of its own.
     const quality = entry.bookOnly ? 'ok' : entry.status.quality;
-    return { quality: this.base.known ? quality : 'syncing', trading: entry.status.trading };
+    return { quality: this.#base.known ? quality : 'syncing', trading: entry.status.trading };
   }
 }

@@ -25,6 +25,11 @@ export function windowOf(code: number): Window | undefined {
   return windows[code];
 }
 
+/** Ends that are about the token: it expired, or was refused. */
+export function isTokenRefusal(code: number): boolean {
+  return code === 4005 || code === 4503;
+}
+
 /**
  * Milliseconds to wait after `failures` attempts in a row that came to nothing: uniform from 0 to a
  * ceiling that doubles each time ("full jitter"), so that thousands of clients do not come back together.

@@ -3,9 +3,9 @@
  * to belongs to one subscription on one connection and ends with it.
  */
 
-import type { Epoch } from './types.js';
-import type { WireQuote, WireTrade } from './wire/ticks.js';
-import { narrow } from './wire/reader.js';
+import type { Epoch } from '../types.js';
+import { type WireQuote, type WireTrade, narrow } from '../wire/ticks.js';
+
 
 /**
  * What came of a row. no-base: a difference without a full row before it. unsafe: a value beyond 2^53.

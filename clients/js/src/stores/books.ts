@@ -1,8 +1,8 @@
 import { Levels, checksum } from './levels.js';
 import type { Applied } from './rows.js';
-import { type Holder, type Kind, type Moment, PLAIN, Topic, viewKey } from './topic.js';
-import type { Epoch, Quality, RowTimes } from './types.js';
-import type { WireBook } from './wire/pictures.js';
+import { type Holder, type Kind, type Moment, PLAIN, Topic, viewKey } from '../subscriptions/topic.js';
+import type { Epoch, Quality, RowTimes } from '../types.js';
+import { type WireBook, bookRows } from '../wire/pictures.js';
 
 const kinds = new Map<string, Kind<BookTopic>>();
 
@@ -12,7 +12,7 @@ export function bookKind(depth: number, priceGroup: number): Kind<BookTopic> {
   const key = viewKey(view);
   let kind = kinds.get(key);
   if (kind === undefined) {
-    const made: Kind<BookTopic> = { channel: 'book', view, make: (symbol) => new BookTopic(made, symbol) };
+    const made: Kind<BookTopic> = { channel: 'book', view, rows: bookRows, make: (symbol) => new BookTopic(made, symbol) };
     kinds.set(key, (kind = made));
   }
   return kind;
@@ -35,20 +35,20 @@ export class BookTopic extends Topic<BookHolder> {
   readonly asks = new Levels(-1);
   readonly checksums = { right: 0, wrong: 0 };
   times: RowTimes | undefined;
-  private transitMs = 0;
+  #transitMs = 0;
 
   // Of one subscription on one connection.
-  private state: State = 'empty';
+  #state: State = 'empty';
   /** Position of the view that is arriving in parts. */
-  private arriving: { epoch: Epoch; sequence: number } | undefined;
+  #arriving: { epoch: Epoch; sequence: number } | undefined;
 
   override unbind(): void {
     super.unbind();
-    this.void('ok');
+    this.#void('ok');
   }
 
   get complete(): boolean {
-    return this.state === 'whole';
+    return this.#state === 'whole';
   }
 
   get quality(): Quality {
@@ -57,21 +57,21 @@ export class BookTopic extends Topic<BookHolder> {
   }
 
   apply(wire: WireBook, at: Moment): Applied {
-    if (wire.unsafe) return this.void('unsafe');
+    if (wire.unsafe) return this.#void('unsafe');
     const full = wire.sequence !== 0;
-    if (full) this.begin(wire);
-    else if (this.state !== 'whole') return this.void('no-base');
-    this.transitMs += wire.transitMs;
-    if (!this.levels('bids', wire.bids, full) || !this.levels('asks', wire.asks, full)) return this.void('unsafe');
-    const ingestTimeUs = at.cutTimeUs - 1000 * wire.ageMs;
-    this.times = { exchangeTimeUs: ingestTimeUs - 1000 * this.transitMs, ingestTimeUs, ...at };
+    if (full) this.#begin(wire);
+    else if (this.#state !== 'whole') return this.#void('no-base');
+    this.#transitMs += wire.transitMs;
+    if (!this.#levels('bids', wire.bids, full) || !this.#levels('asks', wire.asks, full)) return this.#void('unsafe');
+    const ingestTimeUs = (this.ingestTimeUs = at.cutTimeUs - 1000 * wire.ageMs);
+    this.times = { exchangeTimeUs: ingestTimeUs - 1000 * this.#transitMs, ingestTimeUs, ...at };
     if (full && wire.partial) return 'ok';
     if (full) {
-      this.state = 'whole';
+      this.#state = 'whole';
       this.repairAt = undefined;
       for (const holder of this.holders) holder.restated();
     }
-    return this.verify(wire);
+    return this.#verify(wire);
   }
 
   statusChanged(): void {
@@ -79,18 +79,18 @@ export class BookTopic extends Topic<BookHolder> {
   }
 
   /** A full row: the first part of another view than the one that was arriving voids what is held. */
-  private begin({ epoch, sequence }: WireBook): void {
-    const { arriving } = this;
-    this.transitMs = 0;
-    if (this.state === 'arriving' && arriving?.epoch === epoch && arriving.sequence === sequence) return;
+  #begin({ epoch, sequence }: WireBook): void {
+    const arriving = this.#arriving;
+    this.#transitMs = 0;
+    if (this.#state === 'arriving' && arriving?.epoch === epoch && arriving.sequence === sequence) return;
     this.bids.clear();
     this.asks.clear();
-    this.state = 'arriving';
-    this.arriving = { epoch, sequence };
+    this.#state = 'arriving';
+    this.#arriving = { epoch, sequence };
   }
 
   /** Applies pairs of price and size; false: a price beyond 2^53. */
-  private levels(name: 'bids' | 'asks', pairs: readonly number[], full: boolean): boolean {
+  #levels(name: 'bids' | 'asks', pairs: readonly number[], full: boolean): boolean {
     const side = this[name];
     let price = 0;
     for (let i = 0; i + 1 < pairs.length; i += 2) {
@@ -103,20 +103,20 @@ export class BookTopic extends Topic<BookHolder> {
     return true;
   }
 
-  private verify(wire: WireBook): Applied {
+  #verify(wire: WireBook): Applied {
     if (wire.checksum < 0) return 'ok';
     if (checksum(this.bids, this.asks) === wire.checksum) {
       this.checksums.right++;
       return 'ok';
     }
     this.checksums.wrong++;
-    return this.void('mismatch');
+    return this.#void('mismatch');
   }
 
   /** Differences no longer fit. */
-  private void(why: Applied): Applied {
-    const told = this.state === 'whole';
-    this.state = 'empty';
+  #void(why: Applied): Applied {
+    const told = this.#state === 'whole';
+    this.#state = 'empty';
     if (told) this.statusChanged();
     return why;
   }

@@ -2,7 +2,7 @@
 
 import type { Topic } from './topic.js';
 import { type Pattern, longest } from './wishes.js';
-import type { Request } from './wire/request.js';
+import type { Request } from '../wire/request.js';
 
 /** A request under way. retry: forget that it was sent. */
 export interface Pending {

@@ -1,9 +1,9 @@
 /** One view of one instrument on one channel, however many stores look at it. */
 
 import type { InstrumentEntry } from './instruments.js';
-import type { Applied } from './rows.js';
-import type { Epoch, Grant, SubscribeResult } from './types.js';
-import type { Rows, WireRange } from './wire/frame.js';
+import type { Applied } from '../stores/rows.js';
+import type { Epoch, Grant, SubscribeResult } from '../types.js';
+import type { RowLists, Rows, WireRange } from '../wire/frame.js';
 
 export type Channel = 'quote' | 'trade' | 'status' | 'book' | 'bar' | 'stats';
 
@@ -26,8 +26,9 @@ export function viewKey(view: View): string {
 export interface Kind<T extends Topic = Topic> {
   readonly channel: Channel;
   readonly view: View;
-  /** missed is told of every run of events that will not come. */
-  make(symbol: string, missed: (count: number) => void): T;
+  /** How its rows are read; undefined: statuses, which every client reads. */
+  readonly rows: (() => RowLists) | undefined;
+  make(symbol: string): T;
 }
 
 export function kindKey(kind: Kind<any>): string {
@@ -50,6 +51,10 @@ export interface Holder {
   granted(): void;
   /** A topic that a pattern matched, or that stands in for another one. */
   adopt(topic: Topic): void;
+  /** A row came: its share of what was conflated, and its age. */
+  took(conflated: number, lagMs: number): void;
+  /** Events that will not come. */
+  missed(count: number): void;
 }
 
 /** When a frame froze the state in its rows, and when it arrived. */
@@ -66,6 +71,10 @@ export abstract class Topic<H extends Holder = any> {
   phase: Phase = 'absent';
   entry: InstrumentEntry | undefined;
   grant: Grant | undefined;
+  /** Whom the client's own count of missing events is kept by. */
+  report: (missed: number) => void = () => {};
+  /** When feedd took in the newest tick of the last row. */
+  ingestTimeUs = 0;
 
   // Of this connection.
   handle = 0;
@@ -96,6 +105,16 @@ export abstract class Topic<H extends Holder = any> {
   hole(_type: 'lost' | 'gap', _range: WireRange): void {}
   /** All rows of a frame with holes were applied. */
   settle(): void {}
+
+  /** Tells that events will not come. */
+  protected missed(count: number): void {
+    this.report(count);
+    for (const holder of this.holders) holder.missed(count);
+  }
+
+  took(conflated: number, lagMs: number): void {
+    for (const holder of this.holders) holder.took(conflated, lagMs);
+  }
 
   /** Forgets what belonged to one subscription on one connection. */
   unbind(): void {

@@ -1,7 +1,7 @@
 import { Batches } from './batches.js';
-import { BaseStore, checkWhole, type Host } from './store.js';
+import { BaseStore, checkWhole } from './store.js';
 import { TRADES, type TradeHolder, type TradeTopic } from './trades.js';
-import type { MissedTrades, TradeEvent, TradeOptions, TradeRow, TradeStore } from './types.js';
+import type { CoreClient, Listening, MissedTrades, Stop, TradeEvent, TradeOptions, TradeRow, TradeStore } from '../types.js';
 
 const DEFAULT_BUFFER = 200;
 const MIN_QUEUE = 1000;
@@ -17,8 +17,8 @@ export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeSt
   private pending: TradeEvent[] = [];
   private readonly loops = new Set<Loop>();
 
-  constructor(host: Host, symbols: readonly string[], options: TradeOptions) {
-    super(host, TRADES, symbols, options);
+  constructor(client: CoreClient, symbols: readonly string[], options: TradeOptions = {}) {
+    super(client, TRADES, symbols, options);
     checkWhole('history', options.history);
     checkWhole('buffer', options.buffer);
     this.history = options.history;
@@ -30,8 +30,8 @@ export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeSt
     return this.topics.get(symbol)?.newest(this.buffer) ?? [];
   }
 
-  subscribe(fn: (events: readonly TradeEvent[]) => void): () => void {
-    return this.listeners.add(fn);
+  subscribe(fn: (events: readonly TradeEvent[]) => void, options?: Listening): Stop {
+    return this.listeners.add(fn, options);
   }
 
   /** A loop that falls behind its bounded queue is told what it lost. */
@@ -51,7 +51,7 @@ export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeSt
 
   happened(event: TradeEvent): void {
     this.pending.push(event);
-    this.host.dirty(this);
+    this.feed.dirty(this);
   }
 
   protected catchUp(topic: TradeTopic): void {

@@ -1,8 +1,8 @@
 import { BAR_SECONDS, type BarHolder, type BarTopic, barKind } from './bars.js';
 import { Batches } from './batches.js';
-import { FeedError } from './errors.js';
-import { BaseStore, type Host, checkWhole } from './store.js';
-import type { BarEvent, BarOptions, BarRow, BarStore } from './types.js';
+import { FeedError } from '../errors.js';
+import { BaseStore, checkWhole } from './store.js';
+import type { BarEvent, BarOptions, BarRow, BarStore, CoreClient, Listening, Stop } from '../types.js';
 
 const DEFAULT_BUFFER = 1500;
 
@@ -18,10 +18,10 @@ export class Bars extends BaseStore<BarTopic, BarEvent> implements BarStore, Bar
   private readonly pending = new Pending();
   private readonly loops = new Set<Loop>();
 
-  constructor(host: Host, symbols: readonly string[], options: BarOptions) {
+  constructor(client: CoreClient, symbols: readonly string[], options: BarOptions = {}) {
     const seconds = options.seconds ?? 60;
     if (!BAR_SECONDS.includes(seconds)) throw new FeedError('bad-option', `seconds ${seconds}: want one of ${BAR_SECONDS.join(', ')}`);
-    super(host, barKind(seconds), symbols, options);
+    super(client, barKind(seconds), symbols, options);
     checkWhole('history', options.history);
     checkWhole('buffer', options.buffer);
     this.seconds = seconds;
@@ -34,8 +34,8 @@ export class Bars extends BaseStore<BarTopic, BarEvent> implements BarStore, Bar
     return this.topics.get(symbol)?.newest(this.buffer) ?? [];
   }
 
-  subscribe(fn: (events: readonly BarEvent[]) => void): () => void {
-    return this.listeners.add(fn);
+  subscribe(fn: (events: readonly BarEvent[]) => void, options?: Listening): Stop {
+    return this.listeners.add(fn, options);
   }
 
   /** Begins with the bars there are. A slow loop finds each bar once, as it is by then. */
@@ -59,7 +59,7 @@ export class Bars extends BaseStore<BarTopic, BarEvent> implements BarStore, Bar
 
   happened(event: BarEvent): void {
     this.pending.add(event);
-    this.host.dirty(this);
+    this.feed.dirty(this);
   }
 
   protected catchUp(topic: BarTopic): void {
