@@ -41,8 +41,8 @@ type Options struct {
 	LocalAddr net.Addr
 	// TLS is for servers whose certificate the system does not know; nil: it does.
 	TLS *tls.Config
-	// OnUpdate is called with what each frame changed, in order, by the goroutine that reads. It must
-	// not wait for anything of the client's own. nil: nobody is told.
+	// OnUpdate is called with what each frame changed, in order, by the goroutine that reads, ahead of answers to requests
+	// and of Await. It must not wait for anything of the client's own. nil: nobody is told.
 	OnUpdate func(Update)
 }
 
@@ -84,6 +84,7 @@ type Client struct {
 		waiting map[uint32]*request
 		changed chan struct{} // closed and replaced after each frame
 		frames  uint64
+		telling bool  // the model has a frame that OnUpdate does not know yet
 		err     error // why the connection ended
 	}
 }
@@ -278,11 +279,11 @@ func (c *Client) View(fn func(*Model)) {
 	fn(c.mu.model)
 }
 
-// Await runs fn after each frame until it returns true, ctx ends or the connection does.
+// Await runs fn after each frame, and after OnUpdate for it, until it returns true, ctx ends or the connection does.
 func (c *Client) Await(ctx context.Context, fn func(*Model) bool) error {
 	for {
 		c.mu.Lock()
-		ok, err, changed := fn(c.mu.model), c.mu.err, c.mu.changed
+		ok, err, changed := !c.mu.telling && fn(c.mu.model), c.mu.err, c.mu.changed
 		c.mu.Unlock()
 		if ok || err != nil {
 			if ok {

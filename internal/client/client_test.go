@@ -105,7 +105,7 @@ func subscribeInParts(s *script, socket *gws.Conn, f *feedv1.ClientFrame) {
 }
 
 func testContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -143,6 +143,30 @@ func TestSubscribeAndSeeAPrice(t *testing.T) {
 				t.Errorf("%+v: grant %v", o, g)
 			}
 		})
+	}
+}
+
+// Who awaits a state of the model finds that OnUpdate was told of it.
+func TestOnUpdateComesAheadOfAwait(t *testing.T) {
+	_, url := serve(t, subscribeInParts)
+	hasQuote := func(m *Model) bool { _, ok := m.Quote("x:BTC"); return ok }
+	var c *Client
+	var early []error
+	c = dial(t, url, Options{OnUpdate: func(u Update) {
+		if len(u.Quotes) > 0 {
+			over, cancel := context.WithCancel(context.Background())
+			cancel()
+			early = append(early, c.Await(over, hasQuote))
+		}
+	}})
+	if _, err := c.Subscribe(testContext(t), &feedv1.Subscribe{Symbols: []string{"x:BTC"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Await(testContext(t), hasQuote); err != nil {
+		t.Fatal(err)
+	}
+	if len(early) != 1 || !errors.Is(early[0], context.Canceled) {
+		t.Errorf("during OnUpdate: %v, want that nothing was there to be awaited yet", early)
 	}
 }
 

@@ -56,17 +56,22 @@ func (c *Client) receive(message *gws.Message) error {
 	}
 	c.mu.Lock()
 	u, err := c.mu.model.Apply(f)
-	if err == nil {
-		c.mu.frames++
-		c.answerLocked(f)
-		close(c.mu.changed)
-		c.mu.changed = make(chan struct{})
-	}
+	c.mu.telling = err == nil
 	c.mu.Unlock()
-	if err == nil && c.options.OnUpdate != nil {
+	if err != nil {
+		return err
+	}
+	if c.options.OnUpdate != nil {
 		c.options.OnUpdate(u)
 	}
-	return err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.telling = false
+	c.mu.frames++
+	c.answerLocked(f)
+	close(c.mu.changed)
+	c.mu.changed = make(chan struct{})
+	return nil
 }
 
 // answerLocked hands an answer to who waits for it.
