@@ -29,9 +29,11 @@ func TestBootJoinsStreamAndLiveTicks(t *testing.T) {
 	n.start()
 	publishing.Wait()
 	n.awaitAll(20_000)
-	if st := n.feed.Stats(); !st.Booted || !st.Connected || st.Instruments != 1 || st.Ticks[market.ChannelTrade] == 0 || st.LastTick == 0 {
-		t.Errorf("stats %+v", st)
-	}
+	tickTo(t, i, 20_001) // which comes live, whatever came from the stream
+	n.sink.await(t, "stats", func() bool {
+		st := n.feed.Stats()
+		return st.Booted && st.Connected && st.Instruments == 1 && st.Ticks[market.ChannelTrade] >= 20_001 && st.LastTick != 0
+	})
 }
 
 func TestNewcomersQuietInstrumentsComeFromTheStream(t *testing.T) {
@@ -166,11 +168,14 @@ func TestServerRestart(t *testing.T) {
 	if err := EnsureStream(t.Context(), n.connect(), StreamOptions{}, discard()); err != nil {
 		t.Fatal(err)
 	}
-	i := n.define(n.publisher(publish.Options{}))
+	nc := n.patient()
+	away := nc.StatusChanged(nats.RECONNECTING)
+	i := n.define(n.publisherOn(nc, publish.Options{}))
 	n.start()
 	tickTo(t, i, 100)
 	n.awaitAll(100)
 	s.Stop()
+	<-away
 	n.sink.await(t, "suspicion", func() bool { return n.sink.sources["demo"] == market.QualitySuspect })
 	if !n.feed.Ready() {
 		t.Error("a node that lost NATS is not ready any more")

@@ -168,8 +168,13 @@ func (n *node) startFeed() {
 
 func (n *node) publisher(o publish.Options) *publish.Publisher {
 	n.t.Helper()
+	return n.publisherOn(n.patient(), o)
+}
+
+func (n *node) publisherOn(nc *nats.Conn, o publish.Options) *publish.Publisher {
+	n.t.Helper()
 	o.Venue = "demo"
-	p, err := publish.New(n.patient(), o)
+	p, err := publish.New(nc, o)
 	if err != nil {
 		n.t.Fatal(err)
 	}
