@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
@@ -108,5 +109,19 @@ func TestRejoinReadsBooks(t *testing.T) {
 	for s := uint64(2); s <= 3000; s++ {
 		send(t, nc, "md", s, bookTick(false, int64(s)))
 	}
-	n.awaitBook(3000)
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	// The last one comes live for sure: these publishers send no heartbeats, so nothing else tells how far they are.
+	for n.feed.nc.Stats().Reconnects == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := n.feed.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	send(t, nc, "md", 3001, bookTick(false, 3001))
+	n.awaitBook(3001)
+	if got := drops(&n.counters); got[drop.MissedTicks] != 0 || got[drop.BookResync] != 0 {
+		t.Errorf("drops %v, want none", got)
+	}
 }

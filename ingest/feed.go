@@ -189,6 +189,9 @@ func (f *Feed) run() {
 		case <-f.ctx.Done():
 			return
 		case m := <-live:
+			if len(f.status) > 0 {
+				f.observe() // a connection that is back says so ahead of what it brings, and the stream has what comes before that
+			}
 			if f.holding {
 				f.keep(m)
 			} else {
@@ -228,7 +231,7 @@ func (f *Feed) drain(m *nats.Msg) {
 	defer f.sink.Commit()
 	for n := 1; ; n++ {
 		f.core.live(m.Subject, m.Data, f.now())
-		if n == maxTogether {
+		if n == maxTogether || len(f.status) > 0 {
 			return
 		}
 		select {

@@ -17,14 +17,15 @@ import (
 // At the start, and when the connection is back, live ticks are kept back while the stream is read. The
 // subscription exists before the stream is looked at, so whatever is published later is among the ticks kept back.
 // But the stream lags behind what is routed live, by thousands of ticks in a burst: its end, as it stands
-// when it is looked up, may lie well ahead of the first tick that was kept back. So the stream is
-// followed until its trades reach those that were kept back. What is in both is dropped by its number.
+// when it is looked up, may lie well ahead of the first tick that was kept back. So the stream is followed until its
+// trades, and where books go on from a past their changes, reach those that were kept back; where none was, until the
+// stream has paused. What is in both is dropped by its number.
 
 const (
 	// chunk is how many messages of the stream are handed to the feed's goroutine at a time.
 	chunk = 256
-	// maxStored bounds the messages that are read for one purpose; where trades of a while are read, the while is
-	// shortened to fit. Going on from a past, more is worth the time.
+	// maxStored bounds the messages of a channel that are read for one purpose; where trades of a while are read, the while
+	// is shortened to fit. Going on from a past, more is worth the time.
 	maxStored    = 100_000
 	maxResumed   = 2_000_000
 	neverTooMany = math.MaxUint64
@@ -34,9 +35,10 @@ const (
 	pastSlack = 2 * time.Second
 	// readWithin bounds the wait for one fetch from the stream.
 	readWithin = 5 * time.Second
-	// followIdle is how long the stream may bring nothing before it counts as having nothing more: what is still
-	// missing then was lost, or is older than what is read.
-	followIdle = 500 * time.Millisecond
+	// pause is how long a stream that lags brings nothing at most. After maxPauses of them what is still missing was lost, or
+	// is older than what is read.
+	pause     = 200 * time.Millisecond
+	maxPauses = 5
 	// A join is tried again after a pause: a stream whose leader dies needs a few seconds to find another.
 	joinAttempts = 4
 	joinPause    = 2 * time.Second
@@ -60,7 +62,6 @@ type found struct {
 	answered bool // with done: a publisher answered
 	hopeless bool // with done: another try would find no more
 	join     int  // the join that speaks
-	caughtUp bool // with join: the stream's end was reached
 	failed   bool // with join and done: the stream could not be read
 }
 
@@ -105,12 +106,13 @@ type joining struct {
 	began    time.Time
 	messages int // of the stream
 	kept     []*nats.Msg
-	trades   map[string]*firstKept // by subject
+	firsts   map[string]*firstKept // by subject
 	batch    tick.Batch
 }
 
-// firstKept is the first trade of a subject that was kept back.
+// firstKept is the first trade, or change of a book, of a subject that was kept back.
 type firstKept struct {
+	channel  market.Channel
 	position market.Position
 	reached  bool // by the stream, once and for all
 }
@@ -122,7 +124,7 @@ func (f *Feed) startJoin() {
 	}
 	ctx, cancel := context.WithCancel(f.ctx)
 	// What an earlier join kept back is still to come, ahead of the rest.
-	f.join = joining{number: f.join.number + 1, cancel: cancel, began: time.Now(), kept: f.join.kept, trades: f.join.trades}
+	f.join = joining{number: f.join.number + 1, cancel: cancel, began: time.Now(), kept: f.join.kept, firsts: f.join.firsts}
 	f.holding = true
 	r := &reader{f: f, join: f.join.number}
 	f.finder.Add(1)
@@ -154,46 +156,92 @@ func (f *Feed) pastAt() (at time.Time, recent bool) {
 func (f *Feed) keep(m *nats.Msg) {
 	j := &f.join
 	j.kept = append(j.kept, m)
-	if !strings.HasSuffix(m.Subject, tradeSuffix) || tick.IsJSON(m.Data) {
+	channel := market.ChannelTrade
+	if !strings.HasSuffix(m.Subject, tradeSuffix) {
+		channel = market.ChannelBook
+		if !strings.HasSuffix(m.Subject, bookSuffix) {
+			return
+		}
+	}
+	if _, known := j.firsts[m.Subject]; known || tick.IsJSON(m.Data) || j.batch.ReadProtobuf(m.Data) != nil || j.batch.Epoch == 0 {
 		return
 	}
-	if j.trades == nil {
-		j.trades = make(map[string]*firstKept)
+	if j.firsts == nil {
+		j.firsts = make(map[string]*firstKept)
 	}
-	if _, known := j.trades[m.Subject]; !known && j.batch.ReadProtobuf(m.Data) == nil && j.batch.Epoch != 0 {
-		j.trades[m.Subject] = &firstKept{position: market.Position{Epoch: market.Epoch(j.batch.Epoch), Sequence: market.Sequence(j.batch.Sequence)}}
+	j.firsts[m.Subject] = &firstKept{
+		channel:  channel,
+		position: market.Position{Epoch: market.Epoch(j.batch.Epoch), Sequence: market.Sequence(j.batch.Sequence)},
+		reached:  len(j.batch.Books) > 0 && j.batch.Books[0].Snapshot, // an image needs nothing ahead of it
 	}
 }
 
-const tradeSuffix = ".trade"
+const tradeSuffix, bookSuffix = ".trade", ".book"
 
-// reached reports whether the stream's trades reach those kept back.
-func (f *Feed) reached() bool {
-	for subj, first := range f.join.trades {
+// reach is how far the stream was read, beside the live ticks that were kept back.
+type reach uint8
+
+const (
+	behind  reach = iota // ticks are missing between the two
+	unclear              // nothing was kept back that would tell
+	joined               // they meet
+)
+
+// patience returns after how many pauses of the stream a reader that came to its end goes on no more.
+func (r reach) patience() int {
+	return [...]int{behind: maxPauses, unclear: 1, joined: 0}[r]
+}
+
+// reach tells how far the stream's trades, and its changes of books where these are read, reach towards those kept back.
+func (f *Feed) reach(books bool) reach {
+	if !f.holding {
+		return joined // nobody waits any more
+	}
+	at := unclear
+	for subj, first := range f.join.firsts {
+		if first.channel == market.ChannelBook && !books {
+			continue
+		}
 		if !first.reached {
 			before := first.position
 			before.Sequence--
 			s := f.core.routes[subj]
-			first.reached = before.Sequence == 0 || s != nil && !s.last.Before(before)
+			first.reached = before.Sequence == 0 || s != nil && s.reaches(before)
 		}
 		if !first.reached {
-			return false
+			return behind
 		}
+		at = joined
 	}
-	return true
+	return at
 }
 
-// takeJoin sees whether the join at hand has reached its aim or its end.
+// reaches reports whether more of the stream is of no use to a series for what comes behind p: all is there, or there is
+// a hole that the stream has passed by.
+func (s *series) reaches(p market.Position) bool {
+	last := s.last
+	if n := len(s.held); n > 0 {
+		last = s.held[n-1].trade.Position
+	}
+	if b := s.book; b != nil {
+		if !b.sound || b.torn {
+			return true // only an image helps
+		}
+		if n := len(b.held); n > 0 {
+			last.Sequence = b.held[n-1].sequence
+		}
+	}
+	return !last.Before(p)
+}
+
+// takeJoin sees whether the join at hand is at its end.
 func (f *Feed) takeJoin(r found) {
 	if r.join != f.join.number {
 		return // an earlier one
 	}
 	f.join.messages += len(r.messages)
-	if r.caughtUp && f.holding && f.reached() {
-		r.done = true
-		f.join.cancel()
-	}
 	if r.done {
+		f.join.cancel()
 		f.joined = f.joined || !r.failed
 		if f.holding {
 			f.letLive()
@@ -205,7 +253,7 @@ func (f *Feed) takeJoin(r found) {
 func (f *Feed) letLive() {
 	f.holding, f.goLive = false, nil
 	kept := f.join.kept
-	f.join.kept, f.join.trades = nil, nil
+	f.join.kept, f.join.firsts = nil, nil
 	f.log.Info("live", slog.Int("from_stream", f.join.messages), slog.Int("kept_back", len(kept)), slog.Duration("took", time.Since(f.join.began)))
 	for together := range slices.Chunk(kept, maxTogether) {
 		f.sink.Begin()

@@ -18,7 +18,7 @@ import (
 type reader struct {
 	f    *Feed
 	join int    // on whose behalf; 0: none
-	most uint64 // messages from a time on; 0: maxStored
+	most uint64 // messages of a channel from a time on; 0: maxStored
 
 	// Of the stream, as it was when it was opened.
 	js      jetstream.JetStream
@@ -71,14 +71,18 @@ func (r *reader) later(seq uint64) bool { return seq > r.last }
 // The last tick of a book tells that there is one; where it is no image, the core asks for one.
 func (r *reader) boot(ctx context.Context, history time.Duration) error {
 	definitions := jetstream.ConsumerConfig{FilterSubjects: []string{subject.AllOf(market.ChannelDefinition)}}
-	if err := r.read(ctx, definitions, r.later); err != nil {
-		return err
-	}
 	states := lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats, market.ChannelBook)
-	if err := r.read(ctx, states, r.later); err != nil || history < 0 {
-		return err
+	for _, cfg := range []jetstream.ConsumerConfig{definitions, states} {
+		if err := r.read(ctx, cfg, r.last, r.later); err != nil {
+			return err
+		}
 	}
-	return r.trades(ctx, history, r.later)
+	if history >= 0 {
+		if err := r.trades(ctx, history, r.later); err != nil {
+			return err
+		}
+	}
+	return r.meanwhile(ctx, market.ChannelDefinition, market.ChannelQuote, market.ChannelStatus, market.ChannelStats, market.ChannelBook)
 }
 
 // resume reads what was published since a time up to which everything is known. Unnumbered trades are not taken where
@@ -90,21 +94,38 @@ func (r *reader) resume(ctx context.Context, since time.Time, overlap func(uint6
 	}
 	states := lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats)
 	for _, cfg := range []jetstream.ConsumerConfig{from(since, market.ChannelDefinition), states} {
-		if err := r.read(ctx, cfg, overlap); err != nil {
+		if err := r.read(ctx, cfg, r.last, overlap); err != nil {
 			return err
 		}
 	}
-	// Of too many changes the numbers tell what to ask for, book by book.
-	if err := r.read(ctx, from(since, market.ChannelBook), overlap); err != nil && !errors.Is(err, errTooMany) {
+	err := r.follow(ctx, from(since, market.ChannelTrade, market.ChannelBook), overlap, true)
+	if errors.Is(err, errTooMany) {
+		// Of too many changes the numbers tell what to ask for, book by book.
+		err = r.trades(ctx, r.f.o.Now().Sub(since), overlap)
+	}
+	if err != nil {
 		return err
 	}
-	return r.trades(ctx, r.f.o.Now().Sub(since), overlap)
+	return r.meanwhile(ctx, market.ChannelDefinition, market.ChannelQuote, market.ChannelStatus, market.ChannelStats)
+}
+
+// meanwhile reads what the stream got on some channels since it was opened. Part of it was routed before this node listened.
+func (r *reader) meanwhile(ctx context.Context, channels ...market.Channel) error {
+	info, err := r.stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", r.name, err)
+	}
+	if info.State.LastSeq == r.last {
+		return nil
+	}
+	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1, FilterSubjects: subjects(channels)}
+	return r.read(ctx, cfg, info.State.LastSeq, nil)
 }
 
 // trades follows the trades of a while, or of less where that is too much.
 func (r *reader) trades(ctx context.Context, history time.Duration, overlap func(uint64) bool) error {
 	for ; ; history /= 2 {
-		err := r.follow(ctx, from(r.f.o.Now().Add(-history), market.ChannelTrade), overlap)
+		err := r.follow(ctx, from(r.f.o.Now().Add(-history), market.ChannelTrade), overlap, false)
 		if !errors.Is(err, errTooMany) || history == 0 {
 			return err
 		}
@@ -113,38 +134,48 @@ func (r *reader) trades(ctx context.Context, history time.Duration, overlap func
 
 // lastOf selects the last message of each instrument on some channels.
 func lastOf(channels ...market.Channel) jetstream.ConsumerConfig {
-	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
-	for _, ch := range channels {
-		cfg.FilterSubjects = append(cfg.FilterSubjects, subject.AllOf(ch))
-	}
-	return cfg
+	return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, FilterSubjects: subjects(channels)}
 }
 
-// from selects all messages on a channel from a time on.
-func from(since time.Time, ch market.Channel) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		FilterSubjects: []string{subject.AllOf(ch)}, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
+// from selects all messages on some channels from a time on.
+func from(since time.Time, channels ...market.Channel) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since, FilterSubjects: subjects(channels)}
+}
+
+func subjects(channels []market.Channel) (all []string) {
+	for _, ch := range channels {
+		all = append(all, subject.AllOf(ch))
 	}
+	return all
 }
 
 var errTooMany = errors.New("the stream holds more than is to be read")
 
-// read tells the feed the messages that cfg selects, up to where the stream stood when it was opened.
-func (r *reader) read(ctx context.Context, cfg jetstream.ConsumerConfig, overlap func(uint64) bool) error {
+// read tells the feed the messages that cfg selects, up to a number in the stream or the end of what there is.
+func (r *reader) read(ctx context.Context, cfg jetstream.ConsumerConfig, upTo uint64, overlap func(uint64) bool) error {
 	return r.each(ctx, cfg, func(p pull) (bool, error) {
-		return p.last < r.last && p.pending > 0, r.tell(found{messages: p.stored(overlap), join: r.join})
+		return p.last < upTo && p.pending > 0, r.tell(found{messages: p.stored(overlap), join: r.join})
 	})
 }
 
-// follow does so beyond that point, until the feed ends the context or the stream brings nothing for a while.
-func (r *reader) follow(ctx context.Context, cfg jetstream.ConsumerConfig, overlap func(uint64) bool) error {
-	idle := false
+// follow does so until the stream has come by what was published before this node listened, as far as that can be told. It
+// says whether it brings all changes of books.
+func (r *reader) follow(ctx context.Context, cfg jetstream.ConsumerConfig, overlap func(uint64) bool, books bool) error {
+	pauses := 0
 	return r.each(ctx, cfg, func(p pull) (bool, error) {
-		if idle = idle && len(p.messages) == 0; idle {
-			return false, nil
+		if err := r.tell(found{messages: p.stored(overlap), join: r.join}); err != nil || p.pending > 0 {
+			return true, err
 		}
-		idle = len(p.messages) == 0
-		return true, r.tell(found{messages: p.stored(overlap), join: r.join, caughtUp: p.pending == 0})
+		if p.paused {
+			pauses++
+		} else {
+			pauses = 0
+		}
+		var at reach
+		if err := r.f.do(ctx, func() { at = r.f.reach(books) }); err != nil {
+			return false, err
+		}
+		return pauses < at.patience(), nil
 	})
 }
 
@@ -161,6 +192,7 @@ type pull struct {
 	metadata []*jetstream.MsgMetadata
 	pending  uint64 // messages selected beyond these
 	last     uint64 // number in the stream of the last one
+	paused   bool   // nothing came for a while
 }
 
 // stored returns the messages as the feed wants them.
@@ -190,7 +222,7 @@ func (r *reader) each(ctx context.Context, cfg jetstream.ConsumerConfig, take fu
 	if most == 0 {
 		most = maxStored
 	}
-	if info.NumPending > most && cfg.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
+	if info.NumPending/uint64(len(cfg.FilterSubjects)) > most && cfg.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
 		return errTooMany
 	}
 	p := pull{pending: info.NumPending}
@@ -213,7 +245,7 @@ func (r *reader) each(ctx context.Context, cfg jetstream.ConsumerConfig, take fu
 func (r *reader) pull(ctx context.Context, consumer jetstream.Consumer, p pull) (pull, error) {
 	within := readWithin
 	if p.pending == 0 {
-		within = followIdle
+		within = pause
 	}
 	wait, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -236,7 +268,8 @@ func (r *reader) pull(ctx context.Context, consumer jetstream.Consumer, p pull) 
 	case ctx.Err() != nil:
 		return next, ctx.Err()
 	case p.pending == 0:
-		return next, nil // nothing came, as may be
+		next.paused = true
+		return next, nil // as may be
 	case err != nil:
 		return next, fmt.Errorf("stream %s: %w", r.name, err)
 	}
