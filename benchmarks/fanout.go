@@ -85,10 +85,7 @@ func (f *fanoutRun) connect(ctx context.Context) error {
 		return err
 	}
 	f.progress("connecting %d sessions", f.Sessions)
-	cfg := load.Config{
-		Speak: load.Feed, Address: f.websocket, Sessions: f.Sessions, Probes: f.Probes, CadenceMS: uint32(f.Cadence / time.Millisecond),
-		Symbols: feed.Symbols(f.Instruments), Choice: f.choice(), Gather: gather,
-	}
+	cfg := load.Config{Address: f.websocket, Symbols: feed.Symbols(f.Instruments), Groups: []load.Group{f.group()}, Gather: gather}
 	if err := f.clients.Ask(ctx, load.Connect, cfg, &f.joined); err != nil {
 		return err
 	}
@@ -97,6 +94,21 @@ func (f *fanoutRun) connect(ctx context.Context) error {
 		return err
 	}
 	return f.serverWindow(ctx)
+}
+
+// group is the sessions of a scenario in which all do the same.
+func (r *run) group() load.Group {
+	return load.Group{
+		Name: "sessions", Speak: r.Speak, Sessions: r.Sessions, Probes: r.Probes, Choice: r.choice(), Deflate: r.Deflate != deflateOff,
+		CadenceMS: uint32(r.Cadence / time.Millisecond), Busy: r.busy(),
+	}
+}
+
+// busy reports whether every beat has something for every session: so many bursts fall between two that none in a
+// billion is empty.
+func (r *run) busy() bool {
+	const enough = 20
+	return r.TickHz/r.Burst*float64(r.PerSession)*r.Cadence.Seconds() > enough
 }
 
 // gather is how long clients let frames collect, in microseconds. It adds as much to the lateness that probes
@@ -113,7 +125,7 @@ func (f *fanoutRun) serverWindow(ctx context.Context) error {
 	f.measured.ProbeFrames += got.Probes.Frames
 	f.measured.ProbeRows += got.Probes.Rows
 	f.seen = got.Probes
-	f.beats = got.Beats
+	f.beats = got.Groups[0].Beats
 	if len(got.Closed) > 0 {
 		f.problem("sessions ended: %s", describe(got.Closed))
 	}
@@ -175,7 +187,9 @@ func (f *fanoutRun) openFloor(ctx context.Context) error {
 	if f.floorClients, err = f.role("load", f.othersOn); err != nil {
 		return err
 	}
-	return f.floorClients.Ask(ctx, load.Connect, load.Config{Address: address, Speak: load.Raw, Sessions: f.Sessions, Gather: gather}, nil)
+	return f.floorClients.Ask(ctx, load.Connect, load.Config{
+		Address: address, Groups: []load.Group{{Speak: load.Raw, Sessions: f.Sessions}}, Gather: gather,
+	}, nil)
 }
 
 // floorWindow measures the floor at the pace of the server's last window. Ticks are paused meanwhile, so

@@ -29,25 +29,22 @@ func latency(ctx context.Context, r *run) (*report.Result, error) {
 	if err := r.wait(ctx, r.Warmup); err != nil {
 		return nil, err
 	}
-	peers := []load.Config{
-		{Speak: load.Feed, Address: r.websocket},
-		{Speak: load.NATS, Address: strings.TrimPrefix(r.where.WebSocket, "ws://")},
-	}
+	peers := []peer{{load.Feed, r.websocket}, {load.NATS, strings.TrimPrefix(r.where.WebSocket, "ws://")}}
 	result := r.result(started)
 	seen := make(map[string][]probe.Percentiles)
 	for turn := range 2*r.Rounds + 1 {
-		cfg := peers[turn%len(peers)]
-		w, err := r.delays(ctx, cfg)
+		p := peers[turn%len(peers)]
+		w, err := r.delays(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		seen[cfg.Speak] = append(seen[cfg.Speak], w.Probes.Delay)
+		seen[p.speak] = append(seen[p.speak], w.Probes.Delay)
 		if w.Probes.Problems > 0 {
 			result.Problems = append(result.Problems, fmt.Sprintf("%s: %d wrong rows, such as: %s",
-				cfg.Speak, w.Probes.Problems, strings.Join(w.Probes.Texts, "; ")))
+				p.speak, w.Probes.Problems, strings.Join(w.Probes.Texts, "; ")))
 		}
 		if len(w.Closed) > 0 {
-			result.Problems = append(result.Problems, fmt.Sprintf("%s: sessions ended: %s", cfg.Speak, describe(w.Closed)))
+			result.Problems = append(result.Problems, fmt.Sprintf("%s: sessions ended: %s", p.speak, describe(w.Closed)))
 		}
 	}
 	result.Latency = report.Compare(report.Mean(seen[load.Feed]), report.Mean(seen[load.NATS]))
@@ -55,11 +52,14 @@ func latency(ctx context.Context, r *run) (*report.Result, error) {
 	return result, nil
 }
 
+// peer is where clients connect, and what they speak there.
+type peer struct{ speak, address string }
+
 // delays connects clients, lets them receive for a window and ends them.
-func (r *run) delays(ctx context.Context, cfg load.Config) (load.Window, error) {
-	cfg.Sessions, cfg.Probes = r.Sessions, r.Sessions
-	cfg.CadenceMS = uint32(r.Cadence / time.Millisecond)
-	cfg.Symbols, cfg.Choice = feed.Symbols(r.Instruments), r.choice()
+func (r *run) delays(ctx context.Context, p peer) (load.Window, error) {
+	g := r.group()
+	g.Speak, g.Probes = p.speak, g.Sessions
+	cfg := load.Config{Address: p.address, Symbols: feed.Symbols(r.Instruments), Groups: []load.Group{g}}
 	clients, err := r.role("load", r.othersOn)
 	if err != nil {
 		return load.Window{}, err
@@ -80,6 +80,6 @@ func (r *run) delays(ctx context.Context, cfg load.Config) (load.Window, error) 
 	}
 	err = clients.Ask(ctx, load.Mark, nil, &w)
 	d := w.Probes.Delay
-	r.progress("%s: %d messages, p50 %d µs, p99 %d µs", cfg.Speak, d.Count, d.P50, d.P99)
+	r.progress("%s: %d messages, p50 %d µs, p99 %d µs", p.speak, d.Count, d.P50, d.P99)
 	return w, err
 }

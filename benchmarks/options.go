@@ -30,6 +30,8 @@ type options struct {
 	Warmup       time.Duration `json:"warmup_ns"`
 	Rounds       int           `json:"rounds"`
 	Pin          string        `json:"pin"`
+	Speak        string        `json:"speak"`
+	Deflate      string        `json:"deflate"`
 
 	json    bool
 	save    string
@@ -37,6 +39,13 @@ type options struct {
 	profile string
 	ticks   string
 }
+
+// What -deflate takes.
+const (
+	deflateOff    = "off"
+	deflateAuto   = "auto"
+	deflateAlways = "always"
+)
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
@@ -58,6 +67,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.Warmup, "warmup", 5*time.Second, "how long things settle ahead of one")
 	fs.IntVar(&o.Rounds, "rounds", 1, "measurements of the floor; the server is measured before, between and after them")
 	fs.StringVar(&o.Pin, "pin", "auto", "keep the server on a core of its own: on, off, or auto (on where there are two; latency: off)")
+	fs.StringVar(&o.Speak, "speak", load.Feed, "what sessions speak: "+load.Feed+" (binary) or "+load.FeedJSON)
+	fs.StringVar(&o.Deflate, "deflate", deflateOff, "compression: off (sessions do not offer it), auto (the server chooses), or always")
 	fs.BoolVar(&o.json, "json", false, "print the result as JSON instead of a table")
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
 	fs.StringVar(&o.server, "server", "", "feedd binary to measure; empty: built from this checkout")
@@ -146,6 +157,10 @@ func (o *options) validate() error {
 		return fmt.Errorf("-warmup %v: want 1s to 10m", o.Warmup)
 	case o.Rounds < 1 || o.Rounds > 100:
 		return fmt.Errorf("-rounds %d: want 1 to 100", o.Rounds)
+	case o.Speak != load.Feed && o.Speak != load.FeedJSON:
+		return fmt.Errorf("-speak %s: want %s or %s", o.Speak, load.Feed, load.FeedJSON)
+	case o.Deflate != deflateOff && o.Deflate != deflateAuto && o.Deflate != deflateAlways:
+		return fmt.Errorf("-deflate %s: want %s, %s or %s", o.Deflate, deflateOff, deflateAuto, deflateAlways)
 	case o.Pin != "auto" && o.Pin != "on" && o.Pin != "off":
 		return fmt.Errorf("-pin %s: want on, off or auto", o.Pin)
 	}

@@ -64,12 +64,12 @@ func TestFloorWritesToAllAtItsPace(t *testing.T) {
 	}
 	defer s.Close()
 	const sockets, size = 50, 200
-	l, err := load.Start(load.Config{Address: s.Address().String(), Speak: load.Raw, Sessions: sockets})
+	l, err := load.Start(load.Config{Address: s.Address().String(), Groups: []load.Group{{Speak: load.Raw, Sessions: sockets}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Stop()
-	if err := l.Connect(load.Patience); err != nil {
+	if _, err := l.Connect(load.Patience); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Run(Plan{Sockets: sockets, Interval: 5 * time.Millisecond, FrameBytes: size, Spread: Even(5)}); err != nil {

@@ -19,10 +19,14 @@ const (
 // Reader follows the frames that a server sends through reads of any size, without keeping their payload.
 // The zero value is ready.
 type Reader struct {
+	// Deflate says that permessage-deflate was agreed on: messages may be packed.
+	Deflate bool
+
 	head [10]byte // header so far
 	have uint8    // bytes in it
 	op   byte
 	fin  bool
+	pack bool   // the message is packed
 	body bool   // the header is complete
 	left uint64 // payload still to come
 }
@@ -33,6 +37,7 @@ type Piece struct {
 	Fin     bool // the frame is its message's last
 	Start   bool // the piece is its frame's first
 	End     bool // the piece is its frame's last
+	Packed  bool // the message is compressed: set on all frames of it
 	Payload []byte
 }
 
@@ -56,7 +61,7 @@ func (r *Reader) Next(b []byte) (p Piece, rest []byte, ok bool, err error) {
 		n = r.left
 	}
 	r.left -= n
-	p = Piece{Op: r.op, Fin: r.fin, Start: start, End: r.left == 0, Payload: b[:n]}
+	p = Piece{Op: r.op, Fin: r.fin, Start: start, End: r.left == 0, Packed: r.pack && r.op < Close, Payload: b[:n]}
 	if p.End {
 		r.body, r.have = false, 0
 	}
@@ -80,10 +85,16 @@ func (r *Reader) header(b []byte) (rest []byte, ok bool, err error) {
 	if r.head[1]&0x80 != 0 {
 		return nil, false, errMasked
 	}
-	if r.head[0]&0x70 != 0 {
-		return nil, false, errReserved
-	}
+	const rsv1, reserved = 0x40, 0x70
 	r.op, r.fin = r.head[0]&0xf, r.head[0]&0x80 != 0
+	switch packed := r.head[0] & reserved; {
+	case packed == rsv1 && r.Deflate && (r.op == Text || r.op == Binary):
+		r.pack = true
+	case packed != 0:
+		return nil, false, errReserved
+	case r.op == Text || r.op == Binary:
+		r.pack = false
+	}
 	switch n := r.head[1] & 0x7f; n {
 	case 126:
 		r.left = uint64(binary.BigEndian.Uint16(r.head[2:]))

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -9,7 +10,7 @@ import (
 // Distributions of subscriptions over instruments.
 const (
 	Uniform = "uniform"
-	Zipf    = "zipf" // a few instruments are in nearly every watchlist
+	Zipf    = "zipf" // the n-th instrument is looked at 1/n as often as the first
 )
 
 // Choice says which instruments a session subscribes to.
@@ -43,27 +44,25 @@ func (c Choice) Of(session int) []int {
 		session %= c.Cohorts
 	}
 	rng := rand.New(rand.NewPCG(c.Seed, uint64(session)))
+	set := make([]int, 0, c.PerSession)
 	if c.Distribution == Uniform || c.PerSession == c.Instruments {
-		set := rng.Perm(c.Instruments)[:c.PerSession]
+		set = append(set, rng.Perm(c.Instruments)[:c.PerSession]...)
 		slices.Sort(set)
 		return set
 	}
-	const exponent, offset = 1.1, 2
-	zipf := rand.NewZipf(rng, exponent, offset, uint64(c.Instruments-1))
-	set := make([]int, 0, c.PerSession)
-	// Rare ones take many draws to be hit: what is missing after a while comes from the top.
-	for range 100 * c.PerSession {
-		if len(set) == c.PerSession {
-			break
-		}
-		if i := int(zipf.Uint64()); !slices.Contains(set, i) {
-			set = append(set, i)
-		}
+	// Drawing without putting back, each by its weight, is the same as giving each a time that is exponential with
+	// the weight as its rate, and taking those that come first (Efraimidis and Spirakis).
+	type arrival struct {
+		at         float64
+		instrument int
 	}
-	for i := 0; len(set) < c.PerSession; i++ {
-		if !slices.Contains(set, i) {
-			set = append(set, i)
-		}
+	all := make([]arrival, c.Instruments)
+	for i := range all {
+		all[i] = arrival{rng.ExpFloat64() * float64(i+1), i}
+	}
+	slices.SortFunc(all, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
+	for _, a := range all[:c.PerSession] {
+		set = append(set, a.instrument)
 	}
 	slices.Sort(set)
 	return set

@@ -20,10 +20,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const instruments = 30
 
 func config(address string) Config {
-	return Config{
-		Speak: Feed, Address: address, Sessions: 200, Probes: 3, CadenceMS: 250, Symbols: feed.Symbols(instruments),
+	return Config{Address: address, Symbols: feed.Symbols(instruments), Groups: []Group{{
+		Name: "all", Speak: Feed, Sessions: 200, Probes: 3, CadenceMS: 250,
 		Choice: Choice{Instruments: instruments, PerSession: 5, Distribution: Uniform, Seed: 1},
-	}
+	}}}
 }
 
 func start(t *testing.T, cfg Config) *Loop {
@@ -39,7 +39,7 @@ func start(t *testing.T, cfg Config) *Loop {
 func connect(t *testing.T, cfg Config) *Loop {
 	t.Helper()
 	l := start(t, cfg)
-	if err := l.Connect(Patience); err != nil {
+	if _, err := l.Connect(Patience); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -73,7 +73,7 @@ func TestSessionsSubscribeAndCount(t *testing.T) {
 	l := connect(t, cfg)
 
 	subscribes, _ := server.Requests()
-	if len(subscribes) != cfg.Sessions {
+	if len(subscribes) != cfg.Groups[0].Sessions {
 		t.Fatalf("%d subscriptions", len(subscribes))
 	}
 	for _, s := range subscribes {
@@ -81,7 +81,7 @@ func TestSessionsSubscribeAndCount(t *testing.T) {
 			t.Fatalf("subscribed to %v", s)
 		}
 	}
-	if w, err := l.Mark(); err != nil || w.Live != cfg.Sessions {
+	if w, err := l.Mark(); err != nil || w.Live != cfg.Groups[0].Sessions {
 		t.Fatalf("%d sessions live, error %v", w.Live, err)
 	}
 
@@ -97,8 +97,8 @@ func TestSessionsSubscribeAndCount(t *testing.T) {
 	for _, n := range w.Beats {
 		beats += n
 	}
-	if beats != int64(cfg.Sessions) {
-		t.Errorf("%d beats of %d sessions", beats, cfg.Sessions)
+	if beats != int64(cfg.Groups[0].Sessions) {
+		t.Errorf("%d beats of %d sessions", beats, cfg.Groups[0].Sessions)
 	}
 	held, err := l.Holds()
 	if err != nil || len(held) != 3*5 {
@@ -112,7 +112,7 @@ func TestSessionsSubscribeAndCount(t *testing.T) {
 func TestSessionsAnswerPingsAndNoteCloses(t *testing.T) {
 	server := fake.New(t, instruments)
 	cfg := config(server.Address)
-	cfg.Sessions = 5
+	cfg.Groups[0].Sessions = 5
 	l := connect(t, cfg)
 	server.Ping("still there?")
 	until(t, l, "pongs", func(w Window) bool {
@@ -140,8 +140,8 @@ func TestSubscribersOfNATSReadTheDelay(t *testing.T) {
 	t.Cleanup(market.Close)
 	market.Resume()
 	cfg := config(strings.TrimPrefix(market.Where().WebSocket, "ws://"))
-	cfg.Speak = NATS
-	cfg.Sessions = 20
+	cfg.Groups[0].Speak = NATS
+	cfg.Groups[0].Sessions = 20
 	l := connect(t, cfg)
 	w := until(t, l, "messages", func(w Window) bool { return w.Frames > 1000 })
 	if w.Probes.Problems != 0 || w.Probes.Delay.P50 <= 0 || w.Live != 20 {
@@ -169,35 +169,40 @@ func TestConnectSaysWhatWentWrong(t *testing.T) {
 	_ = nobody.Close()
 
 	t.Run("nobody listens", func(t *testing.T) {
-		if err := start(t, config(closed)).Connect(Patience); err == nil || !strings.Contains(err.Error(), "refused") {
+		if _, err := start(t, config(closed)).Connect(Patience); err == nil || !strings.Contains(err.Error(), "refused") {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("a symbol is unknown", func(t *testing.T) {
 		cfg := config(server.Address)
 		cfg.Symbols = feed.Symbols(instruments + 1)
-		cfg.Choice = Choice{Instruments: instruments + 1, PerSession: instruments + 1, Distribution: Uniform}
+		cfg.Groups[0].Choice = Choice{Instruments: instruments + 1, PerSession: instruments + 1, Distribution: Uniform}
 		const soon = 50 * time.Millisecond
-		if err := start(t, cfg).Connect(soon); err == nil || !strings.Contains(err.Error(), "0 of 200 sessions are live") {
+		if _, err := start(t, cfg).Connect(soon); err == nil || !strings.Contains(err.Error(), "0 of 200 sessions are live") {
 			t.Errorf("error %v", err)
 		}
 	})
 }
 
 func TestOnlyLoopbackAndSoundConfigs(t *testing.T) {
-	for want, change := range map[string]func(*Config){
-		"only 127.0.0.0/8": func(c *Config) { c.Address = "192.0.2.1:80" },
-		"address":          func(c *Config) { c.Address = "localhost" },
-		"speak":            func(c *Config) { c.Speak = "" },
-		"sessions 0":       func(c *Config) { c.Sessions = 0 },
-		"probes":           func(c *Config) { c.Probes = 201 },
-		"symbols":          func(c *Config) { c.Symbols = nil },
-		"a session":        func(c *Config) { c.Choice.PerSession = 31 },
-		"distribution":     func(c *Config) { c.Choice.Distribution = "normal" },
-		"cohorts":          func(c *Config) { c.Choice.Cohorts = -1 },
+	for want, change := range map[string]func(*Config, *Group){
+		"only 127.0.0.0/8": func(c *Config, _ *Group) { c.Address = "192.0.2.1:80" },
+		"address":          func(c *Config, _ *Group) { c.Address = "localhost" },
+		"symbols":          func(c *Config, _ *Group) { c.Symbols = nil },
+		"no groups":        func(c *Config, _ *Group) { c.Groups = nil },
+		"in flight":        func(c *Config, _ *Group) { c.InFlight = 5000 },
+		"gather":           func(c *Config, _ *Group) { c.Gather = -1 },
+		"speak":            func(_ *Config, g *Group) { g.Speak = "" },
+		"sessions 0":       func(_ *Config, g *Group) { g.Sessions = 0 },
+		"probes":           func(_ *Config, g *Group) { g.Probes = 201 },
+		"a session":        func(_ *Config, g *Group) { g.Choice.PerSession = 31 },
+		"distribution":     func(_ *Config, g *Group) { g.Choice.Distribution = "normal" },
+		"cohorts":          func(_ *Config, g *Group) { g.Choice.Cohorts = -1 },
+		"bytes a second":   func(_ *Config, g *Group) { g.BytesPerSecond = -1 },
+		"a subscription":   func(_ *Config, g *Group) { g.Subscribe = []Subscription{{First: 6}} },
 	} {
 		cfg := config("127.0.0.1:1")
-		change(&cfg)
+		change(&cfg, &cfg.Groups[0])
 		if _, err := Start(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %s, got %v", want, err)
 		}

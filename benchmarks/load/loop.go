@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/feedd/feedd/benchmarks/probe"
+	"github.com/feedd/feedd/benchmarks/skim"
 )
 
 // Loop is the thread that owns all sessions.
@@ -18,7 +20,9 @@ type Loop struct {
 	// Fixed from Start on.
 	cfg         Config
 	target      netip.AddrPort
+	inFlight    int
 	instruments map[string]int
+	groups      []*group
 	commands    chan func() // run on the loop's thread
 	ended       chan struct{}
 
@@ -27,26 +31,48 @@ type Loop struct {
 	events   []unix.EpollEvent
 	buf      []byte
 	sessions []session
-	record   *probe.Record // of the probes
-	others   *probe.Record // of all others, as long as they decode; only its problems matter
-	opened   int           // sessions that have begun to connect
-	joining  int           // of those, neither live nor closed
-	live     int
+	others   *probe.Record // of sessions that decode and are no probes; only its problems matter
+	skim     skim.Frame
+	inflate  inflater
+	controls int64
 	stop     bool
-	window   Window
-	beats    []int64
-	joined   chan error // gets the outcome of Connect; nil when nobody waits
+
+	join   // those that are on their way
+	grants // those that wait for one
+	pace   // those that are read slowly
+}
+
+// group is sessions that do the same. Its records and counts belong to the loop's thread.
+type group struct {
+	Group
+	first         int // number of its first session
+	quotes, books int // rows that a session has when it is live
+	upgrade       []byte
+	hellos        [][]byte // what each session says first
+	record        *probe.Record
+	window        GroupWindow
+	beats         []int64
+	closed        map[string]int
 }
 
 // Window is what was received between two calls of Mark.
 type Window struct {
-	Frames   int64 `json:"frames"` // with data
-	Bytes    int64 `json:"bytes"`  // as the sockets gave them, WebSocket headers and control frames included
-	Controls int64 `json:"controls"`
+	GroupWindow       // of all groups together
+	Controls    int64 `json:"controls"`
+	// By group.
+	Groups []GroupWindow `json:"groups"`
+}
+
+// GroupWindow is what one group received.
+type GroupWindow struct {
+	Name   string `json:"name,omitempty"`
+	Frames int64  `json:"frames"`           // with data
+	Packed int64  `json:"packed,omitempty"` // of these, those that were compressed
+	Bytes  int64  `json:"bytes"`            // as the sockets gave them, WebSocket headers and control frames included
 	// Live sessions now, and those that have ended since the start, by how.
 	Live   int            `json:"live"`
 	Closed map[string]int `json:"closed,omitempty"`
-	// Frames of the sessions that got the fewest and the most.
+	// Frames of the live sessions that got the fewest and the most.
 	FewestFrames uint32 `json:"fewest_frames"`
 	MostFrames   uint32 `json:"most_frames"`
 	// Beats are the sessions by the place of their cuts within the cadence, in BeatSlices equal slices; nothing
@@ -58,9 +84,6 @@ type Window struct {
 // BeatSlices is into how many slices a cadence is cut to see when sessions get their cuts.
 const BeatSlices = 50
 
-// inFlight bounds how many sessions connect at once, below any listener's backlog.
-const inFlight = 128
-
 // Start begins a loop without sessions. Stop ends it.
 func Start(cfg Config) (*Loop, error) {
 	if err := cfg.validate(); err != nil {
@@ -70,22 +93,63 @@ func Start(cfg Config) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("epoll: %w", err)
-	}
 	l := &Loop{
-		cfg: cfg, target: target, instruments: make(map[string]int, len(cfg.Symbols)),
+		cfg: cfg, target: target, inFlight: cfg.InFlight, instruments: make(map[string]int, len(cfg.Symbols)),
 		commands: make(chan func()), ended: make(chan struct{}),
-		epoll: epoll, events: make([]unix.EpollEvent, 512), buf: make([]byte, 64<<10),
-		sessions: make([]session, cfg.Sessions), record: probe.NewRecord(), others: probe.NewRecord(), beats: make([]int64, BeatSlices),
+		events: make([]unix.EpollEvent, 512), buf: make([]byte, 64<<10), others: probe.NewRecord(),
+	}
+	if l.inFlight == 0 {
+		l.inFlight = 128 // below any listener's backlog
 	}
 	for i, symbol := range cfg.Symbols {
 		l.instruments[symbol] = i
 	}
-	l.reset()
+	if err := l.prepare(); err != nil {
+		return nil, err
+	}
+	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
 	go l.run()
 	return l, nil
+}
+
+// prepare makes the sessions and all that they will say, so that joining costs this process little.
+func (l *Loop) prepare() error {
+	for _, cfg := range l.cfg.Groups {
+		g := &group{
+			Group: cfg, first: len(l.sessions), record: probe.NewRecord(), beats: make([]int64, BeatSlices), closed: make(map[string]int),
+		}
+		l.groups = append(l.groups, g)
+		l.sessions = append(l.sessions, make([]session, g.Sessions)...)
+		for i := range g.Sessions {
+			l.sessions[g.first+i].group = g
+		}
+		if g.Speak == Raw {
+			continue
+		}
+		g.upgrade = g.request(l.cfg.Address)
+		for _, s := range g.subscriptions() {
+			n := s.First
+			if n == 0 {
+				n = g.Choice.PerSession
+			}
+			if slices.Contains(s.Channels, "quote") {
+				g.quotes += n
+			}
+			if slices.Contains(s.Channels, "book") {
+				g.books += n
+			}
+		}
+		for i := range g.Sessions {
+			hello, err := l.hello(g.first + i)
+			if err != nil {
+				return err
+			}
+			g.hellos = append(g.hellos, hello)
+		}
+	}
+	return nil
 }
 
 var errStopped = errors.New("the loop has ended")
@@ -102,57 +166,93 @@ func (l *Loop) do(f func()) error {
 	}
 }
 
-// Connect brings all sessions up and returns when each has a row of every instrument that it subscribed
-// to, or with an error when one fails or patience is over.
-func (l *Loop) Connect(patience time.Duration) error {
-	joined := make(chan error, 1)
-	if err := l.do(func() { l.joined = joined; l.open() }); err != nil {
-		return err
-	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case err := <-joined:
-		return err
-	case <-timer.C:
-	}
-	err := l.do(func() {
-		l.joined = nil
-		l.tally()
-		joined <- fmt.Errorf("after %v %d of %d sessions are live and %d on their way; ended: %v",
-			patience, l.live, l.cfg.Sessions, l.joining, l.window.Closed)
-	})
-	if err != nil {
-		return err
-	}
-	return <-joined
-}
-
 // Mark returns what came since the last call and begins anew.
 func (l *Loop) Mark() (Window, error) {
 	var w Window
 	err := l.do(func() {
 		l.tally()
-		w = l.window
-		if l.cfg.CadenceMS > 0 {
-			w.Beats = slices.Clone(l.beats)
+		w.Controls, l.controls = l.controls, 0
+		for n, g := range l.groups {
+			w.Groups = append(w.Groups, g.take())
+			w.add(&w.Groups[n], n == 0)
 		}
-		w.Probes = l.record.Take()
-		others := l.others.Take()
+		w.Probes = probe.Sum(l.records())
+		for _, g := range l.groups {
+			g.record.Reset()
+		}
+		others := l.others.Figures()
 		w.Probes.Problems += others.Problems
 		w.Probes.Texts = append(w.Probes.Texts, others.Texts...)
-		l.reset()
+		for i := range l.sessions {
+			l.sessions[i].count = 0
+		}
 	})
 	return w, err
+}
+
+func (l *Loop) records() []*probe.Record {
+	var all []*probe.Record
+	for _, g := range l.groups {
+		all = append(all, g.record)
+	}
+	return all
+}
+
+// take returns a group's window and begins a new one, but for the record.
+func (g *group) take() GroupWindow {
+	w := g.window
+	w.Name, w.Closed, w.Probes = g.Name, maps.Clone(g.closed), g.record.Figures()
+	if g.CadenceMS > 0 {
+		w.Beats = slices.Clone(g.beats)
+	}
+	g.window = GroupWindow{}
+	return w
+}
+
+// add puts a group into the sum.
+func (w *Window) add(g *GroupWindow, first bool) {
+	w.Frames += g.Frames
+	w.Packed += g.Packed
+	w.Bytes += g.Bytes
+	w.Live += g.Live
+	for why, n := range g.Closed {
+		if w.Closed == nil {
+			w.Closed = make(map[string]int)
+		}
+		w.Closed[why] += n
+	}
+	if first {
+		w.FewestFrames, w.Beats = g.FewestFrames, g.Beats
+	}
+	w.FewestFrames = min(w.FewestFrames, g.FewestFrames)
+	w.MostFrames = max(w.MostFrames, g.MostFrames)
+}
+
+// tally completes the windows' figures that are not counted as they come.
+func (l *Loop) tally() {
+	for i := range l.sessions {
+		s := &l.sessions[i]
+		if s.state != stateLive {
+			continue
+		}
+		w := &s.group.window
+		if w.Live++; w.Live == 1 {
+			w.FewestFrames = s.count
+		}
+		w.FewestFrames = min(w.FewestFrames, s.count)
+		w.MostFrames = max(w.MostFrames, s.count)
+	}
 }
 
 // Holds returns the models of all probes.
 func (l *Loop) Holds() ([]probe.Last, error) {
 	var all []probe.Last
 	err := l.do(func() {
-		for i := range l.sessions[:l.cfg.Probes] {
-			if p := l.sessions[i].probe; p != nil {
-				all = append(all, p.Holds()...)
+		for _, g := range l.groups {
+			for i := range g.Probes {
+				if holder, ok := l.sessions[g.first+i].follow.(interface{ Holds() []probe.Last }); ok {
+					all = append(all, holder.Holds()...)
+				}
 			}
 		}
 	})
@@ -181,6 +281,9 @@ func (l *Loop) run() {
 		for _, e := range l.events[:max(n, 0)] {
 			l.event(int(e.Fd))
 		}
+		l.open()
+		l.ask()
+		l.sip(time.Now())
 		select {
 		case f := <-l.commands:
 			f()
@@ -199,64 +302,4 @@ func (l *Loop) closeAll() {
 		}
 	}
 	_ = unix.Close(l.epoll)
-}
-
-// reset begins a window.
-func (l *Loop) reset() {
-	closed := l.window.Closed
-	if closed == nil {
-		closed = make(map[string]int)
-	}
-	l.window = Window{Closed: closed}
-	for i := range l.sessions {
-		l.sessions[i].count = 0
-	}
-}
-
-// tally completes the window's figures that are not counted as they come.
-func (l *Loop) tally() {
-	l.window.Live = l.live
-	first := true
-	for i := range l.sessions {
-		s := &l.sessions[i]
-		if s.state != stateLive {
-			continue
-		}
-		if first {
-			l.window.FewestFrames, l.window.MostFrames = s.count, s.count
-			first = false
-		}
-		l.window.FewestFrames = min(l.window.FewestFrames, s.count)
-		l.window.MostFrames = max(l.window.MostFrames, s.count)
-	}
-	closed := make(map[string]int, len(l.window.Closed))
-	for why, n := range l.window.Closed {
-		closed[why] = n
-	}
-	l.window.Closed = closed
-}
-
-// outcome tells whoever waits in Connect how it went.
-func (l *Loop) outcome(err error) {
-	if l.joined != nil {
-		l.joined <- err
-		l.joined = nil
-	}
-}
-
-// wentLive counts a session that has all that it asked for, and lets the next one begin.
-func (l *Loop) wentLive() {
-	l.joining--
-	l.live++
-	if l.live == l.cfg.Sessions {
-		l.outcome(nil)
-	}
-	l.open()
-}
-
-// beat notes when a session gets its cuts.
-func (l *Loop) beat(cut int64) {
-	if cadence := int64(l.cfg.CadenceMS) * 1000; cadence > 0 {
-		l.beats[cut%cadence*BeatSlices/cadence]++
-	}
 }

@@ -5,26 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/feedd/feedd/benchmarks/proc"
 )
 
-// Requests of the role. Connect takes a Config and answers with a Joined, Mark answers with a Window, Holds
-// with the models of all probes ([]probe.Last).
+// Requests of the role.
 const (
-	Connect = "connect"
-	Mark    = "mark"
-	Holds   = "holds"
+	Connect   = "connect"   // takes a Config, answers with a Joined when all sessions are live
+	Reconnect = "reconnect" // hangs up all sessions at once and brings them up again, answers with a Joined
+	Mark      = "mark"      // answers with a Window
+	Holds     = "holds"     // answers with the models of all probes ([]probe.Last)
+	Stall     = "stall"     // takes the name of a group, which is not read any more
+	Unstall   = "unstall"   // takes the name of a group, which is read again
+	SetRate   = "set-rate"  // takes a cadence in milliseconds that all sessions ask for
+	Expect    = "expect"    // has all sessions look for a grant
+	Await     = "await"     // answers with a Granted when all that looked for a grant have had one
 )
-
-// Joined tells how long it took until all sessions were live.
-type Joined struct {
-	Seconds float64 `json:"seconds"`
-}
-
-// Patience is how long all sessions may take to be live.
-const Patience = 60 * time.Second
 
 // Role is the process of the load generator: it answers requests until in ends.
 func Role(in io.Reader, out io.Writer) error {
@@ -36,30 +32,53 @@ func Role(in io.Reader, out io.Writer) error {
 	}()
 	return proc.Serve(in, out, func(do string, body json.RawMessage) (any, error) {
 		if do == Connect {
+			if l != nil {
+				return nil, errors.New("already connected")
+			}
 			var cfg Config
 			if err := json.Unmarshal(body, &cfg); err != nil {
 				return nil, err
-			}
-			if l != nil {
-				return nil, errors.New("already connected")
 			}
 			var err error
 			if l, err = Start(cfg); err != nil {
 				return nil, err
 			}
-			begin := time.Now()
-			err = l.Connect(Patience)
-			return Joined{Seconds: time.Since(begin).Seconds()}, err
+			return l.Connect(Patience)
 		}
 		if l == nil {
 			return nil, errors.New("not connected yet")
 		}
-		switch do {
-		case Mark:
-			return l.Mark()
-		case Holds:
-			return l.Holds()
-		}
-		return nil, fmt.Errorf("unknown request: want %s, %s or %s", Connect, Mark, Holds)
+		return l.answer(do, body)
 	})
+}
+
+func (l *Loop) answer(do string, body json.RawMessage) (any, error) {
+	switch do {
+	case Reconnect:
+		return l.Reconnect(Patience)
+	case Mark:
+		return l.Mark()
+	case Holds:
+		return l.Holds()
+	case Expect:
+		return nil, l.Expect()
+	case Await:
+		return l.Await(Patience)
+	case SetRate:
+		var cadence uint32
+		if err := json.Unmarshal(body, &cadence); err != nil {
+			return nil, err
+		}
+		return nil, l.SetRate(cadence)
+	case Stall, Unstall:
+		var group string
+		if err := json.Unmarshal(body, &group); err != nil {
+			return nil, err
+		}
+		if do == Stall {
+			return nil, l.Stall(group)
+		}
+		return nil, l.Resume(group)
+	}
+	return nil, fmt.Errorf("unknown request")
 }

@@ -2,16 +2,13 @@ package load
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/benchmarks/frame"
-	"github.com/feedd/feedd/benchmarks/probe"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
@@ -21,7 +18,7 @@ const (
 	stateNew        state = iota
 	stateConnecting       // until TCP is up
 	stateUpgrading        // until the server's 101
-	stateJoining          // until each instrument has a row
+	stateJoining          // until everything asked for has come
 	stateLive
 	stateClosed
 )
@@ -29,14 +26,19 @@ const (
 // session is one client. What it holds besides numbers is released once it is live, probes excepted.
 type session struct {
 	fd     int
+	group  *group
 	state  state
+	still  bool   // not read until it is told to
+	cuts   uint8  // seen since it was live, up to beatAfter
+	count  uint32 // data frames in this window
 	reader frame.Reader
-	count  uint32       // data frames in this window
-	probe  *probe.Probe // of feedd; until the session's beat is known, and for good on probes
-	cuts   uint8        // seen since it was live, up to beatAfter
-	nats   *probe.Subscriber
-	text   []byte // of a message that is not whole yet: the answer to the upgrade, a frame to decode
-	notice []byte // of a control frame that is not whole yet
+
+	follow  follower // nil: what comes is counted and not read
+	granted bool     // a grant is awaited
+	whole   message  // what is put together, as long as somebody reads it
+	notice  []byte   // of a control frame that is not whole yet
+
+	dialed, live int64 // when, in microseconds since the Unix epoch
 }
 
 // The events that epoll waits for carry the number of the session in place of a descriptor.
@@ -46,10 +48,11 @@ func (l *Loop) watch(op int, i int, events uint32) error {
 
 // open begins as many sessions as may connect at once.
 func (l *Loop) open() {
-	for l.opened < l.cfg.Sessions && l.joining < inFlight {
+	for l.opened < len(l.sessions) && l.connecting < l.inFlight {
 		i := l.opened
 		l.opened++
 		l.joining++
+		l.connecting++
 		if err := l.dial(i); err != nil {
 			l.outcome(fmt.Errorf("session %d: %w", i, err))
 			return
@@ -57,13 +60,16 @@ func (l *Loop) open() {
 	}
 }
 
+// smallBuffer is that of sessions that read slowly: a link of a few kilobytes a second holds no more in flight.
+const smallBuffer = 16 << 10
+
 func (l *Loop) dial(i int) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	s := &l.sessions[i]
-	s.fd, s.state = fd, stateConnecting
+	s.fd, s.state, s.dialed = fd, stateConnecting, time.Now().UnixMicro()
 	// The kernel picks the port when it knows both ends, so that ports are used once per pair of
 	// addresses and not once per source.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
@@ -71,6 +77,11 @@ func (l *Loop) dial(i int) error {
 	}
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
+	}
+	if s.group.BytesPerSecond > 0 {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, smallBuffer); err != nil {
+			return err
+		}
 	}
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: source(i)}); err != nil {
 		return fmt.Errorf("bind: %w", err)
@@ -88,7 +99,7 @@ func (l *Loop) event(i int) {
 	case stateConnecting:
 		l.connected(i)
 	case stateUpgrading, stateJoining, stateLive:
-		l.read(i)
+		l.read(i, l.buf)
 	}
 }
 
@@ -102,23 +113,13 @@ func (l *Loop) connected(i int) {
 		l.end(i, err.Error())
 		return
 	}
-	if l.cfg.Speak == Raw {
+	if s.group.Speak == Raw {
+		l.accepted()
 		l.goLive(i)
 		return
 	}
 	s.state = stateUpgrading
-	l.write(i, l.upgrade())
-}
-
-const subprotocol = "feedd.v1.proto"
-
-func (l *Loop) upgrade() []byte {
-	path, more := "/", ""
-	if l.cfg.Speak == Feed {
-		path, more = "/v1/ws", "Sec-WebSocket-Protocol: "+subprotocol+"\r\n"
-	}
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n%s\r\n", path, l.cfg.Address, more)
+	l.write(i, s.group.upgrade)
 }
 
 // write sends a few bytes; a socket that does not take them at once is not being read by the server,
@@ -130,9 +131,10 @@ func (l *Loop) write(i int, b []byte) {
 	}
 }
 
-func (l *Loop) read(i int) {
+// read takes what has come, as much as buf holds.
+func (l *Loop) read(i int, buf []byte) {
 	s := &l.sessions[i]
-	n, err := unix.Read(s.fd, l.buf)
+	n, err := unix.Read(s.fd, buf)
 	switch {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
 		return
@@ -144,8 +146,8 @@ func (l *Loop) read(i int) {
 		return
 	}
 	now := time.Now().UnixMicro()
-	b := l.buf[:n]
-	l.window.Bytes += int64(n)
+	s.group.window.Bytes += int64(n)
+	b := buf[:n]
 	if s.state == stateUpgrading {
 		if b = l.upgraded(i, b); len(b) == 0 {
 			return
@@ -167,105 +169,55 @@ func (l *Loop) read(i int) {
 // upgraded takes bytes of the answer to the upgrade and returns what lies behind it.
 func (l *Loop) upgraded(i int, b []byte) []byte {
 	s := &l.sessions[i]
-	s.text = append(s.text, b...)
-	head, rest, ok := bytes.Cut(s.text, []byte("\r\n\r\n"))
+	text := append(s.notice, b...)
+	head, rest, ok := bytes.Cut(text, []byte("\r\n\r\n"))
 	if !ok {
 		const most = 16 << 10
-		if len(s.text) > most {
+		if len(text) > most {
 			l.end(i, "upgrade: no end of the header")
+			return nil
 		}
+		s.notice = text
 		return nil
 	}
-	status, fields, _ := bytes.Cut(head, []byte("\r\n"))
+	status, header, _ := bytes.Cut(head, []byte("\r\n"))
 	if !bytes.HasPrefix(status, []byte("HTTP/1.1 101")) {
 		l.end(i, fmt.Sprintf("upgrade: %s: %.200s", status, rest))
 		return nil
 	}
-	if l.cfg.Speak == Feed && !bytes.Contains(fields, []byte(subprotocol)) {
-		l.end(i, "upgrade: the server does not speak "+subprotocol)
-		return nil
-	}
-	s.text = nil
-	s.state = stateJoining
-	hello, err := l.hello(i)
-	if err != nil {
+	if err := s.group.agreed(header); err != nil {
 		l.end(i, err.Error())
 		return nil
 	}
-	l.write(i, frame.AppendClient(nil, frame.Binary, hello))
+	s.notice, s.state = nil, stateJoining
+	s.reader.Deflate = s.group.Deflate
+	s.follow = l.follow(i)
+	l.accepted()
+	if hello := s.group.hellos[i-s.group.first]; len(hello) > 0 {
+		l.write(i, hello)
+	}
 	return rest
 }
 
-// hello makes the session's reader and returns its first message, which subscribes.
-func (l *Loop) hello(i int) ([]byte, error) {
+// goLive is for a session that has everything that it asked for.
+func (l *Loop) goLive(i int) {
 	s := &l.sessions[i]
-	var symbols []string
-	for _, n := range l.cfg.Choice.Of(i) {
-		symbols = append(symbols, l.cfg.Symbols[n])
-	}
-	if l.cfg.Speak == NATS {
-		s.nats = probe.NewSubscriber(l.record, symbols)
-		return s.nats.Hello(), nil
-	}
-	record := l.record
-	if i >= l.cfg.Probes {
-		record = l.others
-	}
-	s.probe = probe.New(record, l.instruments)
-	sub := &feedv1.Subscribe{Symbols: symbols, Channels: []string{"quote"}, CadenceMs: proto.Uint32(l.cfg.CadenceMS)}
-	return proto.Marshal(&feedv1.ClientFrame{Id: 1, Request: &feedv1.ClientFrame_Subscribe{Subscribe: sub}})
-}
-
-// piece takes a run of payload of one frame.
-func (l *Loop) piece(i int, now int64, p frame.Piece) {
-	s := &l.sessions[i]
-	if p.Op >= frame.Close {
-		l.control(i, p)
-		return
-	}
-	if p.Start && p.Op != frame.Continuation && s.state == stateLive {
-		s.count++
-		l.window.Frames++
-	}
+	s.state, s.live = stateLive, time.Now().UnixMicro()
+	l.joining--
+	l.live++
 	switch {
-	case s.probe != nil:
-		l.probed(i, now, p)
-	case s.nats != nil:
-		if answer := s.nats.Take(now, p.Payload); answer != nil {
-			l.write(i, frame.AppendClient(nil, frame.Binary, answer))
-		}
-		if s.state == stateJoining && s.nats.Complete() {
-			l.goLive(i)
-		}
-	}
-}
-
-// probed puts messages together for a probe.
-func (l *Loop) probed(i int, now int64, p frame.Piece) {
-	s := &l.sessions[i]
-	whole := p.Payload
-	if !p.Start || !p.End || !p.Fin || p.Op == frame.Continuation {
-		s.text = append(s.text, p.Payload...)
-		whole = s.text
-	}
-	if !p.End || !p.Fin {
-		return
-	}
-	s.probe.Frame(now, whole)
-	s.text = s.text[:0]
-	switch {
-	case s.state == stateJoining:
-		if s.probe.Complete(l.cfg.Choice.PerSession) {
-			l.goLive(i)
-		}
-	case s.cuts < beatAfter:
-		if s.cuts++; s.cuts < beatAfter {
+	case s.group.Hidden:
+		b, err := s.group.setRate(&feedv1.SetRate{Visibility: feedv1.Visibility_VISIBILITY_HIDDEN})
+		if err != nil {
+			l.end(i, err.Error())
 			return
 		}
-		l.beat(s.probe.LastCut())
-		if i >= l.cfg.Probes {
-			s.probe, s.text = nil, nil
-		}
+		l.write(i, b)
+	case s.group.BytesPerSecond > 0:
+		l.hold(i)
+	}
+	if l.live == len(l.sessions) {
+		l.outcome(nil)
 	}
 }
 
@@ -273,35 +225,18 @@ func (l *Loop) probed(i int, now int64, p frame.Piece) {
 // and what they missed may too.
 const beatAfter = 3
 
-func (l *Loop) goLive(i int) {
-	l.sessions[i].state = stateLive
-	l.wentLive()
-}
-
-// control answers pings and notes why the server closes.
-func (l *Loop) control(i int, p frame.Piece) {
+// settle notes the beat of a session that is live, and stops reading where no probe does.
+func (l *Loop) settle(i int) {
 	s := &l.sessions[i]
-	if p.Start {
-		l.window.Controls++
-	}
-	body := p.Payload
-	if !p.Start || !p.End {
-		s.notice = append(s.notice, p.Payload...)
-		body = s.notice
-	}
-	if !p.End {
+	if s.cuts++; s.cuts < beatAfter {
 		return
 	}
-	s.notice = nil
-	switch p.Op {
-	case frame.Ping:
-		l.write(i, frame.AppendClient(nil, frame.Pong, body))
-	case frame.Close:
-		why := "closed without a code"
-		if len(body) >= 2 {
-			why = fmt.Sprintf("closed %d %s", binary.BigEndian.Uint16(body), body[2:])
-		}
-		l.end(i, why)
+	g := s.group
+	if cadence, cut := int64(g.CadenceMS)*1000, s.follow.lastCut(); cadence > 0 && cut > 0 && !g.Hidden {
+		g.beats[cut%cadence*BeatSlices/cadence]++
+	}
+	if i-g.first >= g.Probes && g.Speak != NATS {
+		s.follow, s.whole = nil, message{}
 	}
 }
 
@@ -313,11 +248,15 @@ func (l *Loop) end(i int, why string) {
 	}
 	was := s.state
 	_ = unix.Close(s.fd)
-	l.window.Closed[why]++
-	*s = session{state: stateClosed, count: s.count}
-	if was == stateLive {
+	s.group.closed[why]++
+	l.grantedOrGone(i)
+	*s = session{group: s.group, state: stateClosed, count: s.count}
+	switch was {
+	case stateLive:
 		l.live--
 		return
+	case stateConnecting, stateUpgrading:
+		l.connecting--
 	}
 	l.joining--
 	l.outcome(fmt.Errorf("session %d: %s", i, why))

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/benchmarks/feed"
@@ -15,15 +16,33 @@ import (
 type Probe struct {
 	record      *Record
 	instruments map[string]int // number by symbol, of all that there are
-	model       *client.Model  // nil once a frame broke the protocol: what follows means nothing
+	unmarshal   func([]byte, proto.Message) error
+	model       *client.Model // nil once a frame broke the protocol: what follows means nothing
 	held        map[string]feed.Quote
-	lastCut     int64
+	books       map[string]bool // those that have a view
+	beat        beat
 	frame       feedv1.ServerFrame
 }
 
+// Options of a probe.
+type Options struct {
+	JSON bool // what it reads is feedd.v1.json
+	// Cadence is what it asks for, in microseconds; 0: at once.
+	Cadence int64
+	// Busy says that every beat brings something, so that a beat without a frame is one that was missed.
+	Busy bool
+}
+
 // New returns a probe that knows instruments by their symbols and adds to record.
-func New(record *Record, instruments map[string]int) *Probe {
-	return &Probe{record: record, instruments: instruments, model: client.NewModel(), held: make(map[string]feed.Quote)}
+func New(record *Record, instruments map[string]int, opt Options) *Probe {
+	p := &Probe{
+		record: record, instruments: instruments, model: client.NewModel(), unmarshal: proto.Unmarshal,
+		held: make(map[string]feed.Quote), books: make(map[string]bool), beat: beat{cadence: opt.Cadence, busy: opt.Busy},
+	}
+	if opt.JSON {
+		p.unmarshal = protojson.Unmarshal
+	}
+	return p
 }
 
 // Frame takes one message of the server that arrived at received (microseconds since the Unix epoch).
@@ -32,7 +51,7 @@ func (p *Probe) Frame(received int64, payload []byte) {
 		return
 	}
 	proto.Reset(&p.frame)
-	err := proto.Unmarshal(payload, &p.frame)
+	err := p.unmarshal(payload, &p.frame)
 	var changed client.Update
 	if err == nil {
 		changed, err = p.model.Apply(&p.frame)
@@ -50,26 +69,38 @@ func (p *Probe) Frame(received int64, payload []byte) {
 			p.record.problem("subscribe %s: %v: %s", r.GetSymbol(), r.GetCode(), r.GetText())
 		}
 	}
+	for _, g := range p.frame.GetGrants() {
+		p.record.grants++
+		p.beat.granted(int64(g.GetCadenceMs())*1000, g.GetReason() == feedv1.GrantReason_GRANT_REASON_PAUSED)
+	}
+	for _, row := range changed.Books {
+		p.record.books++
+		p.books[row.Symbol] = true
+	}
+	p.trades(changed.Trades)
 	if len(changed.Quotes) == 0 {
 		return
 	}
-	p.cut(received, changed.Cut.UnixMicro())
+	p.record.frames++
+	p.record.conflated += int64(p.frame.GetConflated())
+	if err := p.beat.cut(p.record, received, changed.Cut.UnixMicro()); err != nil {
+		p.record.problem("%v", err)
+	}
 	for _, row := range changed.Quotes {
 		p.quote(received, row)
 	}
 }
 
-func (p *Probe) cut(received, cut int64) {
-	if cut < p.lastCut {
-		p.record.problem("cut time %d after %d", cut, p.lastCut)
+// trades counts events. That none is missing without a word is the model's to check.
+func (p *Probe) trades(events []client.TradeEvent) {
+	for _, e := range events {
+		switch e.Kind {
+		case client.Traded:
+			p.record.trades++
+		case client.Lost:
+			p.record.lost += int64(e.To - e.From + 1)
+		}
 	}
-	record(p.record.lateness, received-cut)
-	if p.lastCut != 0 && cut != p.lastCut {
-		record(p.record.interval, cut-p.lastCut)
-	}
-	p.lastCut = cut
-	p.record.frames++
-	p.record.conflated += int64(p.frame.GetConflated())
 }
 
 func (p *Probe) quote(received int64, row client.QuoteRow) {
@@ -102,10 +133,12 @@ func (p *Probe) quote(received int64, row client.QuoteRow) {
 }
 
 // LastCut is when the state in the last rows was frozen, in microseconds since the Unix epoch.
-func (p *Probe) LastCut() int64 { return p.lastCut }
+func (p *Probe) LastCut() int64 { return p.beat.last }
 
-// Complete reports whether n instruments have a row.
-func (p *Probe) Complete(n int) bool { return len(p.held) >= n }
+// Complete reports whether so many instruments have a quote, and so many a book.
+func (p *Probe) Complete(quotes, books int) bool {
+	return len(p.held) >= quotes && len(p.books) >= books
+}
 
 // Last is what a probe holds of an instrument.
 type Last struct {

@@ -58,7 +58,7 @@ func TestProbeFollowsFullRowsAndDifferences(t *testing.T) {
 	w := feed.NewWalk(1, 0)
 	a, b, c := w.Next(0), w.Next(0), w.Next(0)
 	rec := NewRecord()
-	p := New(rec, map[string]int{"bench:A": 0, "bench:B": 1})
+	p := New(rec, map[string]int{"bench:A": 0, "bench:B": 1}, Options{})
 	p.Frame(cut, payload(t, subscribed()))
 	p.Frame(cut+500, payload(t, rows(cut, full(7, 1, a))))
 	frame := rows(cut+250_000, delta(7, a, b))
@@ -84,7 +84,7 @@ func TestProbeFollowsFullRowsAndDifferences(t *testing.T) {
 		t.Errorf("age %+v, delay %+v", f.Age, f.Delay)
 	}
 
-	if !p.Complete(1) || p.Complete(2) {
+	if !p.Complete(1, 0) || p.Complete(2, 0) {
 		t.Errorf("holds %v", p.Holds())
 	}
 	if differ, example := Compare(p.Holds(), symbols, []feed.Quote{c, a}); differ != 0 {
@@ -102,7 +102,7 @@ func TestStampedQuotesTellTheirDelay(t *testing.T) {
 	w := feed.NewWalk(1, 0)
 	a, b := w.Next(cut), w.Next(cut+10_000)
 	rec := NewRecord()
-	p := New(rec, map[string]int{"bench:A": 0, "bench:B": 1})
+	p := New(rec, map[string]int{"bench:A": 0, "bench:B": 1}, Options{})
 	p.Frame(cut, payload(t, subscribed()))
 	p.Frame(cut+5_000, payload(t, rows(cut+4_000, full(7, 1, a))))
 	p.Frame(cut+10_150, payload(t, rows(cut+10_100, delta(7, a, b))))
@@ -140,7 +140,7 @@ func TestProbeCatchesAWrongServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := NewRecord()
-			p := New(rec, map[string]int{"bench:A": 0, "bench:B": 1})
+			p := New(rec, map[string]int{"bench:A": 0, "bench:B": 1}, Options{})
 			p.Frame(cut, payload(t, subscribed()))
 			for _, f := range c.frames {
 				p.Frame(cut+1, payload(t, f))
@@ -153,7 +153,7 @@ func TestProbeCatchesAWrongServer(t *testing.T) {
 	}
 	t.Run("no protobuf", func(t *testing.T) {
 		rec := NewRecord()
-		New(rec, nil).Frame(cut, []byte{0xff})
+		New(rec, nil, Options{}).Frame(cut, []byte{0xff})
 		if rec.Take().Problems != 1 {
 			t.Error("a broken frame went unnoticed")
 		}

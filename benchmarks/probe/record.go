@@ -14,6 +14,8 @@ type Record struct {
 	interval *hdrhistogram.Histogram
 
 	frames, rows, full, conflated int64
+	books, trades, lost, grants   int64
+	missed                        int64 // beats
 
 	// Not reset: a wrong server stays wrong.
 	problems int64
@@ -43,7 +45,15 @@ type Figures struct {
 	Rows      int64 `json:"rows"`
 	Full      int64 `json:"full_rows"`
 	Conflated int64 `json:"conflated"`
-	// From the cut to its arrival here.
+	// Rows of books; trades, and those that were reported lost; grants.
+	Books  int64 `json:"book_rows,omitempty"`
+	Trades int64 `json:"trades,omitempty"`
+	Lost   int64 `json:"trades_lost,omitempty"`
+	Grants int64 `json:"grants,omitempty"`
+	// MissedBeats are those without a frame, of sessions that each beat has something for.
+	MissedBeats int64 `json:"missed_beats,omitempty"`
+	// From the beat at which a frame was due to its arrival here. A beat that was missed counts as often as it would have
+	// been seen: with the time that it waited for the next frame.
 	Lateness Percentiles `json:"lateness_us"`
 	// From one cut of a session to its next.
 	Interval Percentiles `json:"interval_us"`
@@ -68,19 +78,52 @@ type Percentiles struct {
 
 // Take returns what was measured since it was called last.
 func (r *Record) Take() Figures {
-	f := Figures{
-		Frames: r.frames, Rows: r.rows, Full: r.full, Conflated: r.conflated,
-		Lateness: percentiles(r.lateness), Age: percentiles(r.age), Delay: percentiles(r.delay), Interval: percentiles(r.interval),
-		Problems: r.problems, Texts: append([]string(nil), r.texts...),
-	}
-	r.frames, r.rows, r.full, r.conflated = 0, 0, 0, 0
-	for _, h := range []*hdrhistogram.Histogram{r.lateness, r.age, r.delay, r.interval} {
-		h.Reset()
-	}
+	f := r.Figures()
+	r.Reset()
 	return f
 }
 
-func percentiles(h *hdrhistogram.Histogram) Percentiles {
+// Figures returns what was measured since the last Reset.
+func (r *Record) Figures() Figures { return Sum([]*Record{r}) }
+
+// Reset begins anew. Problems stay.
+func (r *Record) Reset() {
+	r.frames, r.rows, r.full, r.conflated = 0, 0, 0, 0
+	r.books, r.trades, r.lost, r.grants, r.missed = 0, 0, 0, 0, 0
+	for _, h := range []*hdrhistogram.Histogram{r.lateness, r.age, r.delay, r.interval} {
+		h.Reset()
+	}
+}
+
+// Sum returns the figures of several records together.
+func Sum(records []*Record) Figures {
+	sum := NewRecord()
+	var f Figures
+	for _, r := range records {
+		f.Frames += r.frames
+		f.Rows += r.rows
+		f.Full += r.full
+		f.Conflated += r.conflated
+		f.Books += r.books
+		f.Trades += r.trades
+		f.Lost += r.lost
+		f.Grants += r.grants
+		f.MissedBeats += r.missed
+		f.Problems += r.problems
+		f.Texts = append(f.Texts, r.texts...)
+		sum.lateness.Merge(r.lateness)
+		sum.age.Merge(r.age)
+		sum.delay.Merge(r.delay)
+		sum.interval.Merge(r.interval)
+	}
+	f.Texts = f.Texts[:min(len(f.Texts), maxTexts)]
+	f.Lateness, f.Age = PercentilesOf(sum.lateness), PercentilesOf(sum.age)
+	f.Delay, f.Interval = PercentilesOf(sum.delay), PercentilesOf(sum.interval)
+	return f
+}
+
+// PercentilesOf sums up a histogram of microseconds.
+func PercentilesOf(h *hdrhistogram.Histogram) Percentiles {
 	return Percentiles{
 		Count: h.TotalCount(),
 		P50:   h.ValueAtPercentile(50),

@@ -36,13 +36,12 @@ func quoteSubject(symbol string) string {
 	return fmt.Sprintf("md.%s.%s.quote", venue, name)
 }
 
-// Hello returns what the subscriber says first.
-func (s *Subscriber) Hello() []byte {
+// SubscriberHello returns what a subscriber to the quotes of symbols says first.
+func SubscriberHello(symbols []string) []byte {
 	b := []byte("CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":1}\r\n")
-	id := 0
-	for subject := range s.subject {
-		id++ // NATS takes a second SUB with the same id for a repeat of the first
-		b = fmt.Appendf(b, "SUB %s %d\r\n", subject, id)
+	for n, symbol := range symbols {
+		// NATS takes a second SUB with the same id for a repeat of the first.
+		b = fmt.Appendf(b, "SUB %s %d\r\n", quoteSubject(symbol), n+1)
 	}
 	return b
 }
