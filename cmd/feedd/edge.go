@@ -65,6 +65,23 @@ func (s *server) startSockets() error {
 	})
 	s.run("sessions", s.sweepSessions)
 	s.run("directory", s.watchDirectory)
+	return s.startEcho()
+}
+
+// startEcho makes the place for conformance suites, if it is wanted.
+func (s *server) startEcho() (err error) {
+	if !s.options.Echo {
+		return nil
+	}
+	if s.echo, err = ws.NewEcho(ws.Options{Drops: &s.drops, Log: s.options.log}); err != nil {
+		return err
+	}
+	s.started(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
+		defer cancel()
+		s.echo.Shutdown(ctx)
+		return nil
+	})
 	return nil
 }
 
@@ -82,6 +99,9 @@ func (s *server) startPublic() {
 	mux.Handle("/v1/lists", rest.NamedLists(s.sessions.Lists))
 	mux.Handle("/v1/snapshot", rest.Snapshot(s.sessions))
 	mux.Handle("/", web.Handler())
+	if s.echo != nil {
+		mux.Handle("/v1/echo", s.echo)
+	}
 	e := &s.options.edge
 	if e.certificate != nil {
 		s.run("certificate", func(ctx context.Context) error { e.certificate.Run(ctx); return nil })

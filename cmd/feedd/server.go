@@ -68,6 +68,7 @@ type server struct {
 	origin          contents.Origin                                     // of the keeper's goroutine
 	sessions        *session.Env
 	sockets         *ws.Server
+	echo            *ws.Server // nil: not wanted
 }
 
 func newServer(o *serveOptions, stdout io.Writer) *server {

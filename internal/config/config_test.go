@@ -107,9 +107,10 @@ func TestLists(t *testing.T) {
 
 func TestSettingsThatGoTogether(t *testing.T) {
 	for content, want := range map[string]string{
-		"\nnats: {cert: /dev/null}\n": "f:2: nats.cert: a certificate and its key go together",
-		"tls: {key: key.pem}\n":       "tls.cert: a certificate and its key go together",
-		"proxy: {protocol: true}\n":   "f:1: proxy.protocol: name the networks of the load balancers with proxy.trusted",
+		"\nnats: {cert: /dev/null}\n":     "f:2: nats.cert: a certificate and its key go together",
+		"tls: {key: key.pem}\n":           "tls.cert: a certificate and its key go together",
+		"proxy: {protocol: true}\n":       "f:1: proxy.protocol: name the networks of the load balancers with proxy.trusted",
+		"listen: 0.0.0.0:1\necho: true\n": "f:2: echo: echoes keep to no limits, so they are for a loopback address alone",
 	} {
 		c := New()
 		if err := c.parse("f", content); err != nil {

@@ -136,6 +136,16 @@ func oneOf(words ...string) kind[string] {
 	})
 }
 
+// isLoopback reports whether an address in HOST:PORT is for this machine alone.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 func isHostPort(address string) error {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return errors.New("want HOST:PORT, such as 127.0.0.1:8080")

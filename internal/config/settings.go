@@ -6,6 +6,7 @@ import "time"
 type Config struct {
 	Listen  string   // HOST:PORT
 	Origins []string // empty: this host and this machine
+	Echo    bool
 	TLS     struct {
 		Cert, Key string // files; empty: no TLS
 	}
@@ -62,6 +63,8 @@ func (c *Config) define() {
 		"`FILE` with named lists of instruments, which clients subscribe as @NAME; read again on SIGHUP")
 	add(c, &c.Origins, words, "origins", nil,
 		"`LIST` of the pages that may connect, such as https://app.example.com; * for any; empty for those of this host and of this machine")
+	add(c, &c.Echo, boolean, "echo", false,
+		"serve /v1/echo too, which sends WebSocket messages back for conformance suites; only on a loopback address, as it keeps to no limits")
 
 	add(c, &c.TLS.Cert, text, "tls.cert", "",
 		"`FILE` with the certificate, and what leads to its root, in PEM; with it the dashboard and WebSocket take TLS alone. Read again when it changes")
@@ -101,6 +104,9 @@ func (c *Config) define() {
 func (c *Config) validate() (problems []error) {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		problems = append(problems, c.problemf("tls.cert", "a certificate and its key go together: set both tls.cert and tls.key, or neither"))
+	}
+	if c.Echo && !isLoopback(c.Listen) {
+		problems = append(problems, c.problemf("echo", "echoes keep to no limits, so they are for a loopback address alone: set listen to one, such as 127.0.0.1:8080"))
 	}
 	if c.Proxy.Protocol && len(c.Proxy.Trusted) == 0 {
 		problems = append(problems, c.problemf("proxy.protocol", "name the networks of the load balancers with proxy.trusted, such as 10.0.0.0/8"))

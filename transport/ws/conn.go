@@ -243,6 +243,10 @@ func (c *Conn) receive(m *gws.Message) {
 	if c.ending() != 0 {
 		return
 	}
+	if c.srv.echoes {
+		c.echo(m)
+		return
+	}
 	if text := c.framing.first == frameText; text != (m.Opcode == gws.OpcodeText) {
 		if text {
 			c.Close(CodeWrongType, "binary message; "+SubprotocolJSON+" takes text")

@@ -41,7 +41,7 @@ type Options struct {
 	AcceptRate  float64
 	AcceptBurst int
 
-	// MaxMessage bounds a message from a client, as sent and decompressed. 125 bytes to 1 MiB, default 16 KiB.
+	// MaxMessage bounds a message from a client, as sent and decompressed. 125 bytes to 16 MiB, default 16 KiB.
 	MaxMessage int
 	// MaxQueued bounds the answers that wait for a client, in bytes. Default 64 KiB.
 	MaxQueued int
@@ -84,8 +84,8 @@ func (o *Options) complete() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.MaxMessage < 125 || o.MaxMessage > 1<<20 {
-		return fmt.Errorf("ws: Options.MaxMessage is %d, must be 125 to %d bytes", o.MaxMessage, 1<<20)
+	if o.MaxMessage < 125 || o.MaxMessage > maxEcho {
+		return fmt.Errorf("ws: Options.MaxMessage is %d, must be 125 to %d bytes", o.MaxMessage, maxEcho)
 	}
 	for name, v := range map[string]float64{
 		"MaxConns": float64(o.MaxConns), "MaxPerAddress": float64(o.MaxPerAddress), "AcceptRate": o.AcceptRate,

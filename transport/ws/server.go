@@ -35,6 +35,7 @@ type Server struct {
 	upgrader *gws.Upgrader
 	framings [2][2]framing // by encoding, and whether compression was agreed on
 	born     time.Time     // zero of now
+	echoes   bool          // see NewEcho
 
 	gate   gate
 	totals totals

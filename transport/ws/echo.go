@@ -1,0 +1,41 @@
+package ws
+
+import (
+	"github.com/lxzan/gws"
+
+	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/guard"
+)
+
+// maxEcho is the largest message that conformance suites send, and get back, in bytes.
+const maxEcho = 16 << 20
+
+// NewEcho returns a Server that sends every message back as it came, text or binary, on the very stack that serves
+// clients: a place for conformance suites to point at. Of opt, NewHandler is not used, and what bounds messages,
+// answers and floods gives way to what those suites send, so it is no place for the public.
+func NewEcho(opt Options) (*Server, error) {
+	opt.NewHandler = func(*Conn, fanout.Framing) Handler { return silent{} }
+	opt.MaxMessage, opt.MaxQueued = maxEcho, 4*maxEcho
+	s, err := New(opt)
+	if err != nil {
+		return nil, err
+	}
+	s.echoes = true
+	plenty := guard.Rate{PerSecond: 1_000_000, Burst: 1_000_000}
+	s.limits.Controls, s.limits.Fragments = plenty, plenty
+	return s, nil
+}
+
+// echo sends a message back.
+func (c *Conn) echo(m *gws.Message) {
+	f := *c.framing
+	f.first = 0x80 | byte(m.Opcode)
+	c.write(f.AppendFrame(nil, m.Bytes()))
+}
+
+// silent handles connections whose messages never reach a handler.
+type silent struct{}
+
+func (silent) Receive([]byte) {}
+func (silent) Wake()          {}
+func (silent) End()           {}
