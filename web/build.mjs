@@ -3,34 +3,56 @@
 import { build } from "esbuild";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
-/** Assets by file name. `alias` puts another module in the place of one, for tests. */
-export async function assets({ alias = {} } = {}) {
+/**
+ * Pages by name. Each has a folder dist/NAME of its own, without folders in it, so that a listener serves one page and
+ * nothing of another. What pages share lies in ui/ and is built into each.
+ */
+const pages = {
+  dashboard: {
+    bundles: { app: "dashboard/main.ts", boot: "ui/boot.ts", style: "dashboard/style.css" },
+    copies: { "index.html": "dashboard/index.html", "favicon.svg": "ui/favicon.svg" },
+  },
+};
+
+/** Files of a page by name. `alias` puts another module in the place of one, for tests. */
+export async function assets(page, { alias = {} } = {}) {
+  const { bundles, copies } = pages[page];
   const bundled = await build({
     absWorkingDir: root,
-    entryPoints: { app: "src/main.ts", boot: "src/boot.ts", style: "src/style.css" },
-    outdir: "dist",
+    entryPoints: bundles,
+    outdir: join("dist", page),
     bundle: true,
     minify: true,
     format: "esm",
     target: "es2022",
     charset: "utf8",
     legalComments: "eof",
+    loader: { ".woff2": "file" },
+    assetNames: "[name]",
     write: false,
     alias,
     logLevel: "warning",
   });
   const out = new Map();
-  for (const file of bundled.outputFiles) out.set(file.path.slice(join(root, "dist").length + 1), file.contents);
-  for (const name of ["index.html", "favicon.svg"]) out.set(name, await readFile(join(root, "src", name)));
+  for (const file of bundled.outputFiles) out.set(file.path.slice(join(root, "dist", page).length + 1), file.contents);
+  for (const [name, from] of Object.entries(copies)) out.set(name, await readFile(join(root, from)));
+  return out;
+}
+
+/** Files of all pages by their path in dist/. */
+async function site() {
+  const out = new Map();
+  for (const page of Object.keys(pages)) for (const [name, bytes] of await assets(page)) out.set(`${page}/${name}`, bytes);
   return out;
 }
 
 async function check(fresh) {
-  const present = new Set(await readdir(join(root, "dist")).catch(() => []));
+  const there = await readdir(join(root, "dist"), { recursive: true, withFileTypes: true }).catch(() => []);
+  const present = new Set(there.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name).slice(join(root, "dist").length + 1)));
   const stale = [];
   for (const [name, bytes] of fresh) {
     const old = present.delete(name) ? await readFile(join(root, "dist", name)) : undefined;
@@ -44,11 +66,13 @@ async function check(fresh) {
 
 async function write(fresh) {
   await rm(join(root, "dist"), { recursive: true, force: true });
-  await mkdir(join(root, "dist"));
-  for (const [name, bytes] of fresh) await writeFile(join(root, "dist", name), bytes);
+  for (const [name, bytes] of fresh) {
+    await mkdir(join(root, "dist", dirname(name)), { recursive: true });
+    await writeFile(join(root, "dist", name), bytes);
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const fresh = await assets();
+  const fresh = await site();
   await (process.argv.includes("--check") ? check(fresh) : write(fresh));
 }

@@ -17,19 +17,22 @@ import (
 //go:embed dist
 var dist embed.FS
 
-// Assets returns the built page: index.html and the files that it names, without folders.
-func Assets() fs.FS {
-	sub, err := fs.Sub(dist, "dist")
+// Assets returns the built dashboard: index.html and the files that it names, without folders.
+func Assets() fs.FS { return page("dashboard") }
+
+// page returns the files of one page.
+func page(name string) fs.FS {
+	sub, err := fs.Sub(dist, "dist/"+name)
 	if err != nil {
-		panic(err) // "dist" is a valid path, which is all that Sub asks
+		panic(err) // a valid path is all that Sub asks
 	}
 	return sub
 }
 
-// contentSecurityPolicy lets the page run its own files and talk to its own server; nothing else, and
+// contentSecurityPolicy lets a page run its own files and talk to its own server; nothing else, and
 // no script or style written into the page.
-const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
 // asset is a file in the forms in which it is sent.
 type asset struct {
@@ -40,19 +43,25 @@ type asset struct {
 	gzip        []byte // nil where it would not be smaller
 }
 
-// Handler serves the page at / and its files beside it. It answers GET and HEAD; other methods get 405,
+// Handler serves the dashboard at / and its files beside it. It answers GET and HEAD; other methods get 405,
 // unknown paths 404. Files keep their names from version to version, so a browser asks again each time
 // and is told 304 while they are the same: a page never mixes the files of two versions for long.
 // It is safe for concurrent use. Bad embedded files are a programmer's error and panic here, not later.
-func Handler() http.Handler {
-	assets, err := load(Assets())
+func Handler() http.Handler { return serve(Assets(), "the dashboard is at /") }
+
+// handler serves the files of one page.
+type handler struct {
+	assets map[string]asset // by path, and index.html at / too
+	hint   string           // where the page is, for those who ask for what is not there
+}
+
+func serve(files fs.FS, hint string) handler {
+	assets, err := load(files)
 	if err != nil {
 		panic(err)
 	}
-	return handler(assets)
+	return handler{assets: assets, hint: hint}
 }
-
-type handler map[string]asset
 
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -60,9 +69,9 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, r.Method+" is not allowed here: want GET or HEAD", http.StatusMethodNotAllowed)
 		return
 	}
-	a, ok := h[r.URL.Path]
+	a, ok := h.assets[r.URL.Path]
 	if !ok {
-		http.Error(w, "nothing at "+strconv.Quote(r.URL.Path)+": the dashboard is at /", http.StatusNotFound)
+		http.Error(w, "nothing at "+strconv.Quote(r.URL.Path)+": "+h.hint, http.StatusNotFound)
 		return
 	}
 	a.serve(w, r)
@@ -135,6 +144,8 @@ func contentType(name string) string {
 		return "text/css; charset=utf-8"
 	case ".svg":
 		return "image/svg+xml"
+	case ".woff2":
+		return "font/woff2"
 	}
 	return "application/octet-stream"
 }

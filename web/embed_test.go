@@ -32,7 +32,7 @@ func body(t *testing.T, r *http.Response) []byte {
 }
 
 // link is a link to another place: nothing is loaded from there until a viewer follows it.
-var link = regexp.MustCompile(`<a href="https://[^>]*>`)
+var link = regexp.MustCompile(`<a (?:class="credit" )?href="https://[^>]*>`)
 
 func TestPageAndItsFilesAreServed(t *testing.T) {
 	index := body(t, get(t, "GET", "/?symbols=sim:BTC-USD&rate=250", nil))
@@ -44,7 +44,7 @@ func TestPageAndItsFilesAreServed(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"/": "text/html; charset=utf-8", "/index.html": "text/html; charset=utf-8", "/app.js": "text/javascript; charset=utf-8",
-		"/style.css": "text/css; charset=utf-8", "/favicon.svg": "image/svg+xml",
+		"/style.css": "text/css; charset=utf-8", "/favicon.svg": "image/svg+xml", "/inter-latin-wght-normal.woff2": "font/woff2",
 	} {
 		r := get(t, "GET", name, nil)
 		if got := r.Header.Get("Content-Type"); r.StatusCode != http.StatusOK || got != want {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
-import type { Dashboard } from "../src/main.ts";
+import type { Dashboard } from "../dashboard/main.ts";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
@@ -40,6 +40,15 @@ export async function row(page: Page, symbol: string): Promise<Snapshot["rows"][
   const found = (await snapshot(page)).rows.find((r) => r.symbol === symbol);
   if (found === undefined) throw new Error(`the page has no row for ${symbol}`);
   return found;
+}
+
+/** Moves the rate's slider to a stop by the words of its marks. */
+export async function chooseRate(page: Page, said: string): Promise<void> {
+  for (let at = 0; at <= Number(await page.locator("#rate").getAttribute("max")); at++) {
+    await page.locator("#rate").fill(String(at));
+    if ((await page.locator("#rate").getAttribute("aria-valuetext")) === said) return;
+  }
+  throw new Error(`the rate has no stop ${said}`);
 }
 
 /** Waits until the connection pill says so; see Connection for the words. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { formatAddress, MAX_ROWS, parseAddress, symbolProblem } from "../src/address.ts";
+import { formatAddress, MAX_ROWS, parseAddress, symbolProblem } from "../dashboard/address.ts";
 
 describe("a deep link", () => {
   test("names symbols in order, once each, and a rate", () => {

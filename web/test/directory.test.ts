@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readListing } from "../src/directory.ts";
+import { readListing } from "../dashboard/directory.ts";
 
 test("a listing is read, whatever else the server tells", () => {
   const answer = { instruments: [{ symbol: "sim:BTC-USD", description: "Bitcoin", priceScale: 2 }, { symbol: "test:FAKE" }], total: 900 };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Flashes } from "../src/flash.ts";
+import { Flashes } from "../ui/flash.ts";
 
 function cell() {
   const names = new Set<string>();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { age, compact, duration, group, sharedPrefix, timeOfDay } from "../src/format.ts";
+import { age, compact, duration, group, sharedPrefix, timeOfDay } from "../ui/format.ts";
 
 test.each([
   ["0", "0"], ["999.5", "999.5"], ["1000", "1,000"], ["61837.63", "61,837.63"], ["1234567.00000001", "1,234,567.00000001"],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { compactDecimal } from "../src/format.ts";
-import { groupLabel, groupsFor } from "../src/groups.ts";
+import { compactDecimal } from "../ui/format.ts";
+import { groupLabel, groupsFor } from "../dashboard/groups.ts";
 
 describe("groups", () => {
   test("are wider than the step and narrow for the price", () => {

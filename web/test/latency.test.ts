@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Latency, type Passage } from "../src/latency.ts";
+import { Latency, type Passage } from "../dashboard/latency.ts";
 
 const passage: Passage = { exchangeMs: 1000, ingestMs: 1004, cutMs: 1010, receivedMs: 1013, screenMs: 1020 };
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Past } from "../src/past.ts";
+import { Past } from "../dashboard/past.ts";
 
 function points(past: Past, sinceMs: number): [number, number, number][] {
   const out: [number, number, number][] = [];

@@ -1,6 +1,6 @@
 import type { Instrument, TradeRow } from "@feedd/client";
 import { expect, test } from "vitest";
-import { tapeLine } from "../src/tape.ts";
+import { tapeLine } from "../dashboard/tape.ts";
 
 const instrument: Instrument = {
   symbol: "sim:BTC-USD", priceScale: 2, sizeScale: 5, priceStep: 1, sizeStep: 1, description: "", base: "BTC", quote: "USD", source: "sim", assetClass: "", sessionStartS: 0, timeZone: "", delisted: false,
@@ -14,7 +14,7 @@ const trade: TradeRow = {
 };
 
 test("a trade shows time, price, size and who took", () => {
-  expect(tapeLine({ type: "trade", trade })).toEqual({ kind: "trade", time: "12:00:00.007", price: "61,837.63", size: "1.50000", mark: "sell", note: "" });
+  expect(tapeLine({ type: "trade", trade })).toEqual({ kind: "trade", amount: 150000, time: "12:00:00.007", price: "61,837.63", size: "1.50000", mark: "sell", note: "" });
 });
 
 test("without a venue's time, the arrival stands in; without a side, no colour", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RateWindow, SampleWindow } from "../src/window.ts";
+import { RateWindow, SampleWindow } from "../ui/window.ts";
 
 describe("a window of samples", () => {
   test("has nothing to say while it is empty", () => expect(new SampleWindow(4).quantile(0.5)).toBeUndefined());
@@ -40,5 +40,14 @@ describe("a speed", () => {
     const rates = new RateWindow<"rows">(3);
     [0, 1000, 1010, 1030].forEach((rows, i) => rates.read(i * 500, { rows }));
     expect(rates.perSecond("rows")).toBe(30);
+  });
+
+  test("may span less than is kept, and forgets all when told to", () => {
+    const rates = new RateWindow<"rows">(10);
+    for (let i = 0; i <= 8; i++) rates.read(i * 250, { rows: i * i });
+    expect(rates.perSecond("rows")).toBe(32);
+    expect(rates.perSecond("rows", 500)).toBe((64 - 36) * 2);
+    rates.clear();
+    expect(rates.perSecond("rows")).toBe(0);
   });
 });

@@ -1,0 +1,77 @@
+import { byId, TextCell } from "../ui/dom.ts";
+import { byteRate, compact, group } from "../ui/format.ts";
+import type { Frame } from "../ui/frame.ts";
+import { cadenceLabel } from "./ladder.ts";
+import type { Latency } from "./latency.ts";
+import { Scope } from "./scope.ts";
+import type { Traffic } from "./traffic.ts";
+import { Way } from "./way.ts";
+
+/** Between two pictures of the scope: it moves by less than two pixels. */
+const SCOPE_MS = 50;
+
+/** What merging does, live: how many ticks there are, how few rows they become, and how long a tick's way takes. */
+export class Flow {
+  readonly #panel = byId("flow", HTMLElement);
+  readonly #scope = new Scope(byId("scope", HTMLCanvasElement));
+  readonly #way: Way;
+  readonly #ticks = new TextCell(byId("ticks", HTMLElement));
+  readonly #rows = new TextCell(byId("rows-rate", HTMLElement));
+  readonly #bytes = new TextCell(byId("bytes-rate", HTMLElement));
+  readonly #merged = new TextCell(byId("merged", HTMLElement));
+  readonly #share = new TextCell(byId("merged-share", HTMLElement));
+  readonly #since = new TextCell(byId("since", HTMLElement));
+  #frames = 0;
+  #scopeDrawnMs = -Infinity;
+
+  constructor(private readonly feed: { readonly traffic: { readonly frames: number } }, private readonly traffic: Traffic, latency: Latency, private readonly frame: Frame, private cadenceMs: number) {
+    this.#way = new Way(latency);
+    frame.add((nowMs) => this.#drawScope(nowMs));
+  }
+
+  get open(): boolean {
+    return !this.#panel.hidden;
+  }
+
+  set open(open: boolean) {
+    this.#panel.hidden = !open;
+  }
+
+  /** Another rate was chosen. */
+  chose(cadenceMs: number, nowMs: number): void {
+    this.cadenceMs = cadenceMs;
+    this.#scope.mark(nowMs, cadenceLabel(cadenceMs));
+  }
+
+  restyle(): void {
+    this.#scope.restyle();
+  }
+
+  /** Draws the figures; four times a second. */
+  draw(nowMs: number): void {
+    const { rows, conflated, bytes } = this.traffic.perSecond;
+    this.#scope.add(nowMs, rows + conflated, rows);
+    if (!this.open) return;
+    this.#ticks.set(compact(rows + conflated));
+    this.#rows.set(compact(rows));
+    this.#bytes.set(byteRate(bytes));
+    this.#merged.set(compact(conflated));
+    this.#share.set(`${rows + conflated > 0 ? Math.round((100 * conflated) / (rows + conflated)) : 0} %`);
+    const [came, merged] = [this.traffic.since("rows"), this.traffic.since("conflated")];
+    this.#since.set(`At ${cadenceLabel(this.cadenceMs)}: ${group(String(came + merged))} ticks came in ${group(String(came))} rows, ${group(String(merged))} of them merged`);
+    this.#way.draw();
+  }
+
+  /** Runs in every flush, which each frame from the server brings about. */
+  #drawScope(nowMs: number): void {
+    const { frames } = this.feed.traffic;
+    if (frames !== this.#frames) this.#scope.beat(nowMs);
+    this.#frames = frames;
+    if (!this.open || !this.#scope.visible || document.hidden) return;
+    if (nowMs - this.#scopeDrawnMs >= SCOPE_MS) {
+      this.#scopeDrawnMs = nowMs;
+      this.#scope.draw(nowMs);
+    }
+    if (document.body.dataset["feed"] === "live") this.frame.requestIn(SCOPE_MS);
+  }
+}

@@ -1,0 +1,45 @@
+import type { Grant, GrantReason } from "@feedd/client";
+import { byId, setAttribute, TextCell } from "../ui/dom.ts";
+import { Slider } from "../ui/slider.ts";
+import { cadenceLabel, LADDER_MS } from "./ladder.ts";
+
+/** Why a grant is not what was wished, for people. */
+const REASONS: Partial<Record<GrantReason, string>> = {
+  rounded: "rounded", policy: "set by policy", congestion: "slow line", hidden: "page hidden", default: "default",
+};
+
+/** As short as fits below the slider. */
+function mark(ms: number): string {
+  return ms === 0 ? "live" : ms < 1000 ? String(ms) : `${ms / 1000} s`;
+}
+
+/** The ladder of rates: what is wished, and what the server gives. */
+export class RatePicker {
+  readonly #slider: Slider<number>;
+  readonly #out = byId("grant", HTMLOutputElement);
+  readonly #grant = new TextCell(this.#out);
+
+  constructor(cadenceMs: number, changed: (cadenceMs: number) => void) {
+    const stops = LADDER_MS.map((ms) => ({ value: ms, mark: mark(ms), said: cadenceLabel(ms) }));
+    this.#slider = new Slider("rate", stops, LADDER_MS.indexOf(cadenceMs), changed);
+  }
+
+  get cadenceMs(): number {
+    return this.#slider.value;
+  }
+
+  /** Goes along the ladder: 1 is a step slower, -1 a step faster. */
+  step(by: 1 | -1): void {
+    this.#slider.step(by);
+  }
+
+  drawGrant(grant: Grant | undefined): void {
+    if (grant === undefined || grant.reason === "paused") {
+      this.#grant.set(grant === undefined ? "" : "paused");
+      return;
+    }
+    const reason = REASONS[grant.reason];
+    this.#grant.set(`granted ${cadenceLabel(grant.cadenceMs)}${reason === undefined ? "" : `, ${reason}`}`);
+    setAttribute(this.#out, "data-less", String(grant.cadenceMs > this.cadenceMs));
+  }
+}

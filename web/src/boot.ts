@@ -1,5 +1,0 @@
-// Runs before the first paint, so that a page in the light theme never flashes dark. The rest of the
-// page loads as a module, which the browser runs later.
-import { applyLook, loadPrefs } from "./prefs.ts";
-
-applyLook(document.documentElement, loadPrefs(() => localStorage));
