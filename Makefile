@@ -48,6 +48,7 @@ generate: $(NPM) ## generate code from the schemas, and the page
 	PATH="$(CURDIR)/node_modules/.bin:$$PATH" node_modules/.bin/buf generate --template clients/js/buf.gen.yaml --path proto/feed
 	npm run build -w web
 	$(GO) run ./cmd/feedd config docs >docs/configuration.md
+	$(GO) test ./admin -run TestTheDocumentationIsFresh -update
 
 .PHONY: clean
 clean: ## remove what was built and fetched

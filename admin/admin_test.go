@@ -87,10 +87,10 @@ func TestMetricsAreFollowedByTheirFigures(t *testing.T) {
 		# HELP feedd_conflated_total Ticks merged into a later row, over all clients.
 		# TYPE feedd_conflated_total counter
 		feedd_conflated_total 7
-		# HELP feedd_connections Open WebSocket connections.
+		# HELP feedd_connections Open connections of clients.
 		# TYPE feedd_connections gauge
 		feedd_connections 3
-		# HELP feedd_connections_closed_total WebSocket connections ended, by close code.
+		# HELP feedd_connections_closed_total Connections ended, by close code.
 		# TYPE feedd_connections_closed_total counter
 		feedd_connections_closed_total{code="1000"} 5
 		feedd_connections_closed_total{code="4001"} 2
@@ -98,7 +98,7 @@ func TestMetricsAreFollowedByTheirFigures(t *testing.T) {
 		# TYPE feedd_ingest_ticks_total counter
 		feedd_ingest_ticks_total{channel="quote"} 40
 		feedd_ingest_ticks_total{channel="trade"} 2
-		# HELP feedd_sources_suspect Sources that are silent beyond their heartbeat.
+		# HELP feedd_sources_suspect Sources that are silent beyond their heartbeat, or gone.
 		# TYPE feedd_sources_suspect gauge
 		feedd_sources_suspect 1
 	`

@@ -101,11 +101,11 @@ func (p *phase) flush(c *cohort) {
 	for n := len(c.inStep) - 1; n >= 0; n-- {
 		l := c.inStep[n]
 		if p.out.send(l.sub, frame) {
-			p.out.tally.conflated += conflated
-			p.out.tally.lost += lost
+			l.sub.told(p.out, conflated, lost)
 			continue
 		}
 		p.out.tally.missed++
+		l.sub.tally.Missed++
 		p.fallBehind(l, true) // the last lane takes its place, which was served already
 	}
 }

@@ -30,6 +30,9 @@ type Engine struct {
 	stopped sync.WaitGroup
 
 	frames, bytes, conflated, lateMax atomic.Uint64
+
+	times [rungs]times // by rung; recorded once for each cut
+	kept  [rungs]kept
 }
 
 // New returns an engine over store. It watches the store, so it must be made before the first batch.
@@ -100,22 +103,6 @@ func (e *Engine) Attach(c Conn, f Framing) *Subscriber {
 	return s
 }
 
-// Stats is what an engine did since it started.
-type Stats struct {
-	Frames    uint64 // sent, heartbeats included
-	Bytes     uint64 // of those frames
-	Conflated uint64 // ticks merged into later rows, over all subscribers
-	LatestCut time.Duration
-}
-
-// Stats returns what the engine did since it started. LatestCut is the most that a cut came after its beat.
-func (e *Engine) Stats() Stats {
-	return Stats{
-		Frames: e.frames.Load(), Bytes: e.bytes.Load(), Conflated: e.conflated.Load(),
-		LatestCut: time.Duration(e.lateMax.Load()) * time.Microsecond,
-	}
-}
-
 // count takes over what a worker counted in a turn.
 func (e *Engine) count(t *tally) {
 	if *t == (tally{}) {
@@ -128,13 +115,4 @@ func (e *Engine) count(t *tally) {
 	e.options.Counters.Add(drop.MissedCuts, t.missed)
 	e.options.Counters.Add(drop.LostEvents, t.lost)
 	*t = tally{}
-}
-
-func (e *Engine) late(us int64) {
-	for {
-		m := e.lateMax.Load()
-		if us <= int64(m) || e.lateMax.CompareAndSwap(m, uint64(us)) {
-			return
-		}
-	}
 }

@@ -113,10 +113,10 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) {
 		if !p.out.send(l.sub, frame) {
 			copy(l.marks[first:], p.out.undo)
 			p.out.tally.missed++
+			l.sub.tally.Missed++
 			return
 		}
-		p.out.tally.conflated += conflated
-		p.out.tally.lost += lost
+		l.sub.told(p.out, conflated, lost)
 		if next == len(slots) {
 			break
 		}

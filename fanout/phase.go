@@ -17,6 +17,7 @@ type phase struct {
 
 	cut     uint64 // number of the last cut; 0: none yet
 	cutTime int64  // microseconds since the Unix epoch
+	oldest  int64  // when the oldest quote of the last cut came in, on the same clock; 0: it has none
 
 	slots   []slot
 	changed []uint64 // by slot: number of the last cut that changed it; apart from slots, since every flush walks it
@@ -85,7 +86,7 @@ func (p *phase) run(wall int64) {
 // open begins a cut. Its time never lies before that of the last one, whatever the wall clock does.
 func (p *phase) open(wall int64) {
 	p.cut++
-	p.cutTime = max(p.cutTime, wall)
+	p.cutTime, p.oldest = max(p.cutTime, wall), 0
 	p.arena = p.arena[:0]
 }
 
@@ -100,6 +101,9 @@ func (p *phase) freeze(i uint32, r *snapshot.Reader) bool {
 	}
 	p.changed[i] = p.cut
 	s.conflated, s.lost = ch.conflated, ch.lost
+	if ch.ingested != 0 && (p.oldest == 0 || ch.ingested < p.oldest) {
+		p.oldest = ch.ingested
+	}
 	if ch.encoded {
 		s.fragment = fragment{cut: p.cut, start: uint32(start), end: uint32(len(arena))}
 	}

@@ -25,7 +25,9 @@ func (v *quoteView) freeze(r *snapshot.Reader, arena []byte) ([]byte, change) {
 		return arena, change{}
 	}
 	v.prev, v.cur = v.cur, *r.Quote(v.id)
-	return arena, v.advance(ticks)
+	ch := v.advance(ticks)
+	ch.ingested = v.cur.IngestTime
+	return arena, ch
 }
 
 func (v *quoteView) delta(dst []byte, cut int64) []byte {

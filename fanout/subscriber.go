@@ -21,6 +21,22 @@ type Subscriber struct {
 	blocked  bool  // the connection took no frame, and has not said since that it is ready
 	hungry   bool  // on output.hungry
 	detached bool
+	tally    Tally
+}
+
+// Tally is what a subscriber went without.
+type Tally struct {
+	Conflated uint64 // ticks merged into later rows
+	Lost      uint64 // events that the log no longer held
+	Missed    uint64 // frames left out since the connection was not ready
+}
+
+// told counts what a frame said that the subscriber went without.
+func (s *Subscriber) told(o *output, conflated, lost uint64) {
+	o.tally.conflated += conflated
+	o.tally.lost += lost
+	s.tally.Conflated += conflated
+	s.tally.Lost += lost
 }
 
 // Subscribe has items sent at cadence c. What is new is sent whole and at once; what was subscribed at
@@ -41,9 +57,14 @@ func (s *Subscriber) Wake() {
 	s.worker.post(func(w *worker) { w.wakeUp(s) })
 }
 
-// Detach ends the subscriber: when it returns, no Send is running and none will follow.
-func (s *Subscriber) Detach() {
-	s.worker.do(func(w *worker) { w.detach(s) })
+// Detach ends the subscriber: when it returns, no Send is running and none will follow. It tells what the subscriber
+// went without.
+func (s *Subscriber) Detach() (t Tally) {
+	s.worker.do(func(w *worker) {
+		w.detach(s)
+		t = s.tally
+	})
+	return t
 }
 
 func (w *worker) subscribe(s *Subscriber, items []Item, c throttle.Cadence) {

@@ -33,6 +33,7 @@ type change struct {
 	encoded   bool // the delta stands in the arena already
 	conflated uint64
 	lost      uint64
+	ingested  int64 // quotes: when the newest one came in, in microseconds since the Unix epoch
 }
 
 // mark is how far a lagging reader is informed of one handle.

@@ -39,6 +39,7 @@ type worker struct {
 	subscribers []*Subscriber
 	nextBeat    int64 // when to look for subscribers that need a heartbeat
 	notBefore   int64 // when the immediate phase may cut again
+	counted     [rungs][2]int64
 
 	dirty atomic.Bool   // ingest committed since the last immediate cut
 	wake  chan struct{} // capacity 1
@@ -189,9 +190,12 @@ func (w *worker) turn() int64 {
 			next = min(next, w.chase(p))
 			continue
 		case p.due <= w.out.now:
-			w.engine.late(w.out.now - p.due)
+			begun, frames := w.mono(), w.out.tally.frames
+			w.engine.late(p.cadence, begun-p.due)
 			p.run(w.wall())
-			p.schedule(w.mono())
+			now := w.mono()
+			p.schedule(now)
+			w.engine.sent(p, now-begun, w.out.tally.frames-frames)
 		}
 		next = min(next, p.due)
 	}
@@ -261,7 +265,9 @@ func (w *worker) chase(p *phase) int64 {
 	w.dirty.Store(false)
 	frames := w.out.tally.frames
 	p.chase(w.wall())
-	switch took := w.mono() - w.out.now; {
+	took := w.mono() - w.out.now
+	w.engine.sent(p, took, w.out.tally.frames-frames)
+	switch {
 	case took >= shortHold:
 		w.notBefore = w.out.now + longHold
 	case w.out.tally.frames-frames >= manyFrames:
@@ -277,6 +283,7 @@ func (w *worker) heartbeats() int64 {
 		return w.nextBeat
 	}
 	w.nextBeat = w.out.now + interval/4
+	w.countLanes()
 	b := &w.out.builder
 	for _, s := range w.subscribers {
 		if w.out.now-s.lastSend < interval*3/4 || s.blocked {

@@ -214,6 +214,7 @@ func (c *core) accept(s *series, arrival int64, from origin, converted bool) {
 	c.tally.ticks[s.channel] += uint64(n)
 	if from == live {
 		c.tally.lastTick = c.now
+		c.noteTransit(s.channel)
 	}
 }
 
@@ -264,6 +265,7 @@ func (c *core) tick(now int64) time.Duration {
 	if now-c.lastAdvanced >= advanceEvery || now < c.lastAdvanced {
 		c.lastAdvanced = now
 		c.sink.Advance(now)
+		c.tellHeard()
 	}
 	if !c.connected {
 		return idle

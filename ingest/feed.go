@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/histogram"
 	"github.com/feedd/feedd/internal/subject"
 )
 
@@ -79,6 +80,8 @@ type Feed struct {
 	committed  int64 // up to when the sink has what was received
 	dropped    int
 	errands    [parties]errands
+
+	transit histogram.Durations // of each batch
 
 	// mu guards what Stats shows.
 	mu    sync.Mutex
@@ -155,7 +158,7 @@ func (f *Feed) Stats() Stats {
 	st.Connected = f.stats.connected
 	f.mu.Unlock()
 	t.fill(&st)
-	st.Booted = f.Ready()
+	st.Booted, st.Transit, st.Reconnects = f.Ready(), f.transit.Read(), f.nc.Stats().Reconnects
 	return st
 }
 
@@ -229,6 +232,7 @@ func (f *Feed) now() int64 { return f.o.Now().UnixMicro() }
 func (f *Feed) drain(m *nats.Msg) {
 	f.sink.Begin()
 	defer f.sink.Commit()
+	defer f.core.takeTransit(&f.transit)
 	for n := 1; ; n++ {
 		f.core.live(m.Subject, m.Data, f.now())
 		if n == maxTogether || len(f.status) > 0 {

@@ -41,8 +41,9 @@ type Subscriber interface {
 	Unsubscribe(handles []fanout.Handle)
 	// Wake says that the connection takes frames again.
 	Wake()
-	// Detach ends the subscriber: when it returns, no Send is running and none will follow.
-	Detach()
+	// Detach ends the subscriber: when it returns, no Send is running and none will follow. It tells what the
+	// subscriber went without.
+	Detach() fanout.Tally
 }
 
 // Directory knows the instruments. Its methods may be called from any goroutine.

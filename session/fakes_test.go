@@ -179,9 +179,10 @@ func (e *fakeEngine) Unsubscribe(handles []fanout.Handle) {
 
 func (e *fakeEngine) Wake() { e.note("wake") }
 
-func (e *fakeEngine) Detach() {
+func (e *fakeEngine) Detach() fanout.Tally {
 	e.detached++
 	e.note("detach")
+	return fanout.Tally{Conflated: 7, Lost: 2, Missed: 1}
 }
 
 // fakeDirectory holds instruments in the order in which they were defined.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -164,16 +165,21 @@ func (s *Session) GoAway(reason string, waitMin, waitMax time.Duration) {
 }
 
 // End ends the session: nothing is sent afterwards. Call it when the connection is over, after the last
-// Receive; more than once does no harm.
-func (s *Session) End() {
+// Receive; more than once does no harm. The first call returns what the log should say of the session.
+func (s *Session) End() []slog.Attr {
 	s.mu.Lock()
 	ended := s.mu.ended
 	s.mu.ended = true
 	s.mu.Unlock()
-	if !ended {
-		s.work.Lock() // Refresh may be about to subscribe something
-		defer s.work.Unlock()
-		s.engine.Detach()
+	if ended {
+		return nil
+	}
+	s.work.Lock() // Refresh may be about to subscribe something
+	defer s.work.Unlock()
+	without := s.engine.Detach()
+	return []slog.Attr{
+		slog.String("session", s.id), slog.Uint64("conflated", without.Conflated), slog.Uint64("lost", without.Lost),
+		slog.Uint64("missed_frames", without.Missed),
 	}
 }
 

@@ -69,7 +69,7 @@ func (e quietEngine) Attach(fanout.Conn, fanout.Framing) session.Subscriber { re
 func (quietEngine) Subscribe([]fanout.Item, throttle.Cadence)               {}
 func (quietEngine) Unsubscribe([]fanout.Handle)                             {}
 func (quietEngine) Wake()                                                   {}
-func (quietEngine) Detach()                                                 {}
+func (quietEngine) Detach() fanout.Tally                                    { return fanout.Tally{} }
 
 // The connection's goroutine, a sweeper and a drain may all be at a session at once. The race detector judges.
 func TestMethodsMayOverlap(t *testing.T) {

@@ -10,15 +10,26 @@ import (
 func (s *server) figures() admin.Figures {
 	sockets, sent, in := s.sockets.Stats(), s.engine.Stats(), s.feed.Stats()
 	f := admin.Figures{
-		Connections: sockets.Open, Blocked: sockets.Blocked,
-		ConnectionsOpened: sockets.Opened, ConnectionsClosed: sockets.Closed,
+		Connections: sockets.Open, Blocked: sockets.Blocked, PendingBytes: sockets.Pending,
+		ConnectionsOpened: sockets.Opened, ConnectionsClosed: sockets.Closed, HandshakesRefused: sockets.Refused, Stalls: sockets.Stalls,
+		MessagesIn: sockets.MessagesIn, BytesIn: sockets.BytesIn,
+		DeflateIn: sockets.DeflatedIn, DeflateOut: sockets.DeflatedOut, DeflateSeconds: sockets.DeflateTime.Seconds(),
 		FramesSent: sockets.FramesOut, BytesSent: sockets.BytesOut, CutLatenessMax: sent.LatestCut.Seconds(),
-		Ticks: map[string]uint64{}, Gaps: in.Gaps, Held: in.Held, Instruments: in.Instruments, Sources: in.Sources,
-		SourcesSuspect: in.SuspectSources, LastTick: float64(in.LastTick) / 1e6, NATSConnected: in.Connected,
+		Ticks: map[string]uint64{}, Transit: in.Transit, AheadOfClock: in.Ahead, Gaps: in.Gaps, Held: in.Held,
+		Instruments: in.Instruments, Sources: in.Sources, SourcesSuspect: in.SuspectSources, LastTick: seconds(in.LastTick),
+		NATSConnected: in.Connected, NATSReconnects: in.Reconnects,
+	}
+	for _, c := range sent.Cadences {
+		f.Cadences = append(f.Cadences, admin.Cadence{
+			Name: c.Cadence.String(), Age: c.Age, Late: c.Late, Flush: c.Flush, Lanes: c.Lanes, Subscriptions: c.Subscriptions,
+		})
+	}
+	for _, h := range in.Heard {
+		f.SourcesHeard = append(f.SourcesHeard, admin.Source{Name: h.Source, Heard: seconds(h.At), Suspect: h.Suspect})
 	}
 	if s.keeper != nil {
 		if saved := s.keeper.Stats(); !saved.Last.IsZero() {
-			f.CheckpointTime = float64(saved.Last.UnixMicro()) / 1e6
+			f.CheckpointTime = seconds(saved.Last.UnixMicro())
 			f.CheckpointTook, f.CheckpointBytes = saved.Took.Seconds(), saved.Bytes
 		}
 	}
@@ -31,6 +42,9 @@ func (s *server) figures() admin.Figures {
 	}
 	return f
 }
+
+// seconds turns microseconds into seconds.
+func seconds(us int64) float64 { return float64(us) / 1e6 }
 
 var (
 	errBooting  = errors.New("the state at start-up has not arrived from NATS yet")

@@ -2,8 +2,10 @@ package ws
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -33,6 +35,7 @@ type Conn struct {
 	guard       *guard.Conn
 
 	heard atomic.Int64 // when the client's last bytes came, on the server's clock
+	sent  sent
 
 	index int   // place in srv.conns, under srv.mu
 	beat  pulse // belongs to the sweeper
@@ -70,7 +73,7 @@ func (c *Conn) Send(frame []byte) bool {
 	if !c.link.Send(frame) {
 		return false
 	}
-	c.srv.totals.sent(len(frame))
+	c.sent.count(len(frame))
 	return true
 }
 
@@ -98,7 +101,7 @@ func (c *Conn) write(frame []byte) bool {
 		}
 		return false
 	}
-	c.srv.totals.sent(len(frame))
+	c.sent.count(len(frame))
 	return true
 }
 
@@ -156,13 +159,17 @@ func (c *Conn) apart(f func()) {
 
 // finish does what is to be done once nothing is read any more.
 func (c *Conn) finish() {
-	c.endHandler()
+	more := c.endHandler()
 	c.settle()
 	_ = c.out.Close()
 	code := c.ending()
 	c.srv.remove(c, code)
-	c.srv.opt.Log.Debug("connection ended", "remote", c.remote, "code", code, "cause", c.readErr,
-		"lasted", time.Duration(c.srv.now()-c.born)*time.Microsecond)
+	attrs := []slog.Attr{
+		slog.String("remote", c.remote), slog.Int("code", int(code)), slog.Any("cause", c.readErr),
+		slog.Duration("lasted", time.Duration(c.srv.now()-c.born)*time.Microsecond),
+		slog.String("subprotocol", c.subprotocol), slog.Uint64("frames", c.sent.frames.Load()), slog.Uint64("bytes", c.sent.bytes.Load()),
+	}
+	c.srv.opt.Log.LogAttrs(context.Background(), slog.LevelInfo, "connection ended", append(attrs, more...)...)
 }
 
 // serve reads until the connection ends. gws recovers from nothing outside its callbacks, and leaves the
@@ -220,15 +227,16 @@ func (c *Conn) current() Handler {
 	return c.handler
 }
 
-func (c *Conn) endHandler() {
+func (c *Conn) endHandler() (more []slog.Attr) {
 	defer c.rescue()
 	c.handling.Lock()
 	h := c.handler
 	c.handler = nil
 	c.handling.Unlock()
 	if h != nil {
-		h.End()
+		more = h.End()
 	}
+	return more
 }
 
 // hear is the guard's clock, which it reads whenever bytes have come.

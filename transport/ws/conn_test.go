@@ -181,11 +181,12 @@ func (f faulty) Wake() {
 	f.echo.Wake()
 }
 
-func (f faulty) End() {
-	f.echo.End()
+func (f faulty) End() []slog.Attr {
+	more := f.echo.End()
 	if f.where == "end" {
 		panic("told to")
 	}
+	return more
 }
 
 func TestWithTLS(t *testing.T) {
@@ -242,6 +243,6 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 
 type nothing struct{}
 
-func (nothing) Receive([]byte) {}
-func (nothing) Wake()          {}
-func (nothing) End()           {}
+func (nothing) Receive([]byte)   {}
+func (nothing) Wake()            {}
+func (nothing) End() []slog.Attr { return nil }

@@ -1,6 +1,8 @@
 package ws
 
 import (
+	"log/slog"
+
 	"github.com/lxzan/gws"
 
 	"github.com/feedd/feedd/fanout"
@@ -36,6 +38,6 @@ func (c *Conn) echo(m *gws.Message) {
 // silent handles connections whose messages never reach a handler.
 type silent struct{}
 
-func (silent) Receive([]byte) {}
-func (silent) Wake()          {}
-func (silent) End()           {}
+func (silent) Receive([]byte)   {}
+func (silent) Wake()            {}
+func (silent) End() []slog.Attr { return nil }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/klauspost/compress/flate"
 
@@ -22,6 +23,7 @@ type framing struct {
 // deflateStats sums up the frames that were sent compressed.
 type deflateStats struct {
 	in, out atomic.Uint64 // bytes
+	took    atomic.Int64  // nanoseconds, for all that was tried
 }
 
 // Encoding returns the encoding of the payloads.
@@ -40,7 +42,9 @@ func (f *framing) AppendFrame(dst, payload []byte) []byte {
 func (f *framing) appendDeflated(dst, payload []byte) (framed []byte, smaller bool) {
 	d := deflaters.Get().(*deflater)
 	defer d.release()
+	begun := time.Now()
 	packed := d.deflate(payload)
+	f.deflated.took.Add(int64(time.Since(begun)))
 	if len(packed) >= len(payload) {
 		return dst, false
 	}

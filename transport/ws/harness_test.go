@@ -3,6 +3,7 @@ package ws
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func (h *echo) Wake() {
 	}
 }
 
-func (h *echo) End() { close(h.ended) }
+func (h *echo) End() []slog.Attr { close(h.ended); return nil }
 
 // rig is a server of echoes.
 type rig struct {

@@ -18,8 +18,9 @@ type Handler interface {
 	Receive(payload []byte)
 	// Wake tells that the connection has brought out what it kept and takes frames again.
 	Wake()
-	// End tells that nothing more is received. Frames may still be sent until it returns, and are dropped.
-	End()
+	// End tells that nothing more is received. Frames may still be sent until it returns, and are dropped. It returns
+	// what the log should say of the connection beside what this package knows.
+	End() []slog.Attr
 }
 
 // Options of a Server. NewHandler must be set; other fields that are zero mean the default.
@@ -61,7 +62,7 @@ type Options struct {
 
 	// Drops counts what is refused and ended. nil: not counted.
 	Drops *drop.Counters
-	// Log gets a line for each connection that ends (at level debug) and for each fault of ours (error).
+	// Log gets a line for each connection that ends (at level info) and for each fault of ours (error).
 	// nil: nothing is logged.
 	Log *slog.Logger
 }

@@ -67,7 +67,7 @@ func New(opt Options) (*Server, error) {
 		maxConns: opt.MaxConns, maxPerAddress: opt.MaxPerAddress,
 		rate: rate.Limit(opt.AcceptRate), burst: opt.AcceptBurst, visitors: make(map[netip.Addr]*visitor),
 	}
-	s.totals.closed = make(map[uint16]uint64)
+	s.totals.closed, s.totals.refused = make(map[uint16]uint64), make(map[int]uint64)
 	for enc, first := range map[fanout.Encoding]byte{fanout.Proto: frameBinary, fanout.JSON: frameText} {
 		s.framings[enc][0] = framing{encoding: enc, first: first}
 		s.framings[enc][1] = framing{encoding: enc, first: first, threshold: opt.DeflateThreshold, deflated: &s.totals.deflated}
@@ -131,6 +131,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) refuse(w http.ResponseWriter, refused *refusal) {
 	s.opt.Drops.Add(drop.RefusedHandshake, 1)
+	s.totals.refuse(refused.status)
 	refused.write(w)
 }
 
@@ -196,6 +197,7 @@ func (s *Server) remove(c *Conn, code uint16) {
 	s.conns[c.index], last.index = last, c.index
 	s.conns[len(s.conns)-1] = nil
 	s.conns = s.conns[:len(s.conns)-1]
+	s.totals.sent.add(&c.sent)
 	s.mu.Unlock()
 	s.totals.close(code)
 	s.gate.leave(c.addr)

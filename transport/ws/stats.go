@@ -4,18 +4,22 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/feedd/feedd/internal/outbox"
 )
 
 // Stats is a reading of a Server's counts.
 type Stats struct {
-	// Open is how many connections there are now, Blocked how many of them have bytes waiting.
+	// Open is how many connections there are now, Blocked how many of them have bytes waiting, and Pending how many bytes.
 	Open, Blocked int
+	Pending       int
 	// Opened is how many there have been.
 	Opened uint64
 	// Closed is how many have ended, by close code; see the codes for those that are never sent.
 	Closed map[uint16]uint64
+	// Refused is how many requests were not upgraded, by HTTP status.
+	Refused map[int]uint64
 	// Stalls is how often a frame did not go out at once.
 	Stalls uint64
 	// FramesOut and BytesOut are the frames sent, without what TLS adds; MessagesIn and BytesIn the messages
@@ -25,23 +29,36 @@ type Stats struct {
 	// DeflatedIn and DeflatedOut are the bytes of the frames that were compressed, before and after. A frame
 	// that many connections share counts once.
 	DeflatedIn, DeflatedOut uint64
+	// DeflateTime is what compressing took, of frames that then went out uncompressed as well.
+	DeflateTime time.Duration
 }
 
 // totals are the counts behind Stats.
 type totals struct {
 	opened              atomic.Uint64
-	framesOut, bytesOut atomic.Uint64
 	messagesIn, bytesIn atomic.Uint64
 	deflated            deflateStats
 	outbox              outbox.Stats
+	sent                sent // of connections that have ended; read and written under Server.mu
 
-	mu     sync.Mutex
-	closed map[uint16]uint64
+	mu      sync.Mutex
+	closed  map[uint16]uint64
+	refused map[int]uint64
 }
 
-func (t *totals) sent(n int) {
-	t.framesOut.Add(1)
-	t.bytesOut.Add(uint64(n))
+// sent counts frames. Each connection has its own, so that workers do not fight over one.
+type sent struct {
+	frames, bytes atomic.Uint64
+}
+
+func (s *sent) count(bytes int) {
+	s.frames.Add(1)
+	s.bytes.Add(uint64(bytes))
+}
+
+func (s *sent) add(o *sent) {
+	s.frames.Add(o.frames.Load())
+	s.bytes.Add(o.bytes.Load())
 }
 
 func (t *totals) received(n int) {
@@ -55,16 +72,34 @@ func (t *totals) close(code uint16) {
 	t.closed[code]++
 }
 
+func (t *totals) refuse(status int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refused[status]++
+}
+
 // Stats returns the counts of this moment.
 func (s *Server) Stats() Stats {
 	t := &s.totals
 	t.mu.Lock()
-	closed := maps.Clone(t.closed)
+	closed, refused := maps.Clone(t.closed), maps.Clone(t.refused)
 	t.mu.Unlock()
-	return Stats{
-		Open: s.gate.count(), Blocked: int(t.outbox.Blocked.Load()), Opened: t.opened.Load(), Closed: closed,
-		Stalls: t.outbox.Stalls.Load(), FramesOut: t.framesOut.Load(), BytesOut: t.bytesOut.Load(),
+	st := Stats{
+		Open: s.gate.count(), Blocked: int(t.outbox.Blocked.Load()), Opened: t.opened.Load(), Closed: closed, Refused: refused,
+		Stalls:     t.outbox.Stalls.Load(),
 		MessagesIn: t.messagesIn.Load(), BytesIn: t.bytesIn.Load(),
-		DeflatedIn: t.deflated.in.Load(), DeflatedOut: t.deflated.out.Load(),
+		DeflatedIn: t.deflated.in.Load(), DeflatedOut: t.deflated.out.Load(), DeflateTime: time.Duration(t.deflated.took.Load()),
 	}
+	var all sent
+	s.mu.Lock()
+	all.add(&t.sent)
+	for _, c := range s.conns {
+		all.add(&c.sent)
+		if c.out.Blocked() {
+			st.Pending += c.out.Pending()
+		}
+	}
+	s.mu.Unlock()
+	st.FramesOut, st.BytesOut = all.frames.Load(), all.bytes.Load()
+	return st
 }

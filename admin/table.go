@@ -1,0 +1,159 @@
+package admin
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/feedd/feedd/internal/drop"
+)
+
+// table is every metric, once. docs/metrics.md follows from it, and dashboards and alerts are tested against it.
+var table = []metric{
+	gauge("build_info", "Always 1; the label names the version.", labels("version"), func(s *scrape, to sink) { to.is(1, s.version) }),
+
+	// Connections.
+	gauge("connections", "Open connections of clients.", nil, func(s *scrape, to sink) { to.is(float64(s.Connections)) }),
+	gauge("connections_blocked", "Connections with bytes that the kernel does not take yet.", nil,
+		func(s *scrape, to sink) { to.is(float64(s.Blocked)) }),
+	gauge("send_queue_bytes", "Bytes that wait for the kernel to take them, over all connections.", nil,
+		func(s *scrape, to sink) { to.is(float64(s.PendingBytes)) }),
+	counter("connections_opened_total", "Connections ever opened.", nil, func(s *scrape, to sink) { to.count(s.ConnectionsOpened) }),
+	counter("connections_closed_total", "Connections ended, by close code.", labels("code"), func(s *scrape, to sink) {
+		for code, n := range s.ConnectionsClosed {
+			to.count(n, strconv.Itoa(int(code)))
+		}
+	}),
+	counter("handshake_rejected_total", "Requests to connect that were refused, by HTTP status.", labels("status"), func(s *scrape, to sink) {
+		for status, n := range s.HandshakesRefused {
+			to.count(n, strconv.Itoa(status))
+		}
+	}),
+	counter("slow_clients_total", "What happened to clients that take less than they are due: stalled (a frame did not go out at once), "+
+		"skipped (a frame was left out, what it held comes later and fresh), closed (nothing was taken for the write timeout, or answers were not read).",
+		labels("action"), func(s *scrape, to sink) {
+			to.count(s.Stalls, "stalled")
+			to.count(s.drops.Count(drop.MissedCuts), "skipped")
+			to.count(s.drops.Count(drop.WriteTimeout)+s.drops.Count(drop.ControlOverflow), "closed")
+		}),
+	counter("messages_received_total", "Messages from clients.", nil, func(s *scrape, to sink) { to.count(s.MessagesIn) }),
+	counter("bytes_received_total", "Bytes of messages from clients, decompressed.", nil, func(s *scrape, to sink) { to.count(s.BytesIn) }),
+
+	// Fan-out.
+	counter("frames_sent_total", "Frames sent to clients.", nil, func(s *scrape, to sink) { to.count(s.FramesSent) }),
+	counter("bytes_sent_total", "Bytes of frames sent to clients.", nil, func(s *scrape, to sink) { to.count(s.BytesSent) }),
+	counter("deflate_input_bytes_total", "Bytes of frames that were compressed, before. A frame for many counts once.", nil,
+		func(s *scrape, to sink) { to.count(s.DeflateIn) }),
+	counter("deflate_output_bytes_total", "The same frames' bytes after.", nil, func(s *scrape, to sink) { to.count(s.DeflateOut) }),
+	counter("deflate_seconds_total", "Time that compressing took.", nil, func(s *scrape, to sink) { to.is(s.DeflateSeconds) }),
+	counter("conflated_total", "Ticks merged into a later row, over all clients.", nil,
+		func(s *scrape, to sink) { to.count(s.drops.Count(drop.Conflated)) }),
+	gauge("subscriptions", "What clients are subscribed to, by the cadence that they were granted.", labels("cadence"), func(s *scrape, to sink) {
+		for _, c := range s.Cadences {
+			to.is(float64(c.Subscriptions), c.Name)
+		}
+	}),
+	gauge("lanes", "Clients by cadence; one with subscriptions at two counts twice.", labels("cadence"), func(s *scrape, to sink) {
+		for _, c := range s.Cadences {
+			to.is(float64(c.Lanes), c.Name)
+		}
+	}),
+
+	// The age of a tick, hop by hop.
+	histogramOf("tick_age_seconds", "How long a tick took, by hop: ingest (exchange to here, the newest of each batch), cut (here to the cut, "+
+		"the oldest quote of each cut, which at a cadence waits for its beat) and socket (cut to kernel, the most that each frame waited).",
+		labels("stage", "cadence"), func(s *scrape, to sink) {
+			to.histogram(s.Transit, "ingest", "")
+			for _, c := range s.Cadences {
+				to.histogram(c.Age, "cut", c.Name)
+				to.histogram(c.Flush, "socket", c.Name)
+			}
+		}),
+	histogramOf("cut_lateness_seconds", "How far a cut came behind its beat.", labels("cadence"), func(s *scrape, to sink) {
+		for _, c := range s.Cadences {
+			to.histogram(c.Late, c.Name)
+		}
+	}),
+	gauge("cut_lateness_max_seconds", "The most that a cut came behind its beat since the start.", nil,
+		func(s *scrape, to sink) { to.is(s.CutLatenessMax) }),
+
+	// Ingest.
+	counter("ingest_ticks_total", "Ticks applied, by channel.", labels("channel"), func(s *scrape, to sink) {
+		for channel, n := range s.Ticks {
+			to.count(n, channel)
+		}
+	}),
+	counter("ingest_gaps_total", "What was wrong with the numbers of a feed, by kind: gap (numbers were missing; most are filled later), "+
+		"lost (they never came), duplicate (a number came again), epoch (a straggler of an epoch that had ended), resync (a book was rebuilt).",
+		labels("kind"), func(s *scrape, to sink) {
+			to.count(s.Gaps, "gap")
+			to.count(s.drops.Count(drop.MissedTicks), "lost")
+			to.count(s.drops.Count(drop.Duplicate), "duplicate")
+			to.count(s.drops.Count(drop.StaleEpoch), "epoch")
+			to.count(s.drops.Count(drop.BookResync), "resync")
+		}),
+	counter("ingest_ahead_of_clock_total", "Batches whose newest tick was made later than it came, by this machine's clock: a clock is wrong.", nil,
+		func(s *scrape, to sink) { to.count(s.AheadOfClock) }),
+	gauge("ingest_held_trades", "Trades and changes of books that wait behind a gap to be filled.", nil,
+		func(s *scrape, to sink) { to.is(float64(s.Held)) }),
+	gauge("ingest_last_tick_timestamp_seconds", "When the last tick came in; 0: none yet.", nil, func(s *scrape, to sink) { to.is(s.LastTick) }),
+	gauge("instruments", "Instruments known.", nil, func(s *scrape, to sink) { to.is(float64(s.Instruments)) }),
+	gauge("sources", "Sources known.", nil, func(s *scrape, to sink) { to.is(float64(s.Sources)) }),
+	gauge("sources_suspect", "Sources that are silent beyond their heartbeat, or gone.", nil,
+		func(s *scrape, to sink) { to.is(float64(s.SourcesSuspect)) }),
+	gauge("source_heard_timestamp_seconds", "When a source was last heard, for the first 64 sources; 0: not since the start.", labels("source"),
+		func(s *scrape, to sink) {
+			for _, src := range s.SourcesHeard {
+				to.is(src.Heard, src.Name)
+			}
+		}),
+	gauge("source_suspect", "1 while what comes of a source is not to be believed, for the first 64 sources.", labels("source"),
+		func(s *scrape, to sink) {
+			for _, src := range s.SourcesHeard {
+				to.is(truth(src.Suspect), src.Name)
+			}
+		}),
+	gauge("nats_connected", "1 while the connection to NATS stands.", nil, func(s *scrape, to sink) { to.is(truth(s.NATSConnected)) }),
+	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
+
+	// Checkpoints and certificates.
+	gauge("checkpoint_timestamp_seconds", "When the last checkpoint that could be written was begun; 0: none yet.", nil,
+		func(s *scrape, to sink) { to.is(s.CheckpointTime) }),
+	gauge("checkpoint_duration_seconds", "How long the last checkpoint took to write.", nil, func(s *scrape, to sink) { to.is(s.CheckpointTook) }),
+	gauge("checkpoint_size_bytes", "How large the last checkpoint is.", nil, func(s *scrape, to sink) { to.is(float64(s.CheckpointBytes)) }),
+	gauge("tls_certificate_not_after_timestamp_seconds", "When the certificate in use expires; 0: no TLS.", nil,
+		func(s *scrape, to sink) { to.is(s.CertificateNotAfter) }),
+	gauge("tls_certificate_refused", "1 while the certificate on disk cannot be used, and the one before stays.", nil,
+		func(s *scrape, to sink) { to.is(truth(s.CertificateRefused)) }),
+
+	counter("dropped_total", "What was refused, discarded, merged or lost, by reason.", labels("reason"), func(s *scrape, to sink) {
+		for r := range drop.Reasons {
+			to.count(s.drops.Count(r), r.String())
+		}
+	}),
+}
+
+func labels(names ...string) []string { return names }
+
+func newMetric(name, help string, labels []string, kind prometheus.ValueType, take func(*scrape, sink)) metric {
+	return metric{name, help, labels, take, kind, prometheus.NewDesc("feedd_"+name, help, labels, nil)}
+}
+
+func gauge(name, help string, labels []string, take func(*scrape, sink)) metric {
+	return newMetric(name, help, labels, prometheus.GaugeValue, take)
+}
+
+func counter(name, help string, labels []string, take func(*scrape, sink)) metric {
+	return newMetric(name, help, labels, prometheus.CounterValue, take)
+}
+
+func histogramOf(name, help string, labels []string, take func(*scrape, sink)) metric {
+	return newMetric(name, help, labels, prometheus.UntypedValue, take)
+}
+
+func truth(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
