@@ -62,6 +62,10 @@ var forbidden = []struct {
 		"whether a token is good has nothing to do with what is sent for it",
 	},
 	{
+		[]string{"./policy/live"}, []string{"./proto/...", "./ingest/...", "./snapshot", "./fanout", "./session", "./transport/..."},
+		"it puts policies in force; who follows them, and how, is none of its business",
+	},
+	{
 		[]string{"./internal/outbox", "./internal/guard"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
 		"they know bytes and sockets, not what is in the frames, so that any protocol can lie on top",
 	},

@@ -94,7 +94,7 @@ type Stop struct {
 
 // Bounds of a document. All of it is looked at for each subscription of each session, so they bound what a change costs.
 const (
-	MaxBytes    = 256 << 10
+	MaxBytes    = 128 << 10
 	maxTiers    = 100
 	maxEntries  = 500  // rules, and stops
 	maxPatterns = 2000 // of all rules and stops
