@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/feedd/feedd/throttle"
 )
@@ -22,6 +23,10 @@ type Subscriber struct {
 	hungry   bool  // on output.hungry
 	detached bool
 	tally    Tally
+
+	sent struct { // counted by the worker, read by anyone
+		frames, bytes atomic.Uint64
+	}
 }
 
 // Tally is what a subscriber went without.
@@ -37,6 +42,16 @@ func (s *Subscriber) told(o *output, conflated, lost uint64) {
 	o.tally.lost += lost
 	s.tally.Conflated += conflated
 	s.tally.Lost += lost
+}
+
+// Load is what a subscriber was sent so far.
+type Load struct {
+	Frames, Bytes uint64 // as they went to its connection
+}
+
+// Load may be called from any goroutine.
+func (s *Subscriber) Load() Load {
+	return Load{Frames: s.sent.frames.Load(), Bytes: s.sent.bytes.Load()}
 }
 
 // Subscribe has items sent at cadence c. What is new is sent whole and at once; what was subscribed at

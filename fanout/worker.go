@@ -98,6 +98,8 @@ func (o *output) send(s *Subscriber, frame []byte) bool {
 		return false
 	}
 	s.lastSend = o.now
+	s.sent.frames.Add(1)
+	s.sent.bytes.Add(uint64(len(frame)))
 	o.tally.frames++
 	o.tally.bytes += uint64(len(frame))
 	return true

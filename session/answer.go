@@ -22,6 +22,9 @@ func (s *Session) hello(id uint32, m *feedv1.Hello) {
 		s.refuse(id, feedv1.ErrorCode_ERROR_CODE_TOO_LATE, "hello must be the first request of a session, and the only one")
 		return
 	}
+	s.mu.Lock()
+	s.mu.client = m.Client
+	s.mu.Unlock()
 	s.env.Log.Debug("hello", "session", s.id, "client", m.Client)
 	f := &feedv1.ServerFrame{ReplyTo: id, Welcome: s.welcome()}
 	if m.Token != "" {

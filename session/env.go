@@ -39,6 +39,8 @@ type Subscriber interface {
 	// Unsubscribe ends the rows of handles: when it returns, none will follow. Without that a row could
 	// arrive behind the answer, and be taken for the first one of the subscription that comes next.
 	Unsubscribe(handles []fanout.Handle)
+	// Load is what the connection was sent so far.
+	Load() fanout.Load
 	// Wake says that the connection takes frames again.
 	Wake()
 	// Detach ends the subscriber: when it returns, no Send is running and none will follow. It tells what the
@@ -86,6 +88,8 @@ type Conn interface {
 	Ready() bool
 	// Close asks the connection to end and returns at once.
 	Close(code CloseCode, reason string)
+	// Remote is where it comes from, for operators.
+	Remote() string
 }
 
 // Env is what all sessions of a server share. Sessions only read it.

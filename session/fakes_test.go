@@ -74,6 +74,7 @@ type fakeEngine struct {
 	oldest    map[fanout.Handle]market.Position // trade in the log
 	after     map[fanout.Handle]market.Position // which it was to go on behind
 	detached  int
+	load      fanout.Load
 	fault     string // a call that must not be
 }
 
@@ -177,6 +178,8 @@ func (e *fakeEngine) Unsubscribe(handles []fanout.Handle) {
 	e.note("unsubscribe: %s", strings.Trim(strings.ReplaceAll(fmt.Sprint(handles), " ", ", "), "[]"))
 }
 
+func (e *fakeEngine) Load() fanout.Load { return e.load }
+
 func (e *fakeEngine) Wake() { e.note("wake") }
 
 func (e *fakeEngine) Detach() fanout.Tally {
@@ -271,6 +274,7 @@ type fakeConn struct {
 	reason string
 }
 
+func (c *fakeConn) Remote() string   { return "192.0.2.1:1234" }
 func (c *fakeConn) Send([]byte) bool { return true }
 func (c *fakeConn) Drained() bool    { return len(c.closed) == 0 }
 

@@ -26,7 +26,7 @@ func (s *Session) Refresh() (done bool) {
 		return false
 	}
 	defer s.work.Unlock()
-	if s.seen == now {
+	if s.seen == now && !s.rematch {
 		return true
 	}
 	if s.seen.policy == now.policy && len(s.held.subs) == 0 && len(s.live.all()) == 0 {
@@ -52,12 +52,13 @@ func (s *Session) Refresh() (done bool) {
 			return false
 		}
 	}
-	if s.seen.lists != now.lists && !j.reread() {
+	if (s.seen.lists != now.lists || s.rematch) && !j.reread() {
 		return false
 	}
 	if !j.flush() {
 		return true // the connection has ended
 	}
+	s.rematch = false
 	s.seen = revisions{directory, now.lists, now.policy}
 	return true
 }
@@ -152,15 +153,16 @@ func (j *joiner) join(p *livePattern, id market.InstrumentID, symbol string) {
 	}
 }
 
-// reread goes through the live lists, which have changed.
+// reread goes through the live lists, which have changed, and the patterns, if they are to be matched again.
 func (j *joiner) reread() bool {
 	for i := range j.live.all() {
 		p := &j.live.patterns[i]
-		name, isList := strings.CutPrefix(p.text, listMark)
-		if !isList {
+		entries := []string{p.text}
+		if name, isList := strings.CutPrefix(p.text, listMark); isList {
+			entries, _ = j.env.list(name)
+		} else if !j.rematch {
 			continue
 		}
-		entries, _ := j.env.list(name)
 		for _, id := range j.env.matchEntries(entries, j.tier().SymbolsPerRequest) {
 			j.join(p, id, j.env.Directory.Instrument(id).Symbol.String())
 			if !j.keepUp() {

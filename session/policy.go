@@ -15,8 +15,11 @@ import (
 func (s *Session) tier() *throttle.Tier { return s.terms.Load() }
 
 // resolve decides what a subscription may have.
-func (s *Session) resolve(sub *subscription) throttle.Grant {
-	return throttle.Resolve(s.tier(), throttle.Request{
+func (s *Session) resolve(sub *subscription) throttle.Grant { return s.resolveOn(s.tier(), sub) }
+
+// resolveOn decides what it might have on another tier.
+func (s *Session) resolveOn(t *throttle.Tier, sub *subscription) throttle.Grant {
+	return throttle.Resolve(t, throttle.Request{
 		Symbol: s.env.Directory.Instrument(sub.id).Symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth,
 	})
 }
@@ -65,10 +68,7 @@ func (s *Session) adopt(p *throttle.Policy) bool {
 	s.terms.Store(t)
 	s.allowance.SetLimit(rate.Limit(t.RequestsPerSecond))
 	s.allowance.SetBurst(t.RequestBurst)
-	if len(s.live.all()) > 0 {
-		// What its patterns left out may be had now.
-		s.seen.directory, s.seen.lists = 0, 0
-	}
+	s.rematch = len(s.live.all()) > 0 // what its patterns left out may be had now
 	a := adoption{request: request{Session: s}}
 	if was, is := s.wireLimits(before), s.wireLimits(t); was.String() != is.String() {
 		a.frames = append(a.frames, &feedv1.ServerFrame{Limits: is})

@@ -45,6 +45,7 @@ type Session struct {
 	held     holdings
 	live     *live     // nil: none
 	seen     revisions // what was told is up to here
+	rematch  bool      // patterns may have more than they had, though the directory is the same
 
 	mu struct {
 		sync.Mutex
@@ -52,6 +53,8 @@ type Session struct {
 		closing bool // the session has asked the connection to end
 		ended   bool
 		flood   flood
+		pace    pace
+		client  string // name and version of its software, as it says
 		cancel  func() // cuts short what a request waits for; nil: it waits for nothing
 	}
 }
@@ -136,6 +139,7 @@ func (s *Session) Tick(now int64) {
 	s.mu.Lock()
 	late := !s.mu.greeted && now-s.opened >= helloTimeout.Microseconds()
 	ignored := s.mu.flood.report(now)
+	s.mu.pace.measure(now, s.engine.Load())
 	over := s.mu.closing || s.mu.ended
 	s.mu.Unlock()
 	switch {

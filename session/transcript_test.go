@@ -32,6 +32,7 @@ var rewrite = flag.Bool("rewrite", false, "write what happened into testdata and
 //	! …   a call to the engine or the connection
 //	# …   something that happens around the session:
 //	        policy NAME N    a limit of the policy, ahead of everything else
+//	        apply POLICY     a policy comes into force, in the flow form of YAML
 //	        time +10s        time passes, and the session is told
 //	        repeat N MESSAGE the client sends a message N times
 //	        goaway REASON MIN MAX, wake, end, connection full
@@ -134,6 +135,9 @@ func (s *stage) happen(text string) {
 	switch words[0] {
 	case "policy":
 		s.policy(words[1], words[2])
+	case "apply":
+		s.play()
+		s.env.Policy.Replace(compiled(s.t, strings.TrimPrefix(text, "apply ")))
 	case "time":
 		s.play()
 		d, err := time.ParseDuration(words[1])

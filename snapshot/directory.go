@@ -143,6 +143,17 @@ func (s *Store) DefinedSince(revision uint64) (ids []market.InstrumentID, now ui
 	return ids, l.next
 }
 
+// Sources returns the status of each source, by name.
+func (s *Store) Sources() map[string]market.Status {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make(map[string]market.Status, len(s.sources))
+	for i := range s.sources {
+		all[s.sources[i].name] = s.sources[i].status
+	}
+	return all
+}
+
 // Counts is how much a store holds.
 type Counts struct {
 	Instruments, Sources, SuspectSources int
