@@ -66,7 +66,10 @@ export class Core implements CoreClient {
         this.feed?.down();
         this.planFlush();
       },
-      checked: (now) => this.feed?.checked(now),
+      checked: (now) => {
+        const wrong = this.feed?.checked(now);
+        if (wrong !== undefined) this.#connection.fail(wrong);
+      },
       state: (e) => {
         if (e.state === 'closed') this.#stop();
         this.tell('state', e);

@@ -14,14 +14,14 @@ const serverCodes = [
   'not-entitled',
   'not-supported',
   'too-late',
+  'unauthenticated',
 ] as const;
 
 export type ServerErrorCode = (typeof serverCodes)[number];
 
 /**
  * What the client itself finds. no-websocket: none in this environment. bad-option: an argument of yours. unreachable: no
- * connection could be made. transport: a connection ended, or was refused for good. token: getToken failed. unauthorized: there is
- * no token, or the server takes none of yours. decode: a frame that is not protobuf. unsafe-integer: a number beyond 2^53.
+ * connection could be made. transport: a connection ended, or was refused for good. token: getToken failed. decode: a frame that is not protobuf. unsafe-integer: a number beyond 2^53.
  * protocol: the server broke its own rules. checksum: a book was not what the server has. stalled: rows stopped
  * though the market moves. callback: a listener of yours threw.
  */
@@ -31,7 +31,6 @@ export type LocalErrorCode =
   | 'unreachable'
   | 'transport'
   | 'token'
-  | 'unauthorized'
   | 'decode'
   | 'unsafe-integer'
   | 'protocol'
@@ -46,7 +45,7 @@ const advice: { readonly [C in FeedErrorCode]?: string } = {
   'no-websocket': 'use Node 22 or later, or npm install ws and pass createClient({ url, WebSocket }) the WebSocket of that package',
   unreachable: 'check the address, the network, and that the server allows the origin of this page',
   token: 'see the cause: getToken threw',
-  unauthorized: 'sign in, then connect()',
+  unauthenticated: 'sign in, then connect()',
   'unknown-symbol': 'look symbols up at /v1/instruments?q=',
   'no-match': 'nothing: what comes to fit will join',
   'too-many-subscriptions': 'close stores that nobody looks at',

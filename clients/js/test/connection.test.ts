@@ -142,11 +142,14 @@ describe('coming back', () => {
     [4002, 'reconnecting', 250],
     [4003, 'reconnecting', 5500],
     [4004, 'reconnecting', 3000],
+    [4010, 'reconnecting', 500],
+    [4012, 'reconnecting', 35_000],
     [4499, 'reconnecting', 250],
     [4500, 'closed', undefined],
     [4501, 'closed', undefined],
     [4502, 'closed', undefined],
     [4503, 'closed', undefined],
+    [4510, 'closed', undefined],
     [4999, 'closed', undefined],
   ] as const)('after close code %d is %s', async (code, state, retryInMs) => {
     const w = new World();
@@ -161,7 +164,7 @@ describe('coming back', () => {
     });
     await w.clock.advance(60_000);
     expect(w.network.sockets.length > 1).toBe(state === 'reconnecting');
-    expect(w.errors.some((e) => ['transport', 'unauthorized'].includes(e.code) && !e.retrying)).toBe(code >= 4500);
+    expect(w.errors.some((e) => ['transport', 'unauthenticated'].includes(e.code) && !e.retrying)).toBe(code >= 4500);
   });
 
   it('comes back within the window that goaway names', async () => {

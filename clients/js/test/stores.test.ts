@@ -32,6 +32,86 @@ describe('a store of quotes', () => {
     expect(w.client.traffic).toMatchObject({ rows: 4, lost: 0, conflated: 0 });
   });
 
+  it('tells the rate that there is, how old rows were, and what was merged into them', async () => {
+    const { w, store, session } = await quotesWorld();
+    expect(store.stats).toEqual({ rows: 0, batches: 0, rate: 0, conflated: 0, lost: 0, lagMs: undefined });
+    for (let i = 0; i < 40; i++) {
+      w.server.quote('a:X', i);
+      if (i % 2 === 0) w.server.quote('a:Y', i);
+      await w.clock.advance(500);
+      session.send({ ...(session.rows() as object), conflated: 6 });
+    }
+    await settle();
+    const { stats } = store;
+    expect(stats.rate).toBeCloseTo(2, 0); // a call each half second
+    expect(stats).toMatchObject({ rows: 60, batches: 40, conflated: 240, lagMs: 500 });
+    await w.clock.advance(60_000);
+    expect(store.stats.rate).toBeLessThan(0.001);
+    // Of a frame with rows of several stores each has its share.
+    const other = w.client.quotes(['a:Y']);
+    await settle();
+    w.server.quote('a:X', 1);
+    w.server.quote('a:Y', 1);
+    session.send({ ...(session.rows() as object), conflated: 10 });
+    expect([store.stats.conflated, other.stats.conflated]).toEqual([250, 5]);
+  });
+
+  it('counts trades that will not come', async () => {
+    const w = new World(['a:X']);
+    const store = w.client.trades(['a:X']);
+    await w.accept();
+    w.server.trade('a:X', 1);
+    w.server.gap('a:X', 7);
+    w.server.trade('a:X', 2);
+    await w.flush();
+    expect([store.stats.lost, store.stats.rows]).toEqual([7, 3]);
+  });
+
+  it('is ready when everything that was asked has an answer', async () => {
+    const w = new World(['a:X']);
+    const store = w.client.quotes(['a:X', 'a:NONE', 'a:*', 'c:*']);
+    let ready = false;
+    const promise = store.ready().then((results) => ((ready = true), results));
+    await settle();
+    expect(ready).toBe(false);
+    await w.accept();
+    expect([...(await promise)].map(([symbol, r]) => [symbol, r.ok ? 'ok' : r.code])).toEqual([
+      ['a:X', 'ok'], ['a:NONE', 'unknown-symbol'], ['a:*', 'ok'], ['c:*', 'no-match'],
+    ]);
+    expect(await store.ready()).toBe(store.results);
+    const closed = w.client.quotes(['a:LATER']);
+    const never = closed.ready();
+    closed.close();
+    expect((await never).size).toBe(0);
+    expect((await w.client.quotes(['a:X'], { signal: AbortSignal.abort() }).ready()).size).toBe(0);
+  });
+
+  it('gives listeners that end by their stop, a signal, or the end of a block', async () => {
+    const { w, store } = await quotesWorld(['a:X']);
+    const seen: string[] = [];
+    const abort = new AbortController();
+    store.subscribe(() => seen.push('signal'), { signal: abort.signal });
+    const stop = store.subscribe(() => seen.push('stop'));
+    const state = w.client.on('error', () => {}, { signal: abort.signal });
+    const move = async (bid: number) => {
+      w.server.quote('a:X', bid);
+      await w.flush();
+      return seen.splice(0);
+    };
+    expect(await move(1)).toEqual(['signal', 'stop']);
+    {
+      using _ = store.subscribe(() => seen.push('using'));
+      expect(await move(2)).toEqual(['signal', 'stop', 'using']);
+    }
+    expect(await move(3)).toEqual(['signal', 'stop']);
+    abort.abort();
+    stop();
+    stop();
+    state();
+    store.subscribe(() => seen.push('never'), { signal: abort.signal });
+    expect(await move(4)).toEqual([]);
+  });
+
   it('counts what the server merged', async () => {
     const { w, session } = await quotesWorld();
     session.send({ conflated: 17 });
@@ -185,6 +265,10 @@ describe('for await over trades', () => {
     await w.accept();
     for (let i = 1; i <= 20; i++) w.server.trade('a:X', i);
     await w.flush();
+    const held = w.client.trades(['a:X'], { history: 0 });
+    expect(held.get('a:X')).toHaveLength(20);
+    expect(held.get('a:X')).toBe(held.get('a:X')); // the very same until there is another trade
+    expect(held.get('a:NONE')).toBe(held.get('a:NONE'));
     const late = w.client.trades(['a:X'], { history: 3 });
     const seen: number[] = [];
     late.subscribe((events) => seen.push(...events.flatMap((e) => (e.type === 'trade' ? [e.trade.price] : []))));

@@ -4,7 +4,7 @@ import type { LinkFrame, WirePong, WireWelcome } from '../wire/frame.js';
 import { encodeRequest, type Request } from '../wire/request.js';
 import { Latency } from './latency.js';
 import { Liveness } from './liveness.js';
-import { NORMAL_CLOSURE, isTerminal, isTokenRefusal, retryDelay, windowOf, type Window } from './retry.js';
+import { NORMAL_CLOSURE, isTerminal, isRefusal, retryDelay, windowOf, type Window } from './retry.js';
 import { Tokens } from './token.js';
 
 const SUBPROTOCOL = 'feedd.v1.proto';
@@ -18,6 +18,8 @@ const FIRST_PINGS = 4;
 const DEFAULT_HEARTBEAT_MS = 5000;
 /** Largest frame before the server has said what its largest is, and where it does not say. */
 const FRAME_BYTES = 1 << 20;
+/** Servers warn so long before a token expires. */
+const RENEW_MS = 60_000;
 /** When the network or the viewer is back, a wait is cut to a random one below this. */
 const NUDGE_MS = 1000;
 
@@ -58,6 +60,8 @@ export class Connection {
   #goaway: Window | undefined;
   /** The one timer: for the welcome, then the next check of silence, then the next attempt. */
   #timer: unknown;
+  /** When the server ends the connection unless it has another token, on its clock; 0: it does not. */
+  #expiresUs = 0;
   /** Of a token that could not be had while the connection lives. */
   #tokenTimer: unknown;
 
@@ -68,7 +72,7 @@ export class Connection {
   #told = false;
   /** The page is frozen: nothing is tried until it is not. */
   #frozen = false;
-  /** The server took no token of the last connection. */
+  /** The server refused a token, and has not taken one since. */
   #refused = false;
   /** This outage was told of: more attempts that fail are no news. */
   #unreached = false;
@@ -174,7 +178,7 @@ export class Connection {
       this.#refused ? 'refused' : 'connect',
       (token) => this.#attempt(() => this.#dial(Class, token)),
       (e) => {
-        if (e.code === 'unauthorized') this.#giveUp(e);
+        if (e.code === 'unauthenticated') this.#giveUp(e);
         else {
           this.#ended(undefined, e.text);
           this.#events.error(e);
@@ -227,7 +231,7 @@ export class Connection {
     const now = this.#clock.now();
     this.#welcome = welcome;
     this.#liveSince = now;
-    this.#refused = this.#unreached = false;
+    this.#unreached = false;
     this.#liveness = new Liveness(welcome.heartbeatMs || DEFAULT_HEARTBEAT_MS, this.#options.heartbeatGraceMs ?? 1000, now);
     this.#ping(now);
     this.#check(this.#liveness);
@@ -257,11 +261,13 @@ export class Connection {
       return;
     }
     const socket = this.#socket;
+    if (frame.limits !== undefined && this.#welcome !== undefined) this.#welcome.limits = frame.limits;
     if (frame.welcome !== undefined && this.#welcome === undefined) this.#welcomed(frame.welcome);
     else if (this.state === 'stalled') this.#become({ state: 'live' });
     if (frame.pong !== undefined) this.#ponged(frame.pong);
     if (this.#socket === socket) this.#events.frame(frame, bytes.length); // unless a listener closed it
     if (this.#socket !== socket) return;
+    if (frame.identity !== undefined) this.#expiresUs = frame.identity.expiresUs;
     if (frame.tokenExpiring !== undefined) this.#renew();
     if (frame.goaway !== undefined) {
       this.#goaway = { minMs: frame.goaway.reconnectMinMs, maxMs: frame.goaway.reconnectMaxMs };
@@ -271,6 +277,7 @@ export class Connection {
 
   /** Gets a token in place of one that is about to expire. The server ends a connection whose token does, and that is the next try. */
   #renew(): void {
+    if (this.#tokens?.asking) return;
     this.#tokens?.ask(
       'expiring',
       (token) => void this.send({ type: 'refreshToken', token }),
@@ -290,12 +297,18 @@ export class Connection {
         this.fail(new FeedError('transport', 'the server fell silent', true));
         return;
       }
-      if (verdict === 'probe') this.latency.forget();
+      if (verdict === 'probe') this.#woke(now);
       if (verdict !== 'ok' || this.latency.count < FIRST_PINGS || Math.abs(now - this.#pingedAt) >= PING_EVERY_MS) this.#ping(now);
       this.#check(liveness);
       if (verdict === 'stalled' && this.state === 'live') this.#become({ state: 'stalled' });
       if (verdict === 'ok') this.#events.checked(now);
     });
+  }
+
+  /** The machine or the page slept: clocks may have drifted apart, and the warning of a token's end been missed. */
+  #woke(now: number): void {
+    if (this.#expiresUs > 0 && now + (this.latency.best?.offsetMs ?? 0) > this.#expiresUs / 1000 - RENEW_MS) this.#renew();
+    this.latency.forget();
   }
 
   #ping(now: number): void {
@@ -317,7 +330,11 @@ export class Connection {
   /** Lets go of the socket, and with a code closes it. What it still says is not heard. */
   #abandon(code?: number, reason?: string): void {
     const socket = this.#socket;
-    if (this.#welcome !== undefined && Math.abs(this.#clock.now() - this.#liveSince) >= STABLE_MS) this.#failures = 0;
+    if (this.#welcome !== undefined && Math.abs(this.#clock.now() - this.#liveSince) >= STABLE_MS) {
+      this.#failures = 0;
+      this.#refused = false;
+    }
+    this.#expiresUs = 0;
     this.#socket = this.#welcome = this.#liveness = undefined;
     this.#frozen = false;
     this.#tokens?.forget();
@@ -334,11 +351,12 @@ export class Connection {
   #ended(code: number | undefined, reason: string, live = false): void {
     this.#events.down();
     const told = { ...(code !== undefined && { code }), reason };
-    this.#refused = code !== undefined && isTokenRefusal(code);
-    if (code !== undefined && isTerminal(code)) {
+    const refused = code !== undefined && isRefusal(code);
+    if (refused && this.#tokens !== undefined && !this.#refused) this.#refused = true; // another token may do
+    else if (code !== undefined && isTerminal(code)) {
       this.#become({ state: 'closed', ...told });
       if (code !== NORMAL_CLOSURE)
-        this.#events.error(new FeedError(this.#refused ? 'unauthorized' : 'transport', `the server ended the connection for good: ${code} ${reason}`));
+        this.#events.error(new FeedError(refused ? 'unauthenticated' : 'transport', `the server ended the connection for good: ${code} ${reason}`));
       return;
     }
     const window = this.#goaway ?? (code === undefined ? undefined : windowOf(code));
@@ -348,7 +366,7 @@ export class Connection {
     this.#become({ state: 'reconnecting', ...told, retryInMs });
     if (live || code === undefined || this.#unreached) return;
     this.#unreached = true;
-    this.#events.error(new FeedError('unreachable', `no connection to ${this.#options.url}: closed with ${code}${reason && `, ${reason}`}`, true));
+    this.#events.error(new FeedError(refused ? 'unauthenticated' : 'unreachable', `no connection to ${this.#options.url}: closed with ${code}${reason && `, ${reason}`}`, true));
   }
 
   #retry(): void {

@@ -1,7 +1,8 @@
 /**
  * Whether rows ought to have come. A connection may live and its rows stop, by a fault of the server or of something
  * between; a market may also stand still. Which of the two it is shows when a row is asked for anew: one that is
- * younger than the last that came by itself, and was there long before the question, should have come by itself.
+ * younger than the last that came by itself should have come by itself. A tick may fall into the moment of the question, so
+ * it takes two such rows in turn.
  */
 
 /** Silence of rows that is never suspicious. */
@@ -10,15 +11,14 @@ const LEAST_MS = 15_000;
 const TIMES = 20;
 /** A market that stands still is asked less and less often, up to so many times the least. */
 const MOST_PATIENCE = 64;
-/** What was there for less long than this may be waiting for the slowest cadence, 5 s. */
-const SLACK_US = 6_000_000;
+const MOST_REVEALED = 2;
 
 export class Flow {
   #rowsAt: number;
   #meanMs = LEAST_MS / TIMES;
   #cutTimeUs = 0;
-  #askedUs = 0;
   #patience = 1;
+  #revealed = 0;
   readonly #jitter: number;
 
   /** With jitter, from 0 to 1, not all clients of a market that closes ask together. */
@@ -33,6 +33,7 @@ export class Flow {
     this.#rowsAt = now;
     this.#cutTimeUs = Math.max(this.#cutTimeUs, cutTimeUs);
     this.#patience = 1;
+    this.#revealed = 0;
   }
 
   overdue(now: number): boolean {
@@ -40,14 +41,16 @@ export class Flow {
   }
 
   /** A row is being asked for. */
-  asked(now: number, serverTimeUs: number): void {
+  asked(now: number): void {
     this.#rowsAt = now;
-    this.#askedUs = serverTimeUs;
     this.#patience = Math.min(MOST_PATIENCE, 2 * this.#patience);
   }
 
-  /** Whether the row that was asked for shows that it was held back. */
-  betrayed(ingestTimeUs: number): boolean {
-    return ingestTimeUs > this.#cutTimeUs && ingestTimeUs < this.#askedUs - SLACK_US;
+  /** The row that was asked for is there. Says whether rows are held back. */
+  answered(ingestTimeUs: number, cutTimeUs: number): boolean {
+    if (ingestTimeUs <= this.#cutTimeUs) return false;
+    this.#cutTimeUs = cutTimeUs;
+    this.#patience = 1;
+    return ++this.#revealed >= MOST_REVEALED;
   }
 }

@@ -12,6 +12,9 @@ const windows: Readonly<Record<number, Window>> = {
   4002: { minMs: 0, maxMs: 500 }, // no pong
   4003: { minMs: 1000, maxMs: 10_000 }, // internal error
   4004: { minMs: 1000, maxMs: 5000 }, // no hello in time
+  4010: { minMs: 0, maxMs: 1000 }, // token expired
+  4011: { minMs: 1000, maxMs: 10_000 }, // access unavailable
+  4012: { minMs: 10_000, maxMs: 60_000 }, // too many sessions
 };
 
 export const NORMAL_CLOSURE = 1000;
@@ -25,9 +28,9 @@ export function windowOf(code: number): Window | undefined {
   return windows[code];
 }
 
-/** Ends that are about the token: it expired, or was refused. */
-export function isTokenRefusal(code: number): boolean {
-  return code === 4005 || code === 4503;
+/** The token is no good, or its user was shut out. Another token may do. */
+export function isRefusal(code: number): boolean {
+  return code === 4510 || code === 4511;
 }
 
 /**

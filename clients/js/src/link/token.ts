@@ -36,7 +36,7 @@ export class Tokens {
     }, TIMEOUT_MS);
     // Within the promise, so that one that throws at once is like one that rejects.
     new Promise<string | null>((resolve) => resolve(this.#getToken({ reason, signal: asking.signal }))).then(
-      (token) => settle(() => (token ? got(token) : failed(new FeedError('unauthorized', 'getToken gave no token: nobody is signed in')))),
+      (token) => settle(() => (token ? got(token) : failed(new FeedError('unauthenticated', 'getToken gave no token: nobody is signed in')))),
       (cause) => fail(`getToken failed: ${String(cause)}`, cause),
     );
   }

@@ -1,6 +1,7 @@
 import { BAR_SECONDS, type BarHolder, type BarTopic, barKind } from './bars.js';
 import { Batches } from './batches.js';
 import { FeedError } from '../errors.js';
+import { Held } from './held.js';
 import { BaseStore, checkWhole } from './store.js';
 import type { BarEvent, BarOptions, BarRow, BarStore, CoreClient, Listening, Stop } from '../types.js';
 
@@ -15,8 +16,9 @@ export class Bars extends BaseStore<BarTopic, BarEvent> implements BarStore, Bar
   override readonly history: number | undefined;
   override readonly buffer: number;
   readonly seconds: number;
-  private readonly pending = new Pending();
-  private readonly loops = new Set<Loop>();
+  readonly #pending = new Pending();
+  readonly #loops = new Set<Loop>();
+  readonly #held = new Held<BarRow>();
 
   constructor(client: CoreClient, symbols: readonly string[], options: BarOptions = {}) {
     const seconds = options.seconds ?? 60;
@@ -31,7 +33,7 @@ export class Bars extends BaseStore<BarTopic, BarEvent> implements BarStore, Bar
   }
 
   get(symbol: string): readonly BarRow[] {
-    return this.topics.get(symbol)?.newest(this.buffer) ?? [];
+    return this.#held.get(symbol, () => this.topics.get(symbol)?.newest(this.buffer) ?? []);
   }
 
   subscribe(fn: (events: readonly BarEvent[]) => void, options?: Listening): Stop {
@@ -49,77 +51,82 @@ export class Bars extends BaseStore<BarTopic, BarEvent> implements BarStore, Bar
           const events = pending.take();
           return events.length === 0 ? undefined : events;
         },
-        () => this.loops.delete(loop),
+        () => this.#loops.delete(loop),
       ),
     };
-    this.loops.add(loop);
+    this.#loops.add(loop);
     if (this.closed) loop.batches.end();
     return loop.batches;
   }
 
   happened(event: BarEvent): void {
-    this.pending.add(event);
+    this.#held.forget(event.type === 'bar' ? event.bar.symbol : event.symbol);
+    this.#pending.add(event);
     this.feed.dirty(this);
   }
 
   protected catchUp(topic: BarTopic): void {
+    this.#held.forget(topic.symbol);
     for (const bar of topic.newest(Math.min(this.buffer, this.history ?? this.buffer))) this.happened({ type: 'bar', bar, first: true });
   }
 
   protected takeBatch(): BarEvent[] {
-    return this.pending.take();
+    return this.#pending.take();
   }
 
   protected feedLoops(batch: readonly BarEvent[]): void {
-    for (const loop of this.loops) {
+    for (const loop of this.#loops) {
       for (const event of batch) loop.pending.add(event);
       loop.batches.wake();
     }
   }
 
   protected endLoops(): void {
-    for (const loop of this.loops) loop.batches.end();
+    for (const loop of this.#loops) loop.batches.end();
   }
 }
 
 /** Events that wait to be handed out, each bar once in its latest form; at most `most`, of which the oldest are let go. */
 class Pending {
-  private events: BarEvent[] = [];
+  #events: BarEvent[] = [];
+  readonly #most: number;
   /** Where a bar waits, by symbol and start. */
-  private readonly at = new Map<string, number>();
+  readonly #at = new Map<string, number>();
   /** Symbols of which something had to go: their bars are to be read anew. */
-  private readonly cut = new Set<string>();
+  readonly #cut = new Set<string>();
 
-  constructor(private readonly most = Infinity) {}
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
 
   add(event: BarEvent): void {
     if (event.type !== 'bar') {
-      this.events.push(event);
-      this.at.clear(); // what comes behind must not go ahead of it
+      this.#events.push(event);
+      this.#at.clear(); // what comes behind must not go ahead of it
       return;
     }
     const key = `${event.bar.startS} ${event.bar.symbol}`;
-    const at = this.at.get(key);
-    const waiting = at === undefined ? undefined : this.events[at];
-    if (waiting?.type === 'bar') this.events[at!] = { ...event, first: waiting.first };
+    const at = this.#at.get(key);
+    const waiting = at === undefined ? undefined : this.#events[at];
+    if (waiting?.type === 'bar') this.#events[at!] = { ...event, first: waiting.first };
     else {
-      this.at.set(key, this.events.length);
-      this.events.push(event);
+      this.#at.set(key, this.#events.length);
+      this.#events.push(event);
     }
-    if (this.events.length > this.most) this.shorten();
+    if (this.#events.length > this.#most) this.#shorten();
   }
 
   take(): BarEvent[] {
-    const resets = [...this.cut].map((symbol): BarEvent => ({ type: 'reset', symbol }));
-    const events = resets.concat(this.events.splice(0));
-    this.at.clear();
-    this.cut.clear();
+    const resets = [...this.#cut].map((symbol): BarEvent => ({ type: 'reset', symbol }));
+    const events = resets.concat(this.#events.splice(0));
+    this.#at.clear();
+    this.#cut.clear();
     return events;
   }
 
   /** Lets a quarter go, so that adding stays cheap for a loop that never keeps up. */
-  private shorten(): void {
-    for (const e of this.events.splice(0, (this.most >> 2) + 1)) this.cut.add(e.type === 'bar' ? e.bar.symbol : e.symbol);
-    this.at.clear();
+  #shorten(): void {
+    for (const e of this.#events.splice(0, (this.#most >> 2) + 1)) this.#cut.add(e.type === 'bar' ? e.bar.symbol : e.symbol);
+    this.#at.clear();
   }
 }

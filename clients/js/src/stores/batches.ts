@@ -3,20 +3,22 @@
  * which its store bounds.
  */
 export class Batches<B> implements AsyncIterator<B> {
-  private waiting: Array<(r: IteratorResult<B>) => void> = [];
-  private done = false;
+  #waiting: Array<(r: IteratorResult<B>) => void> = [];
+  #done = false;
+  readonly #take: () => B | undefined;
+  readonly #ended: () => void;
 
   /** take returns what has come together, or undefined; ended is called once. */
-  constructor(
-    private readonly take: () => B | undefined,
-    private readonly ended: () => void,
-  ) {}
+  constructor(take: () => B | undefined, ended: () => void) {
+    this.#take = take;
+    this.#ended = ended;
+  }
 
   next(): Promise<IteratorResult<B>> {
-    const value = this.take();
+    const value = this.#take();
     if (value !== undefined) return Promise.resolve({ done: false, value });
-    if (this.done) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve) => this.waiting.push(resolve));
+    if (this.#done) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   return(): Promise<IteratorResult<B>> {
@@ -26,18 +28,18 @@ export class Batches<B> implements AsyncIterator<B> {
 
   /** Something may be there to take. */
   wake(): void {
-    while (this.waiting.length > 0) {
-      const value = this.take();
+    while (this.#waiting.length > 0) {
+      const value = this.#take();
       if (value === undefined) return;
-      this.waiting.shift()!({ done: false, value });
+      this.#waiting.shift()!({ done: false, value });
     }
   }
 
   /** The loop gets what is left to take, and ends. */
   end(): void {
-    if (this.done) return;
-    this.done = true;
-    for (const resolve of this.waiting.splice(0)) resolve({ done: true, value: undefined });
-    this.ended();
+    if (this.#done) return;
+    this.#done = true;
+    for (const resolve of this.#waiting.splice(0)) resolve({ done: true, value: undefined });
+    this.#ended();
   }
 }

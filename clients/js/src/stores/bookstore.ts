@@ -14,10 +14,10 @@ interface Loop {
 
 export class Book extends BaseStore<BookTopic, BookChange> implements BookStore, BookHolder {
   readonly symbol: string;
-  private readonly pending = new Pending();
-  private readonly loops = new Set<Loop>();
+  readonly #pending = new Pending();
+  readonly #loops = new Set<Loop>();
   /** What the sides are before there is a topic, and after there is none. */
-  private readonly none = { bids: new Levels(1), asks: new Levels(-1), checksums: { right: 0, wrong: 0 } };
+  readonly #none = { bids: new Levels(1), asks: new Levels(-1), checksums: { right: 0, wrong: 0 } };
 
   constructor(client: CoreClient, symbol: string, options: BookOptions = {}) {
     const { depth = 0, priceGroup = 0 } = options;
@@ -33,31 +33,31 @@ export class Book extends BaseStore<BookTopic, BookChange> implements BookStore,
   }
 
   get instrument(): Instrument | undefined {
-    return this.topic?.entry?.instrument;
+    return this.#topic?.entry?.instrument;
   }
 
   get bids(): BookSide {
-    return (this.topic ?? this.none).bids;
+    return (this.#topic ?? this.#none).bids;
   }
 
   get asks(): BookSide {
-    return (this.topic ?? this.none).asks;
+    return (this.#topic ?? this.#none).asks;
   }
 
   get complete(): boolean {
-    return this.topic?.complete ?? false;
+    return this.#topic?.complete ?? false;
   }
 
   get quality(): Quality {
-    return this.topic?.quality ?? 'unknown';
+    return this.#topic?.quality ?? 'unknown';
   }
 
   get times(): RowTimes | undefined {
-    return this.topic?.times;
+    return this.#topic?.times;
   }
 
   get checksums(): { readonly right: number; readonly wrong: number } {
-    return { ...(this.topic ?? this.none).checksums };
+    return { ...(this.#topic ?? this.#none).checksums };
   }
 
   subscribe(fn: (change: BookChange) => void, options?: Listening): Stop {
@@ -68,8 +68,8 @@ export class Book extends BaseStore<BookTopic, BookChange> implements BookStore,
   [Symbol.asyncIterator](): AsyncIterator<BookChange> {
     const pending = new Pending();
     if (this.complete) pending.restated();
-    const loop: Loop = { pending, batches: new Batches(() => pending.take(), () => this.loops.delete(loop)) };
-    this.loops.add(loop);
+    const loop: Loop = { pending, batches: new Batches(() => pending.take(), () => this.#loops.delete(loop)) };
+    this.#loops.add(loop);
     if (this.closed) loop.batches.end();
     return loop.batches;
   }
@@ -77,17 +77,17 @@ export class Book extends BaseStore<BookTopic, BookChange> implements BookStore,
   // ---- as a BookHolder
 
   restated(): void {
-    this.pending.restated();
+    this.#pending.restated();
     this.feed.dirty(this);
   }
 
   level(side: 'bids' | 'asks', price: number, size: number): void {
-    this.pending.level(side, price, size);
+    this.#pending.level(side, price, size);
     this.feed.dirty(this);
   }
 
   touched(): void {
-    this.pending.touched();
+    this.#pending.touched();
     this.feed.dirty(this);
   }
 
@@ -96,48 +96,48 @@ export class Book extends BaseStore<BookTopic, BookChange> implements BookStore,
   }
 
   protected takeBatch(): BookChange[] {
-    const change = this.pending.take();
+    const change = this.#pending.take();
     return change === undefined ? [] : [change];
   }
 
   protected feedLoops(batch: readonly BookChange[]): void {
-    for (const loop of this.loops) {
+    for (const loop of this.#loops) {
       for (const change of batch) loop.pending.add(change);
       loop.batches.wake();
     }
   }
 
   protected endLoops(): void {
-    for (const loop of this.loops) loop.batches.end();
+    for (const loop of this.#loops) loop.batches.end();
   }
 
-  private get topic(): BookTopic | undefined {
+  get #topic(): BookTopic | undefined {
     return this.topics.get(this.symbol);
   }
 }
 
 /** Changes that wait to be handed out. They hold no more levels than the book had: more, and the whole is restated. */
 class Pending {
-  private reset = false;
-  private some = false;
+  #reset = false;
+  #some = false;
   private readonly bids = new Map<number, number>();
   private readonly asks = new Map<number, number>();
 
   restated(): void {
-    this.reset = this.some = true;
+    this.#reset = this.#some = true;
     this.bids.clear();
     this.asks.clear();
   }
 
   level(side: 'bids' | 'asks', price: number, size: number): void {
-    this.some = true;
-    if (this.reset) return;
+    this.#some = true;
+    if (this.#reset) return;
     this[side].set(price, size);
     if (this.bids.size + this.asks.size > MOST_LEVELS) this.restated();
   }
 
   touched(): void {
-    this.some = true;
+    this.#some = true;
   }
 
   add(change: BookChange): void {
@@ -147,9 +147,9 @@ class Pending {
   }
 
   take(): BookChange | undefined {
-    if (!this.some) return undefined;
-    const change = { reset: this.reset, bids: levels(this.bids), asks: levels(this.asks) };
-    this.reset = this.some = false;
+    if (!this.#some) return undefined;
+    const change = { reset: this.#reset, bids: levels(this.bids), asks: levels(this.asks) };
+    this.#reset = this.#some = false;
     return change;
   }
 }

@@ -29,8 +29,8 @@ export class Latest<R extends { readonly symbol: string }>
   implements LatestStore<R>, LatestHolder<R>
 {
   /** The latest of each symbol since the last flush. */
-  private readonly pending = new Map<string, R>();
-  private readonly loops = new Set<Loop<R>>();
+  readonly #pending = new Map<string, R>();
+  readonly #loops = new Set<Loop<R>>();
 
   constructor(client: CoreClient, kind: Kind, symbols: readonly string[], options: QuoteOptions = {}) {
     super(client, kind, symbols, options);
@@ -62,16 +62,16 @@ export class Latest<R extends { readonly symbol: string }>
           loop.pending.clear();
           return rows;
         },
-        () => this.loops.delete(loop),
+        () => this.#loops.delete(loop),
       ),
     };
-    this.loops.add(loop);
+    this.#loops.add(loop);
     if (this.closed) loop.batches.end();
     return loop.batches;
   }
 
   changed(row: R): void {
-    this.put(this.pending, row);
+    this.#put(this.#pending, row);
     this.feed.dirty(this);
   }
 
@@ -90,23 +90,23 @@ export class Latest<R extends { readonly symbol: string }>
   }
 
   protected takeBatch(): R[] {
-    const batch = [...this.pending.values()];
-    this.pending.clear();
+    const batch = [...this.#pending.values()];
+    this.#pending.clear();
     return batch;
   }
 
   protected feedLoops(batch: readonly R[]): void {
-    for (const loop of this.loops) {
-      for (const row of batch) this.put(loop.pending, row);
+    for (const loop of this.#loops) {
+      for (const row of batch) this.#put(loop.pending, row);
       loop.batches.wake();
     }
   }
 
   protected endLoops(): void {
-    for (const loop of this.loops) loop.batches.end();
+    for (const loop of this.#loops) loop.batches.end();
   }
 
-  private put(pending: Map<string, R>, row: R): void {
+  #put(pending: Map<string, R>, row: R): void {
     const before = pending.get(row.symbol);
     pending.set(row.symbol, before === undefined ? row : this.merged(before, row));
   }

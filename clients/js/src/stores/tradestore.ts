@@ -1,4 +1,5 @@
 import { Batches } from './batches.js';
+import { Held } from './held.js';
 import { BaseStore, checkWhole } from './store.js';
 import { TRADES, type TradeHolder, type TradeTopic } from './trades.js';
 import type { CoreClient, Listening, MissedTrades, Stop, TradeEvent, TradeOptions, TradeRow, TradeStore } from '../types.js';
@@ -14,8 +15,9 @@ interface Loop {
 export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeStore, TradeHolder {
   override readonly history: number | undefined;
   override readonly buffer: number;
-  private pending: TradeEvent[] = [];
-  private readonly loops = new Set<Loop>();
+  #pending: TradeEvent[] = [];
+  readonly #loops = new Set<Loop>();
+  readonly #held = new Held<TradeRow>();
 
   constructor(client: CoreClient, symbols: readonly string[], options: TradeOptions = {}) {
     super(client, TRADES, symbols, options);
@@ -27,7 +29,7 @@ export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeSt
   }
 
   get(symbol: string): readonly TradeRow[] {
-    return this.topics.get(symbol)?.newest(this.buffer) ?? [];
+    return this.#held.get(symbol, () => this.topics.get(symbol)?.newest(this.buffer) ?? []);
   }
 
   subscribe(fn: (events: readonly TradeEvent[]) => void, options?: Listening): Stop {
@@ -41,66 +43,71 @@ export class Trades extends BaseStore<TradeTopic, TradeEvent> implements TradeSt
       queue,
       batches: new Batches<TradeEvent[]>(
         () => queue.take(),
-        () => this.loops.delete(loop),
+        () => this.#loops.delete(loop),
       ),
     };
-    this.loops.add(loop);
+    this.#loops.add(loop);
     if (this.closed) loop.batches.end();
     return loop.batches;
   }
 
   happened(event: TradeEvent): void {
-    this.pending.push(event);
+    this.#held.forget(event.type === 'trade' ? event.trade.symbol : event.symbol);
+    this.#pending.push(event);
     this.feed.dirty(this);
   }
 
   protected catchUp(topic: TradeTopic): void {
+    this.#held.forget(topic.symbol);
     for (const event of topic.replay(Math.min(this.buffer, this.history ?? this.buffer))) this.happened(event);
   }
 
   protected takeBatch(): TradeEvent[] {
-    return this.pending.splice(0);
+    return this.#pending.splice(0);
   }
 
   protected feedLoops(batch: readonly TradeEvent[]): void {
-    for (const loop of this.loops) {
+    for (const loop of this.#loops) {
       loop.queue.add(batch);
       loop.batches.wake();
     }
   }
 
   protected endLoops(): void {
-    for (const loop of this.loops) loop.batches.end();
+    for (const loop of this.#loops) loop.batches.end();
   }
 }
 
 /** Events that wait for a loop, at most `most`; of the oldest that had to go only the ranges stay. */
 class Queue {
-  private events: TradeEvent[] = [];
+  #events: TradeEvent[] = [];
+  readonly #most: number;
   /** By symbol and epoch. */
-  private readonly lost = new Map<string, MissedTrades>();
+  readonly #lost = new Map<string, MissedTrades>();
 
-  constructor(private readonly most: number) {}
+  constructor(most: number) {
+    this.#most = most;
+  }
 
   add(events: readonly TradeEvent[]): void {
-    for (const event of events) this.events.push(event);
-    const over = this.events.length - this.most;
+    for (const event of events) this.#events.push(event);
+    const over = this.#events.length - this.#most;
     // A quarter at a time, so that adding stays cheap for a loop that never keeps up.
-    if (over > 0) for (const event of this.events.splice(0, over + (this.most >> 2))) this.drop(event);
+    if (over > 0) for (const event of this.#events.splice(0, over + (this.#most >> 2))) this.#drop(event);
   }
 
   take(): TradeEvent[] | undefined {
-    if (this.events.length === 0) return undefined;
-    const lost: TradeEvent[] = [...this.lost.values()].map((m) => ({ type: 'lost', by: 'consumer', ...m }));
-    this.lost.clear();
-    return lost.concat(this.events.splice(0));
+    if (this.#events.length === 0) return undefined;
+    const lost: TradeEvent[] = [...this.#lost.values()].map((m) => ({ type: 'lost', by: 'consumer', ...m }));
+    this.#lost.clear();
+    return lost.concat(this.#events.splice(0));
   }
 
-  private drop(event: TradeEvent): void {
+  #drop(event: TradeEvent): void {
     const { symbol, epoch, from, to, count } =
       event.type === 'trade' ? { ...event.trade, from: event.trade.sequence, to: event.trade.sequence, count: 1 } : event;
     const key = `${symbol} ${epoch}`;
-    const before = this.lost.get(key);
-    this.lost.set(key, { symbol, epoch, from: before?.from ?? from, to, count: (before?.count ?? 0) + count });
+    const before = this.#lost.get(key);
+    this.#lost.set(key, { symbol, epoch, from: before?.from ?? from, to, count: (before?.count ?? 0) + count });
   }
 }

@@ -70,12 +70,14 @@ export class Feed {
     this.instruments.down();
   }
 
-  /** The connection was looked at, and is sound. */
-  checked(now: number): void {
+  /** The connection was looked at, and is sound. Returns what is wrong with its rows, if anything is. */
+  checked(now: number): FeedError | undefined {
     const flow = this.#flow;
-    if (flow?.overdue(now) !== true) return;
-    flow.asked(now, 1000 * this.#core.serverNow());
+    if (flow?.overdue(now) !== true) return undefined;
+    if (this.#suspect?.phase === 'live') return stalled(); // it had a row before, and gets none
+    flow.asked(now);
     this.#suspect = this.subscriptions.askAnew();
+    return undefined;
   }
 
   flush(): void {
@@ -92,7 +94,7 @@ export class Feed {
     this.#core.counted.conflated += frame.conflated;
     this.subscriptions.apply(frame);
     this.#applyStatuses(frame);
-    return this.#applyRows(frame) ? new FeedError('stalled', 'rows stopped although the market moves', true) : undefined;
+    return this.#applyRows(frame) ? stalled() : undefined;
   }
 
   #applyStatuses(frame: FeedFrame): void {
@@ -137,7 +139,7 @@ export class Feed {
         if (topic !== this.#suspect) continue;
         this.#suspect = undefined;
         asked = true;
-        betrayed = this.#flow?.betrayed(topic.ingestTimeUs) === true;
+        betrayed = this.#flow?.answered(topic.ingestTimeUs, cutTimeUs) === true;
       }
     }
     for (const hole of [...losses, ...gaps]) subscriptions.holderOf(hole.handle)?.settle();
@@ -155,6 +157,10 @@ export class Feed {
 
 function touched(entry: InstrumentEntry): void {
   for (const topic of entry.watchers) topic.statusChanged();
+}
+
+function stalled(): FeedError {
+  return new FeedError('stalled', 'rows stopped although the market moves', true);
 }
 
 /** Why a subscription is asked anew. */

@@ -185,6 +185,7 @@ export class Subscriptions {
 
   /** The answers in a frame. */
   apply(frame: ServerFrame): void {
+    if (frame.limits !== undefined) this.#limits = new Limits(frame.limits);
     const pending = this.#pending.get(frame.replyTo);
     if (!frame.subscribed?.partial) this.#pending.delete(frame.replyTo);
     for (const instrument of [...(frame.subscribed?.instruments ?? []), ...frame.instruments]) {

@@ -36,7 +36,8 @@ export interface WireGrant {
 }
 export interface WirePong { clientTimeUs: number; serverTimeUs: number }
 export interface WireGoAway { reason: string; reconnectMinMs: number; reconnectMaxMs: number }
-export interface WireTokenExpiring { expiresUs: number }
+/** Of a TokenExpiring or an Identity. */
+export interface WireExpiry { expiresUs: number }
 export interface WireError { code: number; text: string }
 
 /** The lists of rows that belong to a handle. */
@@ -56,7 +57,9 @@ export interface LinkFrame {
   pong: WirePong | undefined;
   goaway: WireGoAway | undefined;
   error: WireError | undefined;
-  tokenExpiring: WireTokenExpiring | undefined;
+  tokenExpiring: WireExpiry | undefined;
+  limits: WireLimits | undefined;
+  identity: WireExpiry | undefined;
 }
 
 /** What subscriptions need of it besides. Of the rows there are the lists that the reader was taught. */
@@ -91,7 +94,9 @@ const linkFields = (): Fields<LinkFrame> => ({
   pong: [21, maybe(message<WirePong>({ clientTimeUs: [1, int64], serverTimeUs: [2, int64] }))],
   goaway: [23, maybe(message<WireGoAway>({ reason: [1, string], reconnectMinMs: [2, uint32], reconnectMaxMs: [3, uint32] }))],
   error: [24, maybe(message<WireError>({ code: [1, enumeration], text: [2, string] }))],
-  tokenExpiring: [25, maybe(message<WireTokenExpiring>({ expiresUs: [1, int64] }))],
+  tokenExpiring: [25, maybe(message<WireExpiry>({ expiresUs: [1, int64] }))],
+  limits: [27, maybe(limits())],
+  identity: [28, maybe(message<WireExpiry>({ expiresUs: [3, int64] }))],
 });
 
 /** The schema of what subscriptions need, but for the rows. */

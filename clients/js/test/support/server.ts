@@ -12,6 +12,7 @@ import {
   GrantReason,
   type Hello,
   type Ping,
+  type RefreshToken,
   Quality,
   ServerFrameSchema,
   type SetRate,
@@ -29,6 +30,7 @@ interface Asked {
   unsubscribe: Unsubscribe;
   setRate: SetRate;
   ping: Ping;
+  refreshToken: RefreshToken;
 }
 
 interface Subscription {
@@ -47,6 +49,8 @@ type Init = Parameters<typeof create<typeof ServerFrameSchema>>[1];
 export class Server {
   readonly sessions: Session[] = [];
   readonly markets = new Map<string, Market>();
+  /** Tokens that are good; undefined: none is asked for. */
+  tokens: Set<string> | undefined;
   epoch = 1;
   quality = Quality.OK;
   /** How far this server's clock is ahead. */
@@ -183,6 +187,10 @@ export class Session implements Peer {
     const { request } = frame;
     switch (request.case) {
       case 'hello':
+        if (this.server.tokens?.has(request.value.token) === false) {
+          this.socket.end(4510, 'no such token');
+          return;
+        }
         this.send({
           replyTo: frame.id,
           welcome: {
@@ -207,6 +215,9 @@ export class Session implements Peer {
       case 'unsubscribe':
         for (const handle of request.value.handles) this.subscriptions.delete(handle);
         this.send({ replyTo: frame.id, unsubscribed: { handles: request.value.handles } });
+        break;
+      case 'refreshToken':
+        this.send({ replyTo: frame.id });
         break;
       case 'setRate':
         this.setRate(frame.id, request.value);

@@ -1,5 +1,6 @@
 import { type Client, type ClientOptions, FeedError, type StateEvent, createClient } from '../../src/index.js';
 import { FakeClock, settle } from './clock.js';
+import { FakeEnvironment } from './environment.js';
 import { Network } from './network.js';
 import { Server, type Session } from './server.js';
 
@@ -7,6 +8,7 @@ import { Server, type Session } from './server.js';
 export class World {
   readonly clock = new FakeClock();
   readonly network = new Network();
+  readonly environment = new FakeEnvironment();
   readonly server: Server;
   readonly client: Client;
   readonly states: StateEvent[] = [];
@@ -18,6 +20,7 @@ export class World {
       url: 'ws://feed/v1/ws',
       WebSocket: this.network.WebSocket,
       clock: this.clock,
+      environment: this.environment,
       random: () => 0.5,
       ...options,
     });
