@@ -3,7 +3,6 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -42,6 +41,9 @@ type Config struct {
 
 // Tokens reports whether any token could be good.
 func (c *Config) Tokens() bool { return c.JWKS != "" || c.DevKey != "" }
+
+// Validate reports what cannot be, without looking for keys.
+func (c Config) Validate() error { return c.complete() }
 
 func (c *Config) complete() error {
 	if c.Audience == "" {
@@ -85,10 +87,4 @@ func checkURL(text string) error {
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
-}
-
-// OnLoopback reports whether a listener's HOST:PORT can be reached from this machine alone.
-func OnLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	return err == nil && (host == "localhost" || isLoopback(host))
 }

@@ -26,8 +26,12 @@ func (s *Session) hello(id uint32, m *feedv1.Hello) {
 	s.mu.client = m.Client
 	s.mu.Unlock()
 	s.env.Log.Debug("hello", "session", s.id, "client", m.Client)
-	f := &feedv1.ServerFrame{ReplyTo: id, Welcome: s.welcome()}
-	if m.Token != "" {
+	if !s.enter(id, m.Token) {
+		return
+	}
+	f := s.welcome()
+	f.ReplyTo = id
+	if m.Token != "" && s.env.Access == nil {
 		// The session goes on, but a client that believes it has proven who it is must hear otherwise.
 		s.env.Counters.Add(drop.RefusedRequest, 1)
 		f.Error = &feedv1.Error{Code: feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, Text: noTokens}
@@ -35,7 +39,8 @@ func (s *Session) hello(id uint32, m *feedv1.Hello) {
 	s.answer(f)
 }
 
-func (s *Session) welcome() *feedv1.Welcome {
+// welcome returns the frame that says what the session may do, and for whom it is taken.
+func (s *Session) welcome() *feedv1.ServerFrame {
 	t := s.tier()
 	w := &feedv1.Welcome{
 		Session: s.id, ServerTimeUs: s.env.Clock(), Server: s.env.Server, HeartbeatMs: uint32(s.env.Heartbeat.Milliseconds()),
@@ -44,7 +49,7 @@ func (s *Session) welcome() *feedv1.Welcome {
 	for c := t.FastestAnywhere(); c < throttle.Cadences; c++ {
 		w.CadencesMs = append(w.CadencesMs, millis(c))
 	}
-	return w
+	return &feedv1.ServerFrame{Welcome: w, Identity: s.wireIdentity()}
 }
 
 func (s *Session) wireLimits(t *throttle.Tier) *feedv1.Limits {

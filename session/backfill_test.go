@@ -80,7 +80,7 @@ func resumeFrom(t fataler, s *tape, at int, e fanout.Encoding) []client.TradeEve
 	p.env.Engine, p.env.Directory, p.env.Backfill = realEngine{engine}, store, session.NewBackfill(s)
 	conn := &modelConn{model: client.NewModel(), chance: rand.New(always{}), text: e == fanout.JSON}
 	conn.changed.L = &conn.mu
-	x := session.New(&p.env, conn, fakeFraming(e))
+	x := session.New(&p.env, conn, fakeFraming(e), nil)
 	symbol, from := p.directory.instruments[0].Symbol.String(), s.trades[at].Position
 	conn.model.Resume(symbol, from)
 	x.Receive(encodeClient(t, e, &feedv1.ClientFrame{Id: 1, Request: &feedv1.ClientFrame_Subscribe{Subscribe: &feedv1.Subscribe{

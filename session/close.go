@@ -11,20 +11,25 @@ type CloseCode uint16
 
 // The close codes of feedd. This is the one table; PROTOCOL.md prints it.
 const (
-	CloseNormal           CloseCode = 1000
-	CloseGoingAway        CloseCode = 1001
-	CloseProtocolError    CloseCode = 1002
-	CloseWrongMessageType CloseCode = 1003
-	CloseBadText          CloseCode = 1007
-	CloseTooBig           CloseCode = 1009
-	CloseDraining         CloseCode = 4000
-	CloseNoProgress       CloseCode = 4001
-	CloseNoPong           CloseCode = 4002
-	CloseInternalError    CloseCode = 4003
-	CloseHelloTimeout     CloseCode = 4004
-	CloseMalformed        CloseCode = 4500
-	CloseTooManyRequests  CloseCode = 4501
-	CloseAnswersUnread    CloseCode = 4502
+	CloseNormal            CloseCode = 1000
+	CloseGoingAway         CloseCode = 1001
+	CloseProtocolError     CloseCode = 1002
+	CloseWrongMessageType  CloseCode = 1003
+	CloseBadText           CloseCode = 1007
+	CloseTooBig            CloseCode = 1009
+	CloseDraining          CloseCode = 4000
+	CloseNoProgress        CloseCode = 4001
+	CloseNoPong            CloseCode = 4002
+	CloseInternalError     CloseCode = 4003
+	CloseHelloTimeout      CloseCode = 4004
+	CloseTokenExpired      CloseCode = 4010
+	CloseAccessUnavailable CloseCode = 4011
+	CloseTooManySessions   CloseCode = 4012
+	CloseMalformed         CloseCode = 4500
+	CloseTooManyRequests   CloseCode = 4501
+	CloseAnswersUnread     CloseCode = 4502
+	CloseUnauthenticated   CloseCode = 4510
+	CloseRevoked           CloseCode = 4511
 )
 
 // CloseRow is a row of the table.
@@ -50,9 +55,14 @@ var closeTable = [...]CloseRow{
 	{CloseNoPong, "no pong", true, 0, 500 * time.Millisecond, "A WebSocket ping was not answered in time."},
 	{CloseInternalError, "internal error", true, time.Second, 10 * time.Second, "A fault of the server."},
 	{CloseHelloTimeout, "hello timeout", true, time.Second, 5 * time.Second, "Nothing was asked within 10 s."},
+	{CloseTokenExpired, "token expired", true, 0, time.Second, "The token was not renewed in time. Come back with a new one."},
+	{CloseAccessUnavailable, "access unavailable", true, time.Second, 10 * time.Second, "Whether the token is good cannot be found out at the moment."},
+	{CloseTooManySessions, "too many sessions", true, 10 * time.Second, 60 * time.Second, "The token's user has as many sessions on this server as one may have."},
 	{CloseMalformed, "malformed", false, 0, 0, "Too many messages that are not a `ClientFrame`. Each had an `error` that says why."},
 	{CloseTooManyRequests, "too many requests", false, 0, 0, "More requests than `limits.requests_per_second` for 3 s on end, or a flood of WebSocket control frames or tiny fragments."},
 	{CloseAnswersUnread, "answers unread", false, 0, 0, "The client goes on asking and does not read the answers."},
+	{CloseUnauthenticated, "unauthenticated", false, 0, 0, "No token where one is needed, or one that is no good. The `error` before says why. Come back with another token."},
+	{CloseRevoked, "revoked", false, 0, 0, "The token, its user or this session was shut out by the operator. Come back when signed in again."},
 }
 
 // CloseCodes returns the table, in the order of the codes.

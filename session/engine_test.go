@@ -74,6 +74,7 @@ func (c *modelConn) SendControl(payload []byte) bool {
 
 func (c *modelConn) Drained() bool                   { return true }
 func (c *modelConn) Ready() bool                     { return true }
+func (c *modelConn) Admitted()                       {}
 func (c *modelConn) Close(session.CloseCode, string) {}
 
 func (c *modelConn) wake(s *session.Session) {
@@ -139,7 +140,7 @@ func TestRealEngineKeepsTheRules(t *testing.T) {
 	chance := rand.New(rand.NewPCG(1, 2))
 	conn := &modelConn{model: client.NewModel(), chance: rand.New(rand.NewPCG(3, 4))}
 	conn.changed.L = &conn.mu
-	s := session.New(&p.env, conn, fakeFraming(fanout.Proto))
+	s := session.New(&p.env, conn, fakeFraming(fanout.Proto), nil)
 	defer s.End()
 
 	// Somebody else has the session look at the directory all the while.

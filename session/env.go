@@ -86,6 +86,9 @@ type Conn interface {
 	Drained() bool
 	// Ready tells whether nothing is pending. It never waits.
 	Ready() bool
+	// Admitted says that it is known who the client is: bounds for those of whom it is not no longer hold. Called from
+	// within Receive, or before the first.
+	Admitted()
 	// Close asks the connection to end and returns at once.
 	Close(code CloseCode, reason string)
 	// Remote is where it comes from, for operators.
@@ -99,6 +102,8 @@ type Env struct {
 	Lists     Lists     // nil: there are none
 	Backfill  *Backfill // nil: what the engine's log does not hold is lost
 	Policy    *throttle.InForce
+	Access    Access // nil: anybody may have everything, and tokens are not taken
+	Users     *Users // nil: nobody counts the sessions of a user
 
 	// Told to clients in the welcome; the transport and the engine keep to them.
 	Server      string        // name and version

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/feedd/feedd/auth"
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/lists"
@@ -25,6 +28,8 @@ var (
 	_ session.Lists      = (*fakeLists)(nil)
 	_ session.Lists      = (*lists.File)(nil)
 	_ session.Conn       = (*fakeConn)(nil)
+	_ session.Access     = (*fakeAccess)(nil)
+	_ session.Access     = (*auth.Verifier)(nil)
 )
 
 // place is what everything around a session is in a test.
@@ -35,10 +40,11 @@ type place struct {
 	lists     *fakeLists
 	engine    *fakeEngine
 	conn      *fakeConn
+	access    *fakeAccess // env has it once it knows a token
 }
 
 func newPlace(instruments []market.Instrument) *place {
-	p := &place{now: 1_700_000_000_000_000, directory: &fakeDirectory{instruments: instruments}, conn: &fakeConn{}}
+	p := &place{now: 1_700_000_000_000_000, directory: &fakeDirectory{instruments: instruments}, conn: &fakeConn{}, access: &fakeAccess{}}
 	p.lists = &fakeLists{entries: map[string][]string{"majors": {"binance:BTCUSDT", "binance:ETH*", "test:LATER"}}}
 	p.engine = &fakeEngine{directory: p.directory, active: map[fanout.Handle]throttle.Cadence{}, sources: map[string]fanout.Handle{}, after: map[fanout.Handle]market.Position{}}
 	p.env = session.Env{
@@ -54,7 +60,7 @@ func newPlace(instruments []market.Instrument) *place {
 func (p *place) tier() *throttle.Tier { return p.env.Policy.Policy().Tier("") }
 
 func (p *place) open(e fanout.Encoding) *session.Session {
-	return session.New(&p.env, p.conn, fakeFraming(e))
+	return session.New(&p.env, p.conn, fakeFraming(e), nil)
 }
 
 type fakeFraming fanout.Encoding
@@ -263,15 +269,43 @@ func (l *fakeLists) set(name string, entries []string) {
 	l.revision++
 }
 
+// fakeAccess knows tokens by name.
+type fakeAccess struct {
+	tokens    map[string]*entitlement.Identity
+	anonymous *entitlement.Identity
+	revoked   string // a user
+	away      bool
+}
+
+func (a *fakeAccess) Authenticate(token string) (*entitlement.Identity, error) {
+	who := a.tokens[token]
+	switch {
+	case a.away:
+		return nil, entitlement.ErrUnavailable
+	case who == nil:
+		return nil, errors.New("the token is none")
+	case a.Revoked(who):
+		return nil, entitlement.ErrRevoked
+	}
+	return who, nil
+}
+
+func (a *fakeAccess) Anonymous() *entitlement.Identity { return a.anonymous }
+
+func (a *fakeAccess) Revoked(who *entitlement.Identity) bool {
+	return who.User != "" && who.User == a.revoked
+}
+
 // fakeConn takes everything until it is told not to.
 type fakeConn struct {
-	sent   [][]byte
-	log    func(payload []byte)
-	full   bool
-	busy   int // so many looks from now it is ready again
-	quota  int // it is not ready once it has sent so many frames in all; 0: no end
-	closed []session.CloseCode
-	reason string
+	sent     [][]byte
+	log      func(payload []byte)
+	full     bool
+	busy     int // so many looks from now it is ready again
+	quota    int // it is not ready once it has sent so many frames in all; 0: no end
+	closed   []session.CloseCode
+	admitted bool
+	reason   string
 }
 
 func (c *fakeConn) Remote() string   { return "192.0.2.1:1234" }
@@ -293,6 +327,8 @@ func (c *fakeConn) SendControl(payload []byte) bool {
 	}
 	return true
 }
+
+func (c *fakeConn) Admitted() { c.admitted = true }
 
 func (c *fakeConn) Close(code session.CloseCode, reason string) {
 	c.closed, c.reason = append(c.closed, code), reason

@@ -27,6 +27,7 @@ type subscription struct {
 	channel    market.Channel
 	visibility throttle.Visibility
 	depth      uint8 // of a book, as wished
+	grouped    bool  // of a book
 	summary    bool  // of trades
 
 	// As granted, and as the client was told.

@@ -37,7 +37,7 @@ func (s *Session) Refresh() (done bool) {
 		return false
 	}
 	if s.seen.policy != now.policy {
-		if !s.adopt(now.policy) {
+		if !s.adopt(now.policy, s.send) {
 			return true // the connection has ended
 		}
 		s.seen.policy = now.policy
@@ -163,7 +163,7 @@ func (j *joiner) reread() bool {
 		} else if !j.rematch {
 			continue
 		}
-		for _, id := range j.env.matchEntries(entries, j.tier().SymbolsPerRequest) {
+		for _, id := range matchEntries(j.directory(), entries, j.tier().SymbolsPerRequest) {
 			j.join(p, id, j.env.Directory.Instrument(id).Symbol.String())
 			if !j.keepUp() {
 				return false

@@ -93,7 +93,7 @@ func (r *request) match(p *livePattern, limit int) ([]market.InstrumentID, feedv
 	if name, ok := strings.CutPrefix(text, listMark); ok {
 		return r.matchList(name, limit)
 	}
-	ids := r.env.Directory.Match(text, limit+1)
+	ids := r.directory().Match(text, limit+1)
 	if len(ids) == 0 {
 		return nil, feedv1.ErrorCode_ERROR_CODE_NO_MATCH, fmt.Sprintf("pattern %q fits no instrument yet, and those that come to fit will join; it is compared with venue:NAME, case included", text)
 	}
@@ -111,7 +111,7 @@ func (r *request) matchList(name string, limit int) ([]market.InstrumentID, feed
 		}
 		return nil, feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, text
 	}
-	ids := r.env.matchEntries(entries, limit+1)
+	ids := matchEntries(r.directory(), entries, limit+1)
 	if len(ids) == 0 {
 		return nil, feedv1.ErrorCode_ERROR_CODE_NO_MATCH, fmt.Sprintf("list %q names no instrument that is known yet; those that come to be known will join", listMark+name)
 	}
@@ -126,7 +126,7 @@ func (e *Env) list(name string) ([]string, bool) {
 }
 
 // matchEntries returns at most limit instruments of a list, each once, in the order of the list.
-func (e *Env) matchEntries(entries []string, limit int) (ids []market.InstrumentID) {
+func matchEntries(d Directory, entries []string, limit int) (ids []market.InstrumentID) {
 	seen := make(map[market.InstrumentID]bool)
 	add := func(id market.InstrumentID) {
 		if !seen[id] && len(ids) < limit {
@@ -136,13 +136,13 @@ func (e *Env) matchEntries(entries []string, limit int) (ids []market.Instrument
 	}
 	for _, entry := range entries {
 		if strings.Contains(entry, "*") {
-			for _, id := range e.Directory.Match(entry, limit) {
+			for _, id := range d.Match(entry, limit) {
 				add(id)
 			}
 			continue
 		}
 		sym, err := market.ParseSymbol(entry)
-		if id, known := e.Directory.Lookup(sym); err == nil && known && !e.Directory.Instrument(id).Delisted {
+		if id, known := d.Lookup(sym); err == nil && known && !d.Instrument(id).Delisted {
 			add(id)
 		}
 	}

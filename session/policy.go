@@ -1,11 +1,13 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
 
 	"golang.org/x/time/rate"
 
 	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/throttle"
@@ -14,19 +16,28 @@ import (
 // tier is what the session may have. It changes with the policy, between two requests.
 func (s *Session) tier() *throttle.Tier { return s.terms.Load() }
 
-// resolve decides what a subscription may have.
-func (s *Session) resolve(sub *subscription) throttle.Grant { return s.resolveOn(s.tier(), sub) }
+// decision is what a subscription may have.
+type decision struct {
+	throttle.Grant
+	denied string // why the session's user may not have it, whatever the policy says; empty: it may
+}
+
+// resolve decides what a subscription may have: what the policy gives, as far as its user is entitled to it.
+func (s *Session) resolve(sub *subscription) decision { return s.resolveOn(s.tier(), sub) }
 
 // resolveOn decides what it might have on another tier.
-func (s *Session) resolveOn(t *throttle.Tier, sub *subscription) throttle.Grant {
-	return throttle.Resolve(t, throttle.Request{
-		Symbol: s.env.Directory.Instrument(sub.id).Symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth,
-	})
+func (s *Session) resolveOn(t *throttle.Tier, sub *subscription) decision {
+	symbol := s.env.Directory.Instrument(sub.id).Symbol
+	d := decision{Grant: throttle.Resolve(t, throttle.Request{
+		Symbol: symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth,
+	})}
+	s.entitle(&d, symbol, sub)
+	return d
 }
 
 // give has a subscription follow a grant whose view is the one that it has: it moves where that is another cadence.
 // One that begins anew does so behind after, if that is a position, or else with its history.
-func (s *Session) give(sub *subscription, g throttle.Grant, after market.Position, todo *moves) throttle.Grant {
+func (s *Session) give(sub *subscription, g decision, after market.Position, todo *moves) throttle.Grant {
 	sub.reason = g.Reason
 	if g.Cadence != sub.cadence {
 		sub.cadence = g.Cadence
@@ -34,26 +45,26 @@ func (s *Session) give(sub *subscription, g throttle.Grant, after market.Positio
 			todo.add(fanout.Item{Handle: sub.handle, History: int(sub.history), After: after}, g.Cadence)
 		}
 	}
-	return g
+	return g.Grant
 }
 
 // granted is the view that a grant allows of the one that was wished.
-func granted(wished market.View, ch market.Channel, g throttle.Grant) market.View {
+func granted(wished market.View, ch market.Channel, g decision) market.View {
 	if ch == market.ChannelBook {
 		wished.Depth = g.Depth
 	}
 	return wished
 }
 
-// barred says why a grant gives nothing at all; 0: it does.
-func (s *Session) barred(g throttle.Grant, symbol, channel string) (feedv1.ErrorCode, string) {
+// barred says why a decision gives nothing at all; 0: it does.
+func (s *Session) barred(g decision, symbol, channel string) (feedv1.ErrorCode, string) {
 	switch g.Timeliness {
 	case throttle.RealTime:
 		return 0, ""
 	case throttle.Delayed:
 		return feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, fmt.Sprintf("%s of %q is for you delayed only, and this server has no delayed data", channel, clip(symbol, market.MaxSymbolLen))
 	default:
-		return feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED, fmt.Sprintf("%s of %q: %s", channel, clip(symbol, market.MaxSymbolLen), s.closedTo(channel))
+		return feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED, fmt.Sprintf("%s of %q: %s", channel, clip(symbol, market.MaxSymbolLen), cmp.Or(g.denied, s.closedTo(channel)))
 	}
 }
 
@@ -62,12 +73,10 @@ func (s *Session) closedTo(channel string) string {
 }
 
 // adopt has the session follow a policy: subscriptions move to what they are granted now, and the client is told of each
-// that changes. It waits for no client. False: the connection has ended.
-func (s *Session) adopt(p *throttle.Policy) bool {
+// that changes, by send. What is to end ends first, whatever client that is told to. False: the connection has ended.
+func (s *Session) adopt(p *throttle.Policy, send func(*feedv1.ServerFrame) bool) bool {
 	before, t := s.tier(), p.Tier(s.tierName)
-	s.terms.Store(t)
-	s.allowance.SetLimit(rate.Limit(t.RequestsPerSecond))
-	s.allowance.SetBurst(t.RequestBurst)
+	s.follow(t)
 	s.rematch = len(s.live.all()) > 0 // what its patterns left out may be had now
 	a := adoption{request: request{Session: s}}
 	if was, is := s.wireLimits(before), s.wireLimits(t); was.String() != is.String() {
@@ -76,7 +85,14 @@ func (s *Session) adopt(p *throttle.Policy) bool {
 	for _, h := range s.held.handles() {
 		a.review(h)
 	}
-	return a.carryOut()
+	return a.carryOut(send)
+}
+
+// follow has t decide what the session may have from now on.
+func (s *Session) follow(t *throttle.Tier) {
+	s.terms.Store(t)
+	s.allowance.SetLimit(rate.Limit(t.RequestsPerSecond))
+	s.allowance.SetBurst(t.RequestBurst)
 }
 
 // adoption is a change of policy as it comes to one session.
@@ -114,6 +130,9 @@ func (a *adoption) review(h fanout.Handle) {
 
 // withdraw ends a subscription, and has res say so.
 func (a *adoption) withdraw(h fanout.Handle, res result) {
+	if res.code == feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED {
+		a.env.Counters.Add(drop.NotEntitled, 1)
+	}
 	a.gone = a.held.remove(h, a.gone, a.env.statusHandle)
 	a.results = append(a.results, res)
 }
@@ -138,16 +157,16 @@ func (a *adoption) replace(h fanout.Handle, symbol string, view market.View) {
 }
 
 // carryOut ends what is to end, tells the client, and has the engine do the rest, in the order that the client relies on.
-func (a *adoption) carryOut() bool {
+func (a *adoption) carryOut(send func(*feedv1.ServerFrame) bool) bool {
 	if len(a.gone) > 0 {
 		a.engine.Unsubscribe(a.gone)
 	}
 	for _, f := range a.frames {
-		if !a.send(f) {
+		if !send(f) {
 			return false
 		}
 	}
-	if len(a.results) > 0 && !a.parts(0, a.send) {
+	if len(a.results) > 0 && !a.parts(0, send) {
 		return false
 	}
 	a.moves.run(a.engine)

@@ -33,6 +33,9 @@ type result struct {
 
 func (r *request) refusePair(symbol string, w channelWish, code feedv1.ErrorCode, text string) {
 	r.env.Counters.Add(drop.RefusedSymbol, 1)
+	if code == feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED {
+		r.env.Counters.Add(drop.NotEntitled, 1)
+	}
 	if r.texts++; r.texts > maxRefusalTexts {
 		text = ""
 	}
@@ -79,10 +82,10 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 }
 
 // want is a subscription as it would begin, and what it would be given.
-func (r *request) want(id market.InstrumentID, w channelWish) (subscription, throttle.Grant) {
+func (r *request) want(id market.InstrumentID, w channelWish) (subscription, decision) {
 	want := subscription{
 		id: id, channel: w.channel, cadence: throttle.Cadences, wish: r.wish, visibility: r.standing.visibility, history: uint16(w.history),
-		depth: w.view.Depth, summary: w.view.Summary,
+		depth: w.view.Depth, summary: w.view.Summary, grouped: w.view.Group != 0,
 	}
 	return want, r.resolve(&want)
 }

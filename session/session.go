@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
@@ -33,9 +34,10 @@ type Session struct {
 	id       string
 	opened   int64 // on Env.Clock
 
-	terms     atomic.Pointer[throttle.Tier] // what it may have; replaced under work
-	allowance *rate.Limiter                 // of requests and searches; safe by itself
-	malformed int                           // owned by Receive
+	who       atomic.Pointer[entitlement.Identity] // nil: not known yet; replaced under work
+	terms     atomic.Pointer[throttle.Tier]        // what it may have; replaced under work
+	allowance *rate.Limiter                        // of requests and searches; safe by itself
+	malformed int                                  // owned by Receive
 
 	// Under work, which is held while a request is carried out, waits for the client included, and while what is
 	// new in the directory is told. The engine and the connection never wait for it.
@@ -49,8 +51,9 @@ type Session struct {
 
 	mu struct {
 		sync.Mutex
-		greeted bool // a welcome was sent
-		closing bool // the session has asked the connection to end
+		greeted bool  // a welcome was sent
+		warned  int64 // of which expiry the client was warned
+		closing bool  // the session has asked the connection to end
 		ended   bool
 		flood   flood
 		pace    pace
@@ -65,8 +68,9 @@ type standing struct {
 	visibility throttle.Visibility
 }
 
-// New begins the session of a connection whose frames have the given framing. End must be called for it.
-func New(env *Env, conn Conn, framing fanout.Framing) *Session {
+// New begins the session of a connection whose frames have the given framing. who is whom its handshake proved it to be;
+// nil where that said nothing. End must be called for it.
+func New(env *Env, conn Conn, framing fanout.Framing, who *entitlement.Identity) *Session {
 	s := &Session{
 		env: env, conn: conn, encoding: framing.Encoding(), id: env.newID(), opened: env.Clock(),
 		standing: standing{wish: throttle.NoWish}, seen: env.revisions(),
@@ -75,6 +79,12 @@ func New(env *Env, conn Conn, framing fanout.Framing) *Session {
 	s.terms.Store(t)
 	s.allowance = rate.NewLimiter(rate.Limit(t.RequestsPerSecond), t.RequestBurst)
 	s.engine = env.Engine.Attach(conn, framing)
+	switch {
+	case env.Access == nil:
+		s.who.Store(anybody)
+	case who != nil:
+		s.take(who)
+	}
 	return s
 }
 
@@ -102,7 +112,7 @@ func (s *Session) Receive(payload []byte) {
 		s.hello(f.Id, hello)
 		return
 	}
-	if s.greet() && !s.answer(&feedv1.ServerFrame{Welcome: s.welcome()}) {
+	if s.greet() && !(s.enter(f.Id, "") && s.answer(s.welcome())) {
 		return
 	}
 	s.work.Lock()
@@ -117,13 +127,13 @@ func (s *Session) Receive(payload []byte) {
 	case *feedv1.ClientFrame_Ping:
 		s.answer(&feedv1.ServerFrame{ReplyTo: f.Id, Pong: &feedv1.Pong{ClientTimeUs: r.Ping.ClientTimeUs, ServerTimeUs: s.env.Clock()}})
 	case *feedv1.ClientFrame_RefreshToken:
-		s.refuse(f.Id, feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, noTokens)
+		s.refresh(f.Id, r.RefreshToken)
 	}
 }
 
 func (s *Session) receiveMalformed(id uint32, err error) {
 	s.malformed++
-	if s.malformed < maxMalformed {
+	if s.malformed < maxMalformed && !s.mustProve() {
 		s.refuse(id, feedv1.ErrorCode_ERROR_CODE_MALFORMED, "%v", err)
 		return
 	}
@@ -141,9 +151,15 @@ func (s *Session) Tick(now int64) {
 	ignored := s.mu.flood.report(now)
 	s.mu.pace.measure(now, s.engine.Load())
 	over := s.mu.closing || s.mu.ended
+	expires := s.expiring(now)
 	s.mu.Unlock()
 	switch {
 	case over:
+	case s.expired(now):
+		s.env.Counters.Add(drop.ExpiredToken, 1)
+		s.close(CloseTokenExpired, "the token has expired")
+	case expires != 0:
+		s.send(&feedv1.ServerFrame{TokenExpiring: &feedv1.TokenExpiring{ExpiresUs: expires}})
 	case late:
 		s.close(CloseHelloTimeout, fmt.Sprintf("nothing was asked within %v", helloTimeout))
 	case ignored > 0:
@@ -181,6 +197,7 @@ func (s *Session) End() []slog.Attr {
 	s.work.Lock() // Refresh may be about to subscribe something
 	defer s.work.Unlock()
 	without := s.engine.Detach()
+	s.leave()
 	return []slog.Attr{
 		slog.String("session", s.id), slog.Uint64("conflated", without.Conflated), slog.Uint64("lost", without.Lost),
 		slog.Uint64("missed_frames", without.Missed),

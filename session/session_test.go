@@ -77,7 +77,7 @@ func TestMethodsMayOverlap(t *testing.T) {
 	p := newPlace(exchange())
 	conn := new(lockedConn)
 	p.env.Engine, p.tier().RequestsPerSecond, p.tier().RequestBurst = quietEngine{}, 1, 3
-	s := session.New(&p.env, conn, fakeFraming(fanout.JSON))
+	s := session.New(&p.env, conn, fakeFraming(fanout.JSON), nil)
 	var all sync.WaitGroup
 	for _, f := range []func(i int){
 		func(i int) { s.Receive([]byte(messages[i%len(messages)])) },
@@ -141,7 +141,7 @@ func TestMemoryOfASession(t *testing.T) {
 	conns := make([]fakeConn, sessions)
 	before := heap()
 	for i := range all {
-		all[i] = session.New(&p.env, &conns[i], fakeFraming(fanout.Proto))
+		all[i] = session.New(&p.env, &conns[i], fakeFraming(fanout.Proto), nil)
 		all[i].Receive(ask)
 		conns[i].sent = nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/throttle"
@@ -24,13 +25,18 @@ func (r *Refusal) Error() string { return r.Text }
 // answer and, as of now, the rows that a new subscriber would begin with, statuses included, so that whatever reads a
 // session's frames reads this one too. It fails with a Refusal
 // where the request is not in order, names a channel that does not exist or finds nothing, and with a
-// fanout.TooLargeError where the rows take more than limit bytes. It may be called from any goroutine.
-func (e *Env) Snapshot(m *feedv1.Subscribe, encoding fanout.Encoding, limit int) ([]byte, error) {
-	t := e.Policy.Policy().Tier("")
+// fanout.TooLargeError where the rows take more than limit bytes. who asks for it, and gets what that one may have; nil
+// asks on a server that does not want to know. It may be called from any goroutine.
+func (e *Env) Snapshot(who *entitlement.Identity, m *feedv1.Subscribe, encoding fanout.Encoding, limit int) ([]byte, error) {
+	if who == nil {
+		who = e.stranger()
+	}
+	t := e.Policy.Policy().Tier(who.Tier)
 	s := &Session{
 		env: e, encoding: encoding, standing: standing{wish: throttle.NoWish},
 		allowance: rate.NewLimiter(rate.Limit(t.RequestsPerSecond), max(t.RequestBurst, maxPatterns+maxSuggestions)),
 	}
+	s.who.Store(who)
 	s.terms.Store(t)
 	if code, text := s.checkSubscribe(m); text != "" {
 		return nil, &Refusal{code, text}

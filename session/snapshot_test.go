@@ -16,7 +16,7 @@ func TestSnapshotAnswersAsASubscribe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(append(exchange(), crowd(500)...))
 			m := &feedv1.Subscribe{Symbols: []string{"many:*", "@majors", "test:NONE"}, Channels: []string{"book", "bar"}, Depth: 10}
-			payload, err := p.env.Snapshot(m, e, 10_000)
+			payload, err := p.env.Snapshot(nil, m, e, 10_000)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,13 +58,13 @@ func TestSnapshotRefuses(t *testing.T) {
 		{&feedv1.Subscribe{Symbols: []string{"test:FAKE"}, Channels: []string{"quote", "pears"}}, feedv1.ErrorCode_ERROR_CODE_UNKNOWN_CHANNEL, "pears"},
 		{&feedv1.Subscribe{Symbols: []string{"test:NONE", "later:*"}}, feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, "test:NONE"},
 	} {
-		_, err := p.env.Snapshot(c.m, fanout.JSON, 10_000)
+		_, err := p.env.Snapshot(nil, c.m, fanout.JSON, 10_000)
 		var refusal *session.Refusal
 		if !errors.As(err, &refusal) || refusal.Code != c.code || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: got %v, want %v with %q", c.m, err, c.code, c.want)
 		}
 	}
-	_, err := p.env.Snapshot(&feedv1.Subscribe{Symbols: []string{"binance:*"}}, fanout.JSON, 3)
+	_, err := p.env.Snapshot(nil, &feedv1.Subscribe{Symbols: []string{"binance:*"}}, fanout.JSON, 3)
 	var large *fanout.TooLargeError
 	if !errors.As(err, &large) {
 		t.Errorf("a snapshot beyond the limit: %v", err)

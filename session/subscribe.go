@@ -160,7 +160,7 @@ func (r *request) suggestion(text string) string {
 		return ""
 	}
 	r.suggestions++
-	if similar := similarSymbol(r.env.Directory, text); similar != "" {
+	if similar := similarSymbol(r.directory(), text); similar != "" {
 		return fmt.Sprintf("; did you mean %q?", similar)
 	}
 	return ""

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
@@ -40,6 +41,10 @@ var rewrite = flag.Bool("rewrite", false, "write what happened into testdata and
 //	        define SYMBOL WORD…  an instrument comes or changes; a word is its new description, or source=…, delisted
 //	        list NAME SYMBOL…  a list comes or changes
 //	        refresh            the session is told of both
+//	        token NAME USER D RULE; RULE   a token that is good for a time, and the server wants one from everybody
+//	        anonymous RULE; RULE           nobody needs one
+//	        tokens away        whether any is good cannot be found out
+//	        revoke USER        a user is shut out
 //	        busy N             the connection is ready again after N-1 looks
 //	// …  words for the reader
 //
@@ -171,6 +176,17 @@ func (s *stage) happen(text string) {
 		if !s.play().Refresh() {
 			s.line("! unfinished")
 		}
+	case "token":
+		s.token(words[1], words[2], words[3], strings.Join(words[4:], " "))
+	case "anonymous":
+		s.people().anonymous = &entitlement.Identity{May: s.rules(strings.Join(words[1:], " "))}
+	case "tokens":
+		s.people().away = words[1] == "away"
+	case "revoke":
+		s.people().revoked = words[1]
+		if s.session != nil && s.session.Identity() != nil && s.env.Access.Revoked(s.session.Identity()) {
+			s.session.Revoke("told to")
+		}
 	case "engine":
 		s.engine.full = words[1] == "full"
 	case "counters":
@@ -182,6 +198,36 @@ func (s *stage) happen(text string) {
 	default:
 		s.t.Fatalf("unknown event %q", text)
 	}
+}
+
+func (s *stage) people() *fakeAccess {
+	if s.access.tokens == nil {
+		s.access.tokens = make(map[string]*entitlement.Identity)
+		s.env.Access, s.env.Users = s.access, session.NewUsers()
+	}
+	return s.access
+}
+
+func (s *stage) token(name, user, lasts, rules string) {
+	d, err := time.ParseDuration(lasts)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.people().tokens[name] = &entitlement.Identity{User: user, Token: name, Expires: s.now + d.Microseconds(), May: s.rules(rules)}
+}
+
+func (s *stage) rules(text string) *entitlement.Set {
+	var rules []string
+	for rule := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(rule) != "" {
+			rules = append(rules, rule)
+		}
+	}
+	set, err := entitlement.Parse(rules)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return set
 }
 
 func (s *stage) define(symbol string, words []string) {
@@ -215,6 +261,7 @@ func (s *stage) policy(name, value string) {
 	p := s.tier()
 	field := map[string]*int{
 		"subscriptions": &p.Subscriptions, "symbols": &p.SymbolsPerRequest, "requests": &p.RequestsPerSecond, "burst": &p.RequestBurst,
+		"sessions": &p.SessionsPerUser,
 	}[name]
 	if field == nil {
 		s.t.Fatalf("unknown policy %q", name)

@@ -57,7 +57,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{[]string{"--listen", "8080"}, `bad value "8080" for --listen: want HOST:PORT`},
 		{[]string{"--listen", port}, "cannot listen on " + port + ": the port is in use by another process; choose another with --listen"},
 		{[]string{"--listen", "127.0.0.1:0", "--admin-listen", port}, "choose another with --admin-listen"},
-		{[]string{"--listen", "256.0.0.1:1"}, "cannot listen on 256.0.0.1:1"},
+		{[]string{"--listen", "256.0.0.1:1", "--anonymous"}, "cannot listen on 256.0.0.1:1"},
 		{[]string{"--nats-url", "http://localhost"}, `bad value "http://localhost" for --nats-url: want nats://HOST:PORT`},
 		{[]string{"--sim", "perhaps"}, `bad value "perhaps" for --sim: want one of on, off, auto`},
 		{[]string{"--sim-rate", "0"}, `bad value "0" for --sim-rate: want 1 or more`},

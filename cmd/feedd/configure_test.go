@@ -52,7 +52,7 @@ feedd: bad value "-1s" in FEEDD_CHECKPOINT_EVERY: want 0s to 1h
 	if status != exitUsage || out != "" || errs != want {
 		t.Errorf("status %d, got\n%s%s\nwant\n%s", status, out, errs, want)
 	}
-	good := write(t, "feedd.yaml", "listen: 0.0.0.0:8080\n")
+	good := write(t, "feedd.yaml", "listen: 0.0.0.0:8080\nauth:\n  anonymous: true\n")
 	t.Setenv("FEEDD_CHECKPOINT_EVERY", "")
 	if status, out, errs := run(t, t.Context(), "check", "--config", good); status != exitOK || !strings.Contains(out, "good") {
 		t.Errorf("status %d: %s%s", status, out, errs)

@@ -23,6 +23,9 @@ import (
 const (
 	clientFrame = 16 << 10 // bytes of the largest message from a client
 	serverFrame = 64 << 10 // bytes of the largest message to a client; twice what the engine fills
+	// strangers is how many clients may have yet to say who they are, where they must, and strangerFrame the largest
+	// message, in bytes, with which they may do so.
+	strangers, strangerFrame = 1000, 4 << 10
 	// closeOver is the time over which connections are closed at the end, so that clients do not all
 	// connect elsewhere in one moment.
 	closeOver = time.Second
@@ -39,6 +42,17 @@ func (s *server) startSockets() error {
 		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
 		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log,
 	}
+	sockets := ws.Options{
+		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
+		Origins:    s.options.Origins, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
+	}
+	if s.access != nil {
+		env.Access, env.Users = s.access, session.NewUsers()
+		sockets.Authenticate = s.access.Authenticate
+		if s.access.Anonymous() == nil {
+			sockets.Strangers.MaxConns, sockets.Strangers.MaxMessage = strangers, strangerFrame
+		}
+	}
 	if l := s.options.lists; l != nil {
 		env.Lists = l
 		s.run("lists", s.rereadLists)
@@ -47,20 +61,14 @@ func (s *server) startSockets() error {
 		return err
 	}
 	s.sessions = env
-	sockets, err := ws.New(ws.Options{
-		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler {
-			return session.New(env, conn{c}, f)
-		},
-		Origins: s.options.Origins, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
-	})
-	if err != nil {
+	var err error
+	if s.sockets, err = ws.New(sockets); err != nil {
 		return err
 	}
-	s.sockets = sockets
 	s.started(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
 		defer cancel()
-		sockets.Shutdown(ctx)
+		s.sockets.Shutdown(ctx)
 		return nil
 	})
 	s.run("sessions", s.sweepSessions)
@@ -93,11 +101,15 @@ func (s *server) startAdmin() error {
 }
 
 func (s *server) startPublic() {
+	var access rest.Access // of no type where there is none
+	if s.access != nil {
+		access = s.access
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/ws", s.sockets)
-	mux.Handle("/v1/instruments", rest.Instruments(s.store, s.sessions.Lists))
-	mux.Handle("/v1/lists", rest.NamedLists(s.sessions.Lists))
-	mux.Handle("/v1/snapshot", rest.Snapshot(s.sessions))
+	mux.Handle("/v1/instruments", rest.Instruments(s.store, s.sessions.Lists, access))
+	mux.Handle("/v1/lists", rest.NamedLists(s.sessions.Lists, access))
+	mux.Handle("/v1/snapshot", rest.Snapshot(s.sessions, access))
 	mux.Handle("/", web.Handler())
 	if s.echo != nil {
 		mux.Handle("/v1/echo", s.echo)

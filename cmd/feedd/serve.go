@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
+	"github.com/feedd/feedd/auth"
 	"github.com/feedd/feedd/internal/config"
 	"github.com/feedd/feedd/internal/lists"
 	"github.com/feedd/feedd/sim"
@@ -24,7 +25,8 @@ Examples:
   feedd                                          everything in one process, on this machine only
   feedd --sim off                                the same without the simulated market
   feedd --nats-url nats://10.0.0.5:4222          a node of a cluster
-  FEEDD_LISTEN=0.0.0.0:8080 feedd                reachable from other machines: there are no accounts yet
+  feedd --listen 0.0.0.0:8080 --anonymous        reachable from other machines, for everybody
+  feedd --auth-dev-key dev.key                   for those with a token that "feedd token --key dev.key" makes
   feedd --config /etc/feedd.yaml                 what differs from the defaults in a file
 
 The first interrupt drains: clients are told when to come back, and feedd ends within a few seconds. The
@@ -44,6 +46,7 @@ type serveOptions struct {
 	market   sim.Config
 	lists    *lists.File // nil: none
 	edge     edge
+	auth     auth.Config
 	log      *slog.Logger
 }
 
@@ -80,7 +83,7 @@ func newServeOptions(c *config.Config, stderr io.Writer) (*serveOptions, error) 
 	o := &serveOptions{Config: c, dataDir: c.Data.Dir, log: newLogger(stderr, c.Log.Level, c.Log.Format)}
 	o.simulate = c.Sim.Mode == "on" || c.Sim.Mode == "auto" && c.NATS.URL == ""
 	o.market = sim.Config{Instruments: c.Sim.Instruments, Rate: c.Sim.Rate, Seed: c.Sim.Seed}
-	return o, errors.Join(o.checkMarket(), o.openLists(c.Lists), o.openEdge(), o.findDataDir())
+	return o, errors.Join(o.checkMarket(), o.openLists(c.Lists), o.openEdge(), o.checkAuth(), o.findDataDir())
 }
 
 func (o *serveOptions) checkMarket() error {

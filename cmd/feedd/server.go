@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/feedd/feedd/auth"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/ingest"
 	"github.com/feedd/feedd/internal/build"
@@ -66,6 +67,7 @@ type server struct {
 	feed            *ingest.Feed
 	past            func(context.Context) ([]ingest.Past, int64, error) // of feed, also when it has stopped
 	origin          contents.Origin                                     // of the keeper's goroutine
+	access          *auth.Verifier                                      // nil: nobody asks who clients are
 	sessions        *session.Env
 	sockets         *ws.Server
 	echo            *ws.Server // nil: not wanted
@@ -98,7 +100,7 @@ func (s *server) fail(part string, err error) {
 // start returns when the server takes connections, or with what kept it from that.
 func (s *server) start(ctx context.Context) error {
 	for _, step := range []func() error{
-		s.listen, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startSockets, s.startAdmin,
+		s.listen, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startAccess, s.startSockets, s.startAdmin,
 	} {
 		if err := step(); err != nil {
 			return err

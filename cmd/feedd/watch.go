@@ -35,6 +35,7 @@ Examples:
 func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs := newFlagSet("watch", watchUsage)
 	url := fs.String("url", "ws://127.0.0.1:8080/v1/ws", "`URL` of the server's WebSocket")
+	token := fs.String("token", "", "`TOKEN` that says who you are, for servers that want to know")
 	cadence := fs.Duration("cadence", 250*time.Millisecond, "time between two updates, 0 for at once; the server rounds it")
 	channels := fs.String("channels", "quote,trade", "`list` of channels, separated by commas: quote, trade, book, bar, stats, status")
 	depth := fs.Uint("depth", 10, "`levels` a side of books: 1, 5, 10, 20, 50, 100, or 0 for all")
@@ -66,7 +67,7 @@ func watchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		}
 	}
 	o := watch.Options{
-		URL: *url, Name: "feedd watch " + build.Version(), Symbols: fs.Args(), Channels: wished, Cadence: *cadence,
+		URL: *url, Token: *token, Name: "feedd watch " + build.Version(), Symbols: fs.Args(), Channels: wished, Cadence: *cadence,
 		Depth: uint32(*depth), Bar: *bar,
 	}
 	if file, ok := stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {

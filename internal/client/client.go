@@ -34,6 +34,8 @@ type Options struct {
 	Deflate bool
 	// Name and version of the software that asks, for the operator's eyes.
 	Name string
+	// Token says who the client is; empty: it does not say.
+	Token string
 	// ReceiveBuffer bounds the kernel's receive buffer in bytes; 0 leaves it alone. Tests of slow
 	// clients want it small.
 	ReceiveBuffer int
@@ -111,7 +113,7 @@ func Dial(ctx context.Context, rawURL string, o Options) (*Client, error) {
 		defer close(c.done)
 		c.socket.ReadLoop()
 	}()
-	_, err := c.Request(ctx, &feedv1.ClientFrame{Request: &feedv1.ClientFrame_Hello{Hello: &feedv1.Hello{Client: o.Name}}})
+	_, err := c.Request(ctx, &feedv1.ClientFrame{Request: &feedv1.ClientFrame_Hello{Hello: &feedv1.Hello{Client: o.Name, Token: o.Token}}})
 	if err != nil {
 		c.Close()
 		return nil, fmt.Errorf("hello: %w", err)

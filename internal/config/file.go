@@ -104,16 +104,16 @@ func (r *reading) key(section string, key, value *yaml.Node) {
 func (r *reading) value(s *Setting, key, value *yaml.Node) {
 	raw := value.Value
 	switch {
-	case value.Kind == yaml.SequenceNode && s.isList:
+	case value.Kind == yaml.SequenceNode && s.separator != "":
 		entries := make([]string, 0, len(value.Content))
 		for _, entry := range value.Content {
-			if entry = resolve(entry); entry.Kind != yaml.ScalarNode || strings.Contains(entry.Value, ",") {
-				r.failf(entry, "%s: want a list of words without commas", s.Path)
+			if entry = resolve(entry); entry.Kind != yaml.ScalarNode || strings.Contains(entry.Value, s.separator) {
+				r.failf(entry, "%s: want a list of %s", s.Path, listed[s.separator])
 				return
 			}
 			entries = append(entries, entry.Value)
 		}
-		raw = strings.Join(entries, ",")
+		raw = strings.Join(entries, s.separator)
 	case value.Kind != yaml.ScalarNode:
 		r.failf(value, "%s: want one value, not a list or further keys", s.Path)
 		return
@@ -185,3 +185,6 @@ func (c *Config) suggest(section, key string) string {
 	}
 	return spelling.Nearest(join(section, key), paths)
 }
+
+// listed says what the entries of a list are, by what separates them.
+var listed = map[string]string{",": "words without commas", ";": "texts without semicolons"}

@@ -58,6 +58,21 @@ var words = kind[[]string]{
 	format: func(list []string) string { return strings.Join(list, ",") },
 }
 
+// Rules is a list of texts that may hold commas.
+type Rules []string
+
+var rules = kind[Rules]{
+	parse: func(s string) (list Rules, _ error) {
+		for entry := range strings.SplitSeq(s, ";") {
+			if entry = strings.TrimSpace(entry); entry != "" {
+				list = append(list, entry)
+			}
+		}
+		return list, nil
+	},
+	format: func(list Rules) string { return strings.Join(list, "; ") },
+}
+
 var unsigned = kind[uint64]{
 	parse: func(s string) (uint64, error) {
 		v, err := strconv.ParseUint(s, 10, 64)

@@ -24,12 +24,12 @@ type Setting struct {
 	Env  string // FEEDD_NATS_URL
 	Doc  string // one sentence; what stands in backquotes names the value
 
-	secret  bool
-	isBool  bool
-	isList  bool
-	initial string // the default, as text
-	set     func(expanded string) error
-	text    func() string // the value now, as it could be set
+	secret    bool
+	isBool    bool
+	separator string // between the entries of a list; "": it is none
+	initial   string // the default, as text
+	set       func(expanded string) error
+	text      func() string // the value now, as it could be set
 
 	source Source
 	place  string // where it was set, as a person would look for it
@@ -105,7 +105,12 @@ func add[T any](c *Config, p *T, k kind[T], path string, initial T, doc string) 
 		},
 	}
 	_, s.isBool = any(initial).(bool)
-	_, s.isList = any(initial).([]string)
+	switch any(initial).(type) {
+	case []string:
+		s.separator = ","
+	case Rules:
+		s.separator = ";"
+	}
 	c.settings = append(c.settings, s)
 	return s
 }

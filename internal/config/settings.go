@@ -14,6 +14,14 @@ type Config struct {
 		Trusted  []string // networks
 		Protocol bool
 	}
+	Auth struct {
+		Issuer, JWKS string // both or none; JWKS is a URL or a file
+		Audience     string
+		Leeway       time.Duration
+		DevKey       string // a file; empty: none
+		Anonymous    bool
+		AnonymousMay Rules // what those may have who bring no token
+	}
 	Admin struct {
 		Listen string // HOST:PORT
 	}
@@ -47,6 +55,7 @@ var sections = []struct{ name, title string }{
 	{"", "Where clients connect"},
 	{"tls", "TLS for clients"},
 	{"proxy", "Load balancers in front"},
+	{"auth", "Who may connect, and have what"},
 	{"admin", "Where operators look"},
 	{"nats", "Where ticks come from"},
 	{"data", "What outlives a restart"},
@@ -73,6 +82,18 @@ func (c *Config) define() {
 		"`LIST` of the load balancers' networks, such as 10.0.0.0/8: what they say in X-Forwarded-For is believed").flag("trusted-proxies")
 	add(c, &c.Proxy.Protocol, boolean, "proxy.protocol", false,
 		"the trusted load balancers send a PROXY header, version 1 or 2, with each connection")
+
+	add(c, &c.Auth.Issuer, text, "auth.issuer", "", "who makes the tokens that are good here: the `ISSUER` that they name (iss)")
+	add(c, &c.Auth.JWKS, text, "auth.jwks", "",
+		"`URL` (https) or file of the issuer's public keys, a JSON Web Key Set; fetched again when a token names a key that is not among them")
+	add(c, &c.Auth.Audience, text, "auth.audience", "feedd", "the `AUDIENCE` that tokens must name (aud)").noFlag()
+	add(c, &c.Auth.Leeway, duration.within(0, time.Minute), "auth.leeway", 10*time.Second, "`DURATION` by which clocks may differ, up to 1m").noFlag()
+	add(c, &c.Auth.DevKey, text, "auth.dev_key", "",
+		"`FILE` of a development key, made where there is none: tokens that \"feedd token\" makes of it are good here")
+	add(c, &c.Auth.Anonymous, boolean, "auth.anonymous", false,
+		"let clients in that bring no token, also beyond this machine; needed there where no tokens are taken").flag("anonymous")
+	add(c, &c.Auth.AnonymousMay, rules, "auth.anonymous_may", Rules{"*"},
+		"`RULES` of what they may have, such as \"* quote,trade delayed\", with ; between them").noFlag()
 
 	add(c, &c.Admin.Listen, text.where(isHostPort), "admin.listen", "127.0.0.1:8081",
 		"`HOST:PORT` for health, metrics and profiles; keep it private")
@@ -107,6 +128,13 @@ func (c *Config) validate() (problems []error) {
 	}
 	if c.Echo && !isLoopback(c.Listen) {
 		problems = append(problems, c.problemf("echo", "echoes keep to no limits, so they are for a loopback address alone: set listen to one, such as 127.0.0.1:8080"))
+	}
+	if (c.Auth.Issuer == "") != (c.Auth.JWKS == "") {
+		problems = append(problems, c.problemf("auth.issuer", "an issuer and its keys go together: set both auth.issuer and auth.jwks, or neither"))
+	}
+	if c.Auth.JWKS == "" && c.Auth.DevKey == "" && !c.Auth.Anonymous && !isLoopback(c.Listen) {
+		problems = append(problems, c.problemf("listen", "this can be reached from other machines, and nobody there would have to say who they are: "+
+			"set auth.issuer and auth.jwks to take tokens, or --anonymous to let everybody in"))
 	}
 	if c.Proxy.Protocol && len(c.Proxy.Trusted) == 0 {
 		problems = append(problems, c.problemf("proxy.protocol", "name the networks of the load balancers with proxy.trusted, such as 10.0.0.0/8"))

@@ -47,6 +47,11 @@ const (
 	WriteTimeout     // a connection ended because it made no progress
 	PongTimeout      // a connection ended because it answers no ping
 	RequestFlood     // a connection ended because it asks too often
+	RefusedToken     // a token that is no good, or none where one is needed
+	NotEntitled      // a pair of symbol and channel that its user may not have, at subscribe or since
+	ExpiredToken     // a session ended because its token was not renewed
+	RevokedSession   // a session ended because its user was shut out
+	TooManySessions  // a session refused because its user has as many as allowed
 	HandlerPanic     // a connection ended because its handling failed; always a bug
 
 	// Reasons is how many there are.
@@ -62,7 +67,8 @@ var names = [Reasons]string{
 	Conflated: "conflated", MissedCuts: "missed_cuts", LostEvents: "lost_events",
 	RefusedRequest: "refused_request", RefusedSymbol: "refused_symbol", RefusedHandshake: "refused_handshake",
 	GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",
-	PongTimeout: "pong_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
+	RefusedToken: "refused_token", NotEntitled: "not_entitled", ExpiredToken: "expired_token", RevokedSession: "revoked_session",
+	TooManySessions: "too_many_sessions", PongTimeout: "pong_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
 }
 
 // String returns the reason as one lower-case word.

@@ -18,6 +18,9 @@ func New(nc net.Conn, limits *Limits, deflate bool, early []byte, now func() int
 	return &Conn{Conn: nc, parser: NewParser(limits, deflate), early: early, now: now}
 }
 
+// SetLimits has other limits hold from the next frame on. It must not be called during a Read.
+func (c *Conn) SetLimits(limits *Limits) { c.parser.limits = limits }
+
 // Refused returns why the client was refused, or nil. It may be called when Read has returned an error.
 func (c *Conn) Refused() *RefusedError { return c.refused }
 

@@ -18,7 +18,7 @@ type Parser struct {
 }
 
 // NewParser returns the parser of a new connection. deflate tells that permessage-deflate was negotiated.
-// limits must stay as they are.
+// limits must stay as they are; others may take their place between two calls of Feed.
 func NewParser(limits *Limits, deflate bool) Parser { return Parser{limits: limits, deflate: deflate} }
 
 // Feed takes the next bytes of the client, which arrived at now: microseconds on any clock that does not

@@ -20,6 +20,7 @@ import (
 // Options of Run.
 type Options struct {
 	URL      string
+	Token    string   // says who watches; empty: nobody in particular
 	Name     string   // of the software, for the operator's eyes
 	Symbols  []string // "venue:SYMBOL" or patterns with *
 	Channels []string
@@ -103,7 +104,7 @@ func (w *watcher) session(ctx context.Context, established *bool) error {
 	within, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	c, err := client.Dial(within, w.options.URL, client.Options{
-		Name: w.options.Name, Deflate: true,
+		Name: w.options.Name, Token: w.options.Token, Deflate: true,
 		OnUpdate: func(u client.Update) { w.do(func() { w.view.Updated(&u) }) },
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/market"
 )
 
@@ -50,9 +51,14 @@ type instrumentList struct {
 // Instruments answers GET /v1/instruments. q is looked for in symbols and descriptions, upper and lower
 // case alike; the best fit comes first: the symbol itself, then its beginning, then its inside, then the
 // description. Without q all instruments are listed by symbol. symbols leaves only those that fit one of its
-// symbols, patterns and lists. l may be nil: there are no lists.
-func Instruments(d Directory, l Lists) http.Handler {
+// symbols, patterns and lists. l may be nil: there are no lists. Who asks is told of those of which that one may have
+// anything.
+func Instruments(d Directory, l Lists, a Access) http.Handler {
 	return readOnly(func(w http.ResponseWriter, r *http.Request) {
+		who := identify(a, w, r)
+		if who == nil {
+			return
+		}
 		s, err := parseSearch(r.URL.RawQuery)
 		if err != nil {
 			fail(w, http.StatusBadRequest, "%v", err)
@@ -63,7 +69,7 @@ func Instruments(d Directory, l Lists) http.Handler {
 			fail(w, http.StatusNotFound, "%v", err)
 			return
 		}
-		answer(w, http.StatusOK, s.run(d.Instruments(), only))
+		answer(w, http.StatusOK, s.run(d.Instruments(), only, who.May))
 	})
 }
 
@@ -121,13 +127,13 @@ func rank(in *market.Instrument, q string) fit {
 }
 
 // run keeps the order of all among equal fits.
-func (s *query) run(all []market.Instrument, only *filter) instrumentList {
+func (s *query) run(all []market.Instrument, only *filter, may *entitlement.Set) instrumentList {
 	q := strings.ToLower(s.q)
 	var found [fits][]*market.Instrument
 	list := instrumentList{Instruments: []instrument{}}
 	for i := range all {
 		in := &all[i]
-		if in.Delisted || !only.has(in) {
+		if in.Delisted || !only.has(in) || !may.Knows(in.Symbol.String()) {
 			continue
 		}
 		f := fitSymbol

@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/market"
 )
 
@@ -53,7 +54,7 @@ var shelves = shelfLists{"coins": {"binance:BTCUSDT", "sim:BTC"}, "none": {}}
 func get(t *testing.T, method, query string) (status int, body string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Instruments(shelf, shelves).ServeHTTP(w, httptest.NewRequest(method, "/v1/instruments?"+query, nil))
+	Instruments(shelf, shelves, nil).ServeHTTP(w, httptest.NewRequest(method, "/v1/instruments?"+query, nil))
 	if got := w.Header().Get("Content-Type"); got != "application/json" {
 		t.Errorf("Content-Type %q", got)
 	}
@@ -142,7 +143,7 @@ func TestBadParametersAreNamed(t *testing.T) {
 func TestDelistedInstrumentsAreNotFound(t *testing.T) {
 	gone := listed("x:GONE", "")
 	gone.Delisted = true
-	if l := (&query{limit: 10}).run(list{gone, listed("x:HERE", "")}, nil); l.Total != 1 || l.Instruments[0].Symbol != "x:HERE" {
+	if l := (&query{limit: 10}).run(list{gone, listed("x:HERE", "")}, nil, entitlement.Everything()); l.Total != 1 || l.Instruments[0].Symbol != "x:HERE" {
 		t.Errorf("got %+v", l)
 	}
 }
@@ -157,7 +158,7 @@ func TestLimitIsAPrefix(t *testing.T) {
 		}
 		q := rapid.StringMatching(`[abAB]{0,2}`).Draw(t, "q")
 		limit := rapid.IntRange(1, 50).Draw(t, "limit")
-		whole, cut := (&query{q: q, limit: len(all) + 1}).run(all, nil), (&query{q: q, limit: limit}).run(all, nil)
+		whole, cut := (&query{q: q, limit: len(all) + 1}).run(all, nil, entitlement.Everything()), (&query{q: q, limit: limit}).run(all, nil, entitlement.Everything())
 		if cut.Total != whole.Total || len(whole.Instruments) != whole.Total {
 			t.Fatalf("totals %d and %d of %d listed", cut.Total, whole.Total, len(whole.Instruments))
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/market"
 )
 
@@ -23,9 +24,14 @@ type namedList struct {
 	Symbols []string `json:"symbols"` // and patterns
 }
 
-// NamedLists answers GET /v1/lists with all lists, by name. l may be nil: there are none.
-func NamedLists(l Lists) http.Handler {
+// NamedLists answers GET /v1/lists with all lists, by name, without the symbols of which who asks may have nothing. l may
+// be nil: there are none.
+func NamedLists(l Lists, a Access) http.Handler {
 	return readOnly(func(w http.ResponseWriter, r *http.Request) {
+		who := identify(a, w, r)
+		if who == nil {
+			return
+		}
 		if err := newParams(r.URL.RawQuery).end(); err != nil {
 			fail(w, http.StatusBadRequest, "%v", err)
 			return
@@ -34,7 +40,7 @@ func NamedLists(l Lists) http.Handler {
 		if l != nil {
 			for _, name := range l.Names() {
 				if entries, ok := l.Entries(name); ok {
-					all = append(all, namedList{name, entries})
+					all = append(all, namedList{name, visible(entries, who.May)})
 				}
 			}
 		}
@@ -42,6 +48,11 @@ func NamedLists(l Lists) http.Handler {
 			Lists []namedList `json:"lists"`
 		}{all})
 	})
+}
+
+// visible returns the patterns of a list, and those of its symbols of which somebody may have anything.
+func visible(entries []string, may *entitlement.Set) []string {
+	return slices.DeleteFunc(slices.Clone(entries), func(entry string) bool { return !strings.Contains(entry, "*") && !may.Knows(entry) })
 }
 
 // filter is a choice of instruments by symbols, patterns and lists. nil chooses all.

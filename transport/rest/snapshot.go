@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
@@ -34,21 +35,22 @@ const protobufType = "application/x-protobuf"
 
 // Taker takes snapshots, as session.Env does.
 type Taker interface {
-	// Snapshot returns a ServerFrame with the results of a subscribe and the rows that it begins with. It fails with a
-	// session.Refusal, or with a fanout.TooLargeError for more than limit bytes of rows.
-	Snapshot(m *feedv1.Subscribe, e fanout.Encoding, limit int) ([]byte, error)
+	// Snapshot returns a ServerFrame with the results of a subscribe by who, and the rows that it begins with. It fails
+	// with a session.Refusal, or with a fanout.TooLargeError for more than limit bytes of rows.
+	Snapshot(who *entitlement.Identity, m *feedv1.Subscribe, e fanout.Encoding, limit int) ([]byte, error)
 }
 
 // snapshots serves GET /v1/snapshot.
 type snapshots struct {
-	taker Taker
-	turns chan struct{}
+	taker  Taker
+	access Access
+	turns  chan struct{}
 }
 
 // Snapshot answers GET /v1/snapshot with what a subscription with the same parameters would begin with: one
 // feed.v1.ServerFrame, as JSON or, where the client accepts application/x-protobuf, in protobuf.
-func Snapshot(t Taker) http.Handler {
-	s := &snapshots{taker: t, turns: make(chan struct{}, AtATime)}
+func Snapshot(t Taker, a Access) http.Handler {
+	s := &snapshots{taker: t, access: a, turns: make(chan struct{}, AtATime)}
 	return readOnly(s.serve)
 }
 
@@ -56,6 +58,10 @@ func (s *snapshots) serve(w http.ResponseWriter, r *http.Request) {
 	ask, err := parseSnapshot(r.URL.RawQuery)
 	if err != nil {
 		fail(w, http.StatusBadRequest, "%v", err)
+		return
+	}
+	who := identify(s.access, w, r)
+	if who == nil {
 		return
 	}
 	if !s.enter(r.Context()) {
@@ -69,7 +75,7 @@ func (s *snapshots) serve(w http.ResponseWriter, r *http.Request) {
 	if accepts(r.Header.Get("Accept"), protobufType, "application/protobuf") {
 		encoding, kind = fanout.Proto, protobufType
 	}
-	body, err := s.taker.Snapshot(ask, encoding, MaxSnapshot)
+	body, err := s.taker.Snapshot(who, ask, encoding, MaxSnapshot)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -78,7 +84,7 @@ func (s *snapshots) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Vary", "Accept, Accept-Encoding")
+	h.Set("Vary", "Accept, Accept-Encoding, Authorization")
 	if len(body) >= worthwhile && accepts(r.Header.Get("Accept-Encoding"), "gzip", "*") {
 		h.Set("Content-Encoding", "gzip")
 		body = compress(body)
@@ -115,6 +121,8 @@ func refuse(w http.ResponseWriter, err error) {
 		fail(w, http.StatusInternalServerError, "%v", err)
 	case refusal.Code == feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, refusal.Code == feedv1.ErrorCode_ERROR_CODE_NO_MATCH:
 		fail(w, http.StatusNotFound, "%v", refusal)
+	case refusal.Code == feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED:
+		fail(w, http.StatusForbidden, "%v", refusal)
 	default:
 		fail(w, http.StatusBadRequest, "%v", refusal)
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/internal/drop"
@@ -28,7 +29,7 @@ import (
 // takerFunc is a Taker.
 type takerFunc func(m *feedv1.Subscribe, e fanout.Encoding, limit int) ([]byte, error)
 
-func (f takerFunc) Snapshot(m *feedv1.Subscribe, e fanout.Encoding, limit int) ([]byte, error) {
+func (f takerFunc) Snapshot(_ *entitlement.Identity, m *feedv1.Subscribe, e fanout.Encoding, limit int) ([]byte, error) {
 	return f(m, e, limit)
 }
 
@@ -82,7 +83,7 @@ func ask(h http.Handler, method, query string, headers ...string) *httptest.Resp
 
 // A client that applies a snapshot as if it had subscribed holds the state of the market, in either encoding.
 func TestSnapshotIsWhatSubscribersBeginWith(t *testing.T) {
-	h := Snapshot(exchange(t))
+	h := Snapshot(exchange(t), nil)
 	for _, c := range []struct {
 		accept, kind string
 		read         func([]byte, proto.Message) error
@@ -122,7 +123,7 @@ func TestSnapshotIsWhatSubscribersBeginWith(t *testing.T) {
 }
 
 func TestSnapshotIsCompressedForThoseWhoTakeIt(t *testing.T) {
-	h := Snapshot(exchange(t))
+	h := Snapshot(exchange(t), nil)
 	plain := ask(h, http.MethodGet, "symbols=x:*&channels=quote,trade,book")
 	for accept, want := range map[string]string{"gzip": "gzip", "br, gzip;q=0.8": "gzip", "*": "gzip", "gzip;q=0": "", "": ""} {
 		w := ask(h, http.MethodGet, "symbols=x:*&channels=quote,trade,book", "Accept-Encoding", accept)
@@ -142,13 +143,13 @@ func TestSnapshotIsCompressedForThoseWhoTakeIt(t *testing.T) {
 			t.Errorf("%q: %d bytes, %v", accept, len(text), err)
 		}
 	}
-	if vary := plain.Header().Get("Vary"); vary != "Accept, Accept-Encoding" {
+	if vary := plain.Header().Get("Vary"); vary != "Accept, Accept-Encoding, Authorization" {
 		t.Errorf("Vary: %q", vary)
 	}
 }
 
 func TestSnapshotRefusesInWords(t *testing.T) {
-	h := Snapshot(exchange(t))
+	h := Snapshot(exchange(t), nil)
 	for _, c := range []struct {
 		method, query string
 		status        int
@@ -186,7 +187,7 @@ func TestSnapshotRefusesInWords(t *testing.T) {
 		}
 	})
 	for err, want := range map[error]int{&fanout.TooLargeError{Limit: 16 << 20}: 400, errors.New("broken"): 500} {
-		w := ask(Snapshot(takerFunc(func(*feedv1.Subscribe, fanout.Encoding, int) ([]byte, error) { return nil, err })), "GET", "symbols=x:BTC")
+		w := ask(Snapshot(takerFunc(func(*feedv1.Subscribe, fanout.Encoding, int) ([]byte, error) { return nil, err }), nil), "GET", "symbols=x:BTC")
 		if w.Code != want {
 			t.Errorf("%v: got %d %s, want %d", err, w.Code, w.Body, want)
 		}
@@ -200,7 +201,7 @@ func TestSnapshotsTakeTurns(t *testing.T) {
 		h := Snapshot(takerFunc(func(*feedv1.Subscribe, fanout.Encoding, int) ([]byte, error) {
 			<-gate
 			return []byte("{}"), nil
-		}))
+		}), nil)
 		codes := make(chan int, AtATime+1)
 		for range AtATime + 1 {
 			go func() { codes <- ask(h, "GET", "symbols=x:BTC").Code }()
@@ -234,7 +235,7 @@ func TestNamedLists(t *testing.T) {
 		{shelves, "PUT", "", 405, `{"error":"PUT is not possible here: want GET"}` + "\n"},
 	} {
 		w := httptest.NewRecorder()
-		NamedLists(c.lists).ServeHTTP(w, httptest.NewRequest(c.method, "/v1/lists?"+c.query, nil))
+		NamedLists(c.lists, nil).ServeHTTP(w, httptest.NewRequest(c.method, "/v1/lists?"+c.query, nil))
 		if w.Code != c.status || w.Body.String() != c.want {
 			t.Errorf("%s %q: got %d %s, want %d %s", c.method, c.query, w.Code, w.Body, c.status, c.want)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lxzan/gws"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/guard"
 	"github.com/feedd/feedd/internal/outbox"
@@ -33,6 +34,9 @@ type Conn struct {
 	link        link
 	out         *outbox.Conn
 	guard       *guard.Conn
+	identity    *entitlement.Identity // nil: the handshake did not say
+
+	admitted atomic.Bool
 
 	heard atomic.Int64 // when the client's last bytes came, on the server's clock
 	sent  sent
@@ -62,6 +66,18 @@ type link interface {
 
 // Remote is the client's address.
 func (c *Conn) Remote() string { return c.remote }
+
+// Identity is whom the token in the handshake speaks for; nil: there was none.
+func (c *Conn) Identity() *entitlement.Identity { return c.identity }
+
+// Admitted says that it is known who the client is, so that Options.Strangers no longer bounds it. It must be called from
+// within NewHandler or Handler.Receive.
+func (c *Conn) Admitted() {
+	if !c.admitted.Swap(true) {
+		c.guard.SetLimits(&c.srv.limits)
+		c.srv.gate.admit()
+	}
+}
 
 // Subprotocol is what was agreed on; "" when the client offered none and got JSON.
 func (c *Conn) Subprotocol() string { return c.subprotocol }

@@ -16,12 +16,14 @@ const maxVisitors = 1 << 16
 // gate counts the connections and decides whether one more may come in.
 type gate struct {
 	maxConns      int
+	maxStrangers  int        // 0: no bound
 	maxPerAddress int        // 0: no bound
 	rate          rate.Limit // handshakes per second from one address; 0: no bound
 	burst         int
 
 	mu       sync.Mutex
 	open     int
+	strange  int // of these, clients of whom it is not known who they are
 	draining bool
 	visitors map[netip.Addr]*visitor // empty unless something is bounded per address
 }
@@ -41,13 +43,24 @@ func (g *gate) enter(addr netip.Addr, now time.Time) *refusal {
 	if g.open >= g.maxConns {
 		return busy(http.StatusServiceUnavailable, "the server is full", 10)
 	}
+	if g.maxStrangers > 0 && g.strange >= g.maxStrangers {
+		return busy(http.StatusServiceUnavailable, "too many clients have yet to say who they are", 1)
+	}
 	if g.maxPerAddress > 0 || g.rate > 0 {
 		if refused := g.visit(addr, now); refused != nil {
 			return refused
 		}
 	}
 	g.open++
+	g.strange++
 	return nil
+}
+
+// admit says that it is known who one of the connections is.
+func (g *gate) admit() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.strange--
 }
 
 func (g *gate) visit(addr netip.Addr, now time.Time) *refusal {
@@ -72,10 +85,14 @@ func (g *gate) visit(addr netip.Addr, now time.Time) *refusal {
 	return nil
 }
 
-func (g *gate) leave(addr netip.Addr) {
+// leave is the counterpart of enter; admitted tells whether admit was called.
+func (g *gate) leave(addr netip.Addr, admitted bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open--
+	if !admitted {
+		g.strange--
+	}
 	if v := g.visitors[addr]; v != nil {
 		v.open--
 	}

@@ -54,7 +54,7 @@ func TestGate(t *testing.T) {
 		enter(t, g, one, at, 101)
 		enter(t, g, one, at, 429)
 		enter(t, g, two, at, 101)
-		g.leave(one)
+		g.leave(one, false)
 		enter(t, g, one, at, 101)
 		if g.count() != 3 {
 			t.Fatalf("%d are open", g.count())
@@ -74,7 +74,7 @@ func TestGate(t *testing.T) {
 		for i := range maxVisitors {
 			addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 			enter(t, g, addr, at, 101)
-			g.leave(addr)
+			g.leave(addr, false)
 		}
 		enter(t, g, one, at, 503) // bounded
 		g.sweep(at.Add(time.Millisecond))

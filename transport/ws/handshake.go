@@ -3,11 +3,14 @@ package ws
 import (
 	"crypto/sha1" // RFC 6455 prescribes it for the handshake, where it protects nothing
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
 )
 
 // handshake is what a request to connect asks for, as far as we agree to it.
@@ -15,6 +18,7 @@ type handshake struct {
 	key         string
 	subprotocol string // "" when the client offered none
 	encoding    fanout.Encoding
+	token       string // that the client offers beside the subprotocols; "" without. Never to be logged
 	deflate     string // answer to the offers of compression; "" without
 }
 
@@ -34,9 +38,13 @@ func (s *Server) read(r *http.Request) (handshake, *refusal) {
 		return handshake{}, &refusal{status: http.StatusForbidden,
 			text: fmt.Sprintf("pages of origin %q may not connect; the operator can add it to the allowed origins", origin)}
 	}
+	if refused := checkQuery(r); refused != nil {
+		return handshake{}, refused
+	}
 	h := handshake{key: r.Header.Get("Sec-WebSocket-Key")}
 	var ok bool
 	offered := tokens(r.Header, "Sec-WebSocket-Protocol")
+	h.token, offered = takeToken(offered)
 	if h.subprotocol, h.encoding, ok = chooseSubprotocol(offered); !ok {
 		return handshake{}, &refusal{status: http.StatusBadRequest, text: fmt.Sprintf(
 			"none of the subprotocols %q is known; offer %s or %s, or none for JSON", offered, SubprotocolProto, SubprotocolJSON)}
@@ -45,6 +53,46 @@ func (s *Server) read(r *http.Request) (handshake, *refusal) {
 		h.deflate = chooseDeflate(tokens(r.Header, "Sec-WebSocket-Extensions"))
 	}
 	return h, nil
+}
+
+// bearer begins a subprotocol that is a token: the one way in which a page can say who it is in its handshake.
+const bearer = "bearer."
+
+// takeToken takes the token out of the subprotocols that a client offers.
+func takeToken(offered []string) (token string, rest []string) {
+	for _, name := range offered {
+		if text, ok := strings.CutPrefix(name, bearer); ok {
+			token = text
+			continue
+		}
+		rest = append(rest, name)
+	}
+	return token, rest
+}
+
+// checkQuery refuses tokens where they would end up in the logs of everything on the way.
+func checkQuery(r *http.Request) *refusal {
+	query := r.URL.Query()
+	for _, name := range []string{"token", "access_token", "jwt", "bearer"} {
+		if query.Has(name) {
+			return &refusal{status: http.StatusBadRequest, text: "a token does not belong into a URL, which ends up in logs: " +
+				"give it in the first request, hello, or offer the subprotocol bearer.TOKEN; and get a new one"}
+		}
+	}
+	return nil
+}
+
+// identify finds out whom a token speaks for.
+func (s *Server) identify(token string) (*entitlement.Identity, *refusal) {
+	who, err := s.opt.Authenticate(token)
+	switch {
+	case err == nil:
+		return who, nil
+	case errors.Is(err, entitlement.ErrUnavailable):
+		return nil, busy(http.StatusServiceUnavailable, err.Error(), 3)
+	}
+	s.opt.Drops.Add(drop.RefusedToken, 1)
+	return nil, &refusal{http.StatusUnauthorized, err.Error(), "WWW-Authenticate", `Bearer error="invalid_token"`}
 }
 
 // checkUpgrade judges what RFC 6455, section 4.2.1 asks of a request.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 )
@@ -33,6 +34,14 @@ type Options struct {
 	// the host that is asked, and pages of this machine (loopback names and addresses). A client that sends
 	// no Origin is no browser and may always connect.
 	Origins []string
+	// Authenticate returns whom the token in a handshake speaks for; NewHandler finds it with Conn.Identity. nil: tokens
+	// in handshakes are passed over. It may wait for some seconds.
+	Authenticate func(token string) (*entitlement.Identity, error)
+	// Strangers bounds clients until Conn.Admitted is called for them. The zero value: they are like everybody.
+	Strangers struct {
+		MaxConns   int // at a time
+		MaxMessage int // bytes; 125 or more
+	}
 	// MaxConns bounds the connections. Default 19,000, for a limit of 20,000 open files.
 	MaxConns int
 	// MaxPerAddress bounds the connections from one IPv4 address or IPv6 /64. 0: no bound.
@@ -85,12 +94,15 @@ func (o *Options) complete() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if n := o.Strangers.MaxMessage; n != 0 && (n < 125 || n > o.MaxMessage) {
+		return fmt.Errorf("ws: Options.Strangers.MaxMessage is %d, must be 125 to MaxMessage", n)
+	}
 	if o.MaxMessage < 125 || o.MaxMessage > maxEcho {
 		return fmt.Errorf("ws: Options.MaxMessage is %d, must be 125 to %d bytes", o.MaxMessage, maxEcho)
 	}
 	for name, v := range map[string]float64{
 		"MaxConns": float64(o.MaxConns), "MaxPerAddress": float64(o.MaxPerAddress), "AcceptRate": o.AcceptRate,
-		"AcceptBurst": float64(o.AcceptBurst), "MaxQueued": float64(o.MaxQueued), "WriteTimeout": float64(o.WriteTimeout),
+		"AcceptBurst": float64(o.AcceptBurst), "Strangers.MaxConns": float64(o.Strangers.MaxConns), "MaxQueued": float64(o.MaxQueued), "WriteTimeout": float64(o.WriteTimeout),
 		"PingInterval": float64(o.PingInterval), "PongWait": float64(o.PongWait), "CloseWait": float64(o.CloseWait),
 		"DeflateThreshold": float64(o.DeflateThreshold),
 	} {

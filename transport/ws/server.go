@@ -14,6 +14,7 @@ import (
 	"github.com/lxzan/gws"
 	"golang.org/x/time/rate"
 
+	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/guard"
@@ -31,6 +32,7 @@ type Server struct {
 	opt      Options
 	origins  origins
 	limits   guard.Limits
+	strange  guard.Limits // of clients of whom it is not known who they are
 	outbox   outbox.Options
 	upgrader *gws.Upgrader
 	framings [2][2]framing // by encoding, and whether compression was agreed on
@@ -62,9 +64,13 @@ func New(opt Options) (*Server, error) {
 		opt: opt, origins: allowed, limits: guard.DefaultLimits(int64(opt.MaxMessage)),
 		born: time.Now(), stop: make(chan struct{}),
 	}
+	s.strange = s.limits
+	if n := opt.Strangers.MaxMessage; n > 0 {
+		s.strange.MaxMessage = int64(n)
+	}
 	s.outbox = outbox.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outbox}
 	s.gate = gate{
-		maxConns: opt.MaxConns, maxPerAddress: opt.MaxPerAddress,
+		maxConns: opt.MaxConns, maxPerAddress: opt.MaxPerAddress, maxStrangers: opt.Strangers.MaxConns,
 		rate: rate.Limit(opt.AcceptRate), burst: opt.AcceptBurst, visitors: make(map[netip.Addr]*visitor),
 	}
 	s.totals.closed, s.totals.refused = make(map[uint16]uint64), make(map[int]uint64)
@@ -104,13 +110,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refused == nil {
 		refused = s.gate.enter(addr, time.Now())
 	}
+	var who *entitlement.Identity
+	if refused == nil && h.token != "" && s.opt.Authenticate != nil {
+		if who, refused = s.identify(h.token); refused != nil {
+			s.gate.leave(addr, false)
+		}
+	}
 	if refused != nil {
 		s.refuse(w, refused)
 		return
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		s.gate.leave(addr)
+		s.gate.leave(addr, false)
 		s.refuse(w, &refusal{status: http.StatusInternalServerError, text: "this connection cannot be upgraded"})
 		s.opt.Log.Error("upgrade failed", "error", err)
 		return
@@ -118,9 +130,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The client may have sent frames right behind its request.
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // cannot fail for what is buffered
 	c := s.newConn(nc, &h, append([]byte(nil), early...), r.RemoteAddr, addr)
+	c.identity, h.token = who, ""
 	if !s.add(c) {
 		_ = c.out.Close()
-		s.gate.leave(addr)
+		s.gate.leave(addr, false)
 		return
 	}
 	go func() {
@@ -147,7 +160,11 @@ func (s *Server) newConn(nc net.Conn, h *handshake, early []byte, remote string,
 	if err := c.out.Start(&s.outbox, c.wake); err != nil {
 		s.opt.Log.Debug("socket options refused", "remote", c.remote, "error", err)
 	}
-	c.guard = guard.New(nc, &s.limits, deflate, early, c.hear)
+	limits := &s.limits
+	if s.opt.Strangers.MaxMessage > 0 {
+		limits = &s.strange
+	}
+	c.guard = guard.New(nc, limits, deflate, early, c.hear)
 	return c
 }
 
@@ -200,7 +217,7 @@ func (s *Server) remove(c *Conn, code uint16) {
 	s.totals.sent.add(&c.sent)
 	s.mu.Unlock()
 	s.totals.close(code)
-	s.gate.leave(c.addr)
+	s.gate.leave(c.addr, c.admitted.Load())
 }
 
 // all returns the connections of this moment.

@@ -427,6 +427,7 @@ const (
 	ErrorCode_ERROR_CODE_NOT_ENTITLED           ErrorCode = 11
 	ErrorCode_ERROR_CODE_NOT_SUPPORTED          ErrorCode = 12 // known, but not by this server
 	ErrorCode_ERROR_CODE_TOO_LATE               ErrorCode = 13 // a second Hello, or one behind other requests
+	ErrorCode_ERROR_CODE_UNAUTHENTICATED        ErrorCode = 14 // no token where one is needed, or one that is no good; text says why
 )
 
 // Enum value maps for ErrorCode.
@@ -446,6 +447,7 @@ var (
 		11: "ERROR_CODE_NOT_ENTITLED",
 		12: "ERROR_CODE_NOT_SUPPORTED",
 		13: "ERROR_CODE_TOO_LATE",
+		14: "ERROR_CODE_UNAUTHENTICATED",
 	}
 	ErrorCode_value = map[string]int32{
 		"ERROR_CODE_UNSPECIFIED":            0,
@@ -462,6 +464,7 @@ var (
 		"ERROR_CODE_NOT_ENTITLED":           11,
 		"ERROR_CODE_NOT_SUPPORTED":          12,
 		"ERROR_CODE_TOO_LATE":               13,
+		"ERROR_CODE_UNAUTHENTICATED":        14,
 	}
 )
 
@@ -1150,6 +1153,8 @@ type ServerFrame struct {
 	Instruments   []*Instrument  `protobuf:"bytes,26,rep,name=instruments,proto3" json:"instruments,omitempty"`
 	// What holds instead of the limits in the Welcome, from now on.
 	Limits *Limits `protobuf:"bytes,27,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Comes with the Welcome and answers a RefreshToken, on servers that take tokens.
+	Identity *Identity `protobuf:"bytes,28,opt,name=identity,proto3" json:"identity,omitempty"`
 	// Rows as people read them: whole, with symbols and decimal text. Sent instead of the fields above
 	// on the JSON subprotocol.
 	QuoteTexts        []*QuoteText        `protobuf:"bytes,40,rep,name=quote_texts,json=quoteTexts,proto3" json:"quote_texts,omitempty"`
@@ -1363,6 +1368,13 @@ func (x *ServerFrame) GetInstruments() []*Instrument {
 func (x *ServerFrame) GetLimits() *Limits {
 	if x != nil {
 		return x.Limits
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
 	}
 	return nil
 }
@@ -3467,6 +3479,7 @@ func (x *Error) GetText() string {
 	return ""
 }
 
+// The session ends at that time, unless a RefreshToken comes before.
 type TokenExpiring struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExpiresUs     int64                  `protobuf:"varint,1,opt,name=expires_us,json=expiresUs,proto3" json:"expires_us,omitempty"`
@@ -3511,6 +3524,70 @@ func (x *TokenExpiring) GetExpiresUs() int64 {
 	return 0
 }
 
+// Whom the server takes this session for.
+type Identity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: anybody.
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// The plan; empty: the default one.
+	Tier string `protobuf:"bytes,2,opt,name=tier,proto3" json:"tier,omitempty"`
+	// When the session ends unless its token is renewed; 0: it does not.
+	ExpiresUs     int64 `protobuf:"varint,3,opt,name=expires_us,json=expiresUs,proto3" json:"expires_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Identity) Reset() {
+	*x = Identity{}
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Identity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Identity) ProtoMessage() {}
+
+func (x *Identity) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Identity.ProtoReflect.Descriptor instead.
+func (*Identity) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Identity) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Identity) GetTier() string {
+	if x != nil {
+		return x.Tier
+	}
+	return ""
+}
+
+func (x *Identity) GetExpiresUs() int64 {
+	if x != nil {
+		return x.ExpiresUs
+	}
+	return 0
+}
+
 type QuoteText struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Symbol  string                 `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
@@ -3529,7 +3606,7 @@ type QuoteText struct {
 
 func (x *QuoteText) Reset() {
 	*x = QuoteText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3541,7 +3618,7 @@ func (x *QuoteText) String() string {
 func (*QuoteText) ProtoMessage() {}
 
 func (x *QuoteText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3554,7 +3631,7 @@ func (x *QuoteText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteText.ProtoReflect.Descriptor instead.
 func (*QuoteText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *QuoteText) GetSymbol() string {
@@ -3641,7 +3718,7 @@ type TradeText struct {
 
 func (x *TradeText) Reset() {
 	*x = TradeText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[32]
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3653,7 +3730,7 @@ func (x *TradeText) String() string {
 func (*TradeText) ProtoMessage() {}
 
 func (x *TradeText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[32]
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3666,7 +3743,7 @@ func (x *TradeText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeText.ProtoReflect.Descriptor instead.
 func (*TradeText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TradeText) GetSymbol() string {
@@ -3768,7 +3845,7 @@ type BookText struct {
 
 func (x *BookText) Reset() {
 	*x = BookText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3780,7 +3857,7 @@ func (x *BookText) String() string {
 func (*BookText) ProtoMessage() {}
 
 func (x *BookText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3793,7 +3870,7 @@ func (x *BookText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookText.ProtoReflect.Descriptor instead.
 func (*BookText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BookText) GetSymbol() string {
@@ -3883,7 +3960,7 @@ type LevelText struct {
 
 func (x *LevelText) Reset() {
 	*x = LevelText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3895,7 +3972,7 @@ func (x *LevelText) String() string {
 func (*LevelText) ProtoMessage() {}
 
 func (x *LevelText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3908,7 +3985,7 @@ func (x *LevelText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LevelText.ProtoReflect.Descriptor instead.
 func (*LevelText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LevelText) GetPrice() string {
@@ -3943,7 +4020,7 @@ type TradeSummaryText struct {
 
 func (x *TradeSummaryText) Reset() {
 	*x = TradeSummaryText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3955,7 +4032,7 @@ func (x *TradeSummaryText) String() string {
 func (*TradeSummaryText) ProtoMessage() {}
 
 func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3968,7 +4045,7 @@ func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeSummaryText.ProtoReflect.Descriptor instead.
 func (*TradeSummaryText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *TradeSummaryText) GetSymbol() string {
@@ -4063,7 +4140,7 @@ type BarText struct {
 
 func (x *BarText) Reset() {
 	*x = BarText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4075,7 +4152,7 @@ func (x *BarText) String() string {
 func (*BarText) ProtoMessage() {}
 
 func (x *BarText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4088,7 +4165,7 @@ func (x *BarText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BarText.ProtoReflect.Descriptor instead.
 func (*BarText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BarText) GetSymbol() string {
@@ -4204,7 +4281,7 @@ type StatsText struct {
 
 func (x *StatsText) Reset() {
 	*x = StatsText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4216,7 +4293,7 @@ func (x *StatsText) String() string {
 func (*StatsText) ProtoMessage() {}
 
 func (x *StatsText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4229,7 +4306,7 @@ func (x *StatsText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsText.ProtoReflect.Descriptor instead.
 func (*StatsText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *StatsText) GetSymbol() string {
@@ -4341,7 +4418,7 @@ type WindowText struct {
 
 func (x *WindowText) Reset() {
 	*x = WindowText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	mi := &file_feed_v1_feed_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4353,7 +4430,7 @@ func (x *WindowText) String() string {
 func (*WindowText) ProtoMessage() {}
 
 func (x *WindowText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	mi := &file_feed_v1_feed_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4366,7 +4443,7 @@ func (x *WindowText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowText.ProtoReflect.Descriptor instead.
 func (*WindowText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WindowText) GetOpen() string {
@@ -4481,7 +4558,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04Ping\x12$\n" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\"$\n" +
 	"\fRefreshToken\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"\x85\v\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\xb4\v\n" +
 	"\vServerFrame\x12&\n" +
 	"\x06quotes\x18\x01 \x03(\v2\x0e.feed.v1.QuoteR\x06quotes\x12&\n" +
 	"\x06trades\x18\x02 \x03(\v2\x0e.feed.v1.TradeR\x06trades\x12#\n" +
@@ -4510,7 +4587,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x05error\x18\x18 \x01(\v2\x0e.feed.v1.ErrorR\x05error\x12=\n" +
 	"\x0etoken_expiring\x18\x19 \x01(\v2\x16.feed.v1.TokenExpiringR\rtokenExpiring\x125\n" +
 	"\vinstruments\x18\x1a \x03(\v2\x13.feed.v1.InstrumentR\vinstruments\x12'\n" +
-	"\x06limits\x18\x1b \x01(\v2\x0f.feed.v1.LimitsR\x06limits\x123\n" +
+	"\x06limits\x18\x1b \x01(\v2\x0f.feed.v1.LimitsR\x06limits\x12-\n" +
+	"\bidentity\x18\x1c \x01(\v2\x11.feed.v1.IdentityR\bidentity\x123\n" +
 	"\vquote_texts\x18( \x03(\v2\x12.feed.v1.QuoteTextR\n" +
 	"quoteTexts\x123\n" +
 	"\vtrade_texts\x18) \x03(\v2\x12.feed.v1.TradeTextR\n" +
@@ -4726,7 +4804,12 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tR\x04text\".\n" +
 	"\rTokenExpiring\x12\x1d\n" +
 	"\n" +
-	"expires_us\x18\x01 \x01(\x03R\texpiresUs\"\xf5\x01\n" +
+	"expires_us\x18\x01 \x01(\x03R\texpiresUs\"Q\n" +
+	"\bIdentity\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x12\n" +
+	"\x04tier\x18\x02 \x01(\tR\x04tier\x12\x1d\n" +
+	"\n" +
+	"expires_us\x18\x03 \x01(\x03R\texpiresUs\"\xf5\x01\n" +
 	"\tQuoteText\x12\x16\n" +
 	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x10\n" +
 	"\x03bid\x18\x02 \x01(\tR\x03bid\x12\x19\n" +
@@ -4870,7 +4953,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x14GRANT_REASON_DEFAULT\x10\x06\x12\x1a\n" +
 	"\x16GRANT_REASON_BANDWIDTH\x10\a\x12\x14\n" +
 	"\x10GRANT_REASON_LAG\x10\b\x12\x18\n" +
-	"\x14GRANT_REASON_STOPPED\x10\t*\xb0\x03\n" +
+	"\x14GRANT_REASON_STOPPED\x10\t*\xd0\x03\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ERROR_CODE_MALFORMED\x10\x01\x12\x1e\n" +
@@ -4886,7 +4969,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x12\x1b\n" +
 	"\x17ERROR_CODE_NOT_ENTITLED\x10\v\x12\x1c\n" +
 	"\x18ERROR_CODE_NOT_SUPPORTED\x10\f\x12\x17\n" +
-	"\x13ERROR_CODE_TOO_LATE\x10\rB-Z+github.com/feedd/feedd/proto/feed/v1;feedv1b\x06proto3"
+	"\x13ERROR_CODE_TOO_LATE\x10\r\x12\x1e\n" +
+	"\x1aERROR_CODE_UNAUTHENTICATED\x10\x0eB-Z+github.com/feedd/feedd/proto/feed/v1;feedv1b\x06proto3"
 
 var (
 	file_feed_v1_feed_proto_rawDescOnce sync.Once
@@ -4901,7 +4985,7 @@ func file_feed_v1_feed_proto_rawDescGZIP() []byte {
 }
 
 var file_feed_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_feed_v1_feed_proto_goTypes = []any{
 	(Visibility)(0),          // 0: feed.v1.Visibility
 	(Side)(0),                // 1: feed.v1.Side
@@ -4942,14 +5026,15 @@ var file_feed_v1_feed_proto_goTypes = []any{
 	(*GoAway)(nil),           // 36: feed.v1.GoAway
 	(*Error)(nil),            // 37: feed.v1.Error
 	(*TokenExpiring)(nil),    // 38: feed.v1.TokenExpiring
-	(*QuoteText)(nil),        // 39: feed.v1.QuoteText
-	(*TradeText)(nil),        // 40: feed.v1.TradeText
-	(*BookText)(nil),         // 41: feed.v1.BookText
-	(*LevelText)(nil),        // 42: feed.v1.LevelText
-	(*TradeSummaryText)(nil), // 43: feed.v1.TradeSummaryText
-	(*BarText)(nil),          // 44: feed.v1.BarText
-	(*StatsText)(nil),        // 45: feed.v1.StatsText
-	(*WindowText)(nil),       // 46: feed.v1.WindowText
+	(*Identity)(nil),         // 39: feed.v1.Identity
+	(*QuoteText)(nil),        // 40: feed.v1.QuoteText
+	(*TradeText)(nil),        // 41: feed.v1.TradeText
+	(*BookText)(nil),         // 42: feed.v1.BookText
+	(*LevelText)(nil),        // 43: feed.v1.LevelText
+	(*TradeSummaryText)(nil), // 44: feed.v1.TradeSummaryText
+	(*BarText)(nil),          // 45: feed.v1.BarText
+	(*StatsText)(nil),        // 46: feed.v1.StatsText
+	(*WindowText)(nil),       // 47: feed.v1.WindowText
 }
 var file_feed_v1_feed_proto_depIdxs = []int32{
 	9,  // 0: feed.v1.ClientFrame.hello:type_name -> feed.v1.Hello
@@ -4981,34 +5066,35 @@ var file_feed_v1_feed_proto_depIdxs = []int32{
 	38, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
 	30, // 27: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
 	28, // 28: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
-	39, // 29: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
-	40, // 30: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
-	41, // 31: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
-	44, // 32: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
-	45, // 33: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
-	43, // 34: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
-	1,  // 35: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
-	2,  // 36: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
-	3,  // 37: feed.v1.Status.stream:type_name -> feed.v1.Stream
-	4,  // 38: feed.v1.Status.quality:type_name -> feed.v1.Quality
-	5,  // 39: feed.v1.Status.trading:type_name -> feed.v1.Trading
-	3,  // 40: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
-	4,  // 41: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
-	28, // 42: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
-	30, // 43: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
-	31, // 44: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
-	7,  // 45: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
-	6,  // 46: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
-	7,  // 47: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
-	42, // 48: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
-	42, // 49: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
-	46, // 50: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
-	46, // 51: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	39, // 29: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
+	40, // 30: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
+	41, // 31: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
+	42, // 32: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
+	45, // 33: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
+	46, // 34: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
+	44, // 35: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
+	1,  // 36: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
+	2,  // 37: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
+	3,  // 38: feed.v1.Status.stream:type_name -> feed.v1.Stream
+	4,  // 39: feed.v1.Status.quality:type_name -> feed.v1.Quality
+	5,  // 40: feed.v1.Status.trading:type_name -> feed.v1.Trading
+	3,  // 41: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
+	4,  // 42: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
+	28, // 43: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
+	30, // 44: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
+	31, // 45: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
+	7,  // 46: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
+	6,  // 47: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
+	7,  // 48: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
+	43, // 49: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
+	43, // 50: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
+	47, // 51: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
+	47, // 52: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_feed_v1_feed_proto_init() }
@@ -5035,7 +5121,7 @@ func file_feed_v1_feed_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_feed_v1_feed_proto_rawDesc), len(file_feed_v1_feed_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
