@@ -17,6 +17,7 @@ import (
 	"github.com/feedd/feedd/benchmarks/feed"
 	"github.com/feedd/feedd/benchmarks/floor"
 	"github.com/feedd/feedd/benchmarks/load"
+	"github.com/feedd/feedd/benchmarks/peers"
 	"github.com/feedd/feedd/benchmarks/report"
 )
 
@@ -31,12 +32,14 @@ var roles = map[string]func(io.Reader, io.Writer) error{
 	"floor": floor.Role,
 	"load":  load.Role,
 	"feed":  feed.Role,
+	"peer":  peers.Role,
 }
 
 // scenarios by the name that -scenario takes.
 var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
 	"fanout":  fanout,
 	"latency": latency,
+	"peers":   comparePeers,
 	"rows":    countRows,
 	"books":   measureBooks,
 	"restart": restart,
@@ -47,6 +50,7 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario fanout -sessions 5000 -instruments 200 -per-session 20 -tick-hz 40 -cadence 250ms
   benchmarks -scenario fanout -json -save base       also writes results/base.json
   benchmarks -scenario latency                       feedd beside the NATS server's own WebSocket
+  benchmarks -scenario peers -sessions 1000          feedd beside centrifuge, under the same sessions and ticks
   benchmarks -scenario rows -ticks DIR               bytes of quote updates on recorded market data
   benchmarks -scenario books -ticks DIR              bytes and times of order books
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again

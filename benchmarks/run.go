@@ -44,6 +44,10 @@ func (r *run) progress(format string, args ...any) {
 	fmt.Fprintf(r.stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
 
+func (r *run) warn(format string, args ...any) {
+	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
+}
+
 // prepare builds the server and starts the market with it.
 func (r *run) prepare(ctx context.Context, stamp bool) error {
 	var err error
@@ -110,11 +114,13 @@ func (r *run) role(name string, cores []int) (*proc.Child, error) {
 	return c, err
 }
 
-// feedd starts the server under test and waits until it says that it is ready.
-func (r *run) feedd(ctx context.Context) (*proc.Child, error) {
-	c, err := proc.Start("feedd", r.serverOn, r.stderr, r.binary, "serve",
-		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-url", r.where.NATS, "--sim", "off",
-		"--log-level", "warn", "--data-dir", filepath.Join(r.dir, "data"))
+// feedd starts the server under test, with further flags, and waits until it says that it is ready.
+func (r *run) feedd(ctx context.Context, flags ...string) (*proc.Child, error) {
+	all := append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-url", r.where.NATS, "--sim", "off",
+		"--log-level", "warn", "--data-dir", filepath.Join(r.dir, "data"),
+	}, flags...)
+	c, err := proc.Start("feedd", r.serverOn, r.stderr, r.binary, all...)
 	if err != nil {
 		return nil, err
 	}

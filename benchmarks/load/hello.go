@@ -115,15 +115,13 @@ func joinCentrifuge(symbols []string) ([]byte, error) {
 	for n, symbol := range symbols {
 		commands = append(commands, &protocol.Command{Id: uint32(n + 2), Subscribe: &protocol.SubscribeRequest{Channel: symbol, Flag: compact}})
 	}
-	enc := protocol.NewProtobufDataEncoder()
+	var all []byte
 	for _, c := range commands {
 		b, err := protocol.NewProtobufCommandEncoder().Encode(c)
 		if err != nil {
 			return nil, err
 		}
-		if err := enc.Encode(b); err != nil {
-			return nil, err
-		}
+		all = append(all, b...)
 	}
-	return frame.AppendClient(nil, frame.Binary, enc.Finish()), nil
+	return frame.AppendClient(nil, frame.Binary, all), nil
 }

@@ -29,6 +29,8 @@ type Result struct {
 	*Fanout
 	*Latency
 	*Restart
+	Peers  map[string]Served         `json:"peers,omitempty"`
+	Versus map[string]Versus         `json:"times_as_much_as_feedd,omitempty"`
 	Rows   map[string]rows.Figures   `json:"rows,omitempty"`
 	Books  map[string]books.Recorded `json:"books,omitempty"`
 	Depths []books.Depth             `json:"depths,omitempty"`
@@ -80,127 +82,16 @@ const (
 
 func (w Window) cpu() float64 { return w.User + w.System }
 
-// Fanout are the figures of the scenario of that name. CPU is that of the server's process.
+// Fanout are the figures of the scenario of that name.
 type Fanout struct {
-	// Net: what ingest alone costs in the same time, measured without sessions, is subtracted.
-	ServerCPUPerFrame      float64 `json:"server_cpu_us_per_frame"`
-	ServerCPUPerFrameNet   float64 `json:"server_cpu_us_per_frame_net"` // the same figure under its full name
-	ServerCPUPerFrameTotal float64 `json:"server_cpu_us_per_frame_total"`
-	FloorCPUPerFrame       float64 `json:"floor_cpu_us_per_frame"`
-	RatioToFloor           float64 `json:"ratio_to_floor"` // of the net figure
-	RatioToFloorTotal      float64 `json:"ratio_to_floor_total"`
-	ServerUserPerFrame     float64 `json:"server_user_us_per_frame"` // of the total
-	ServerSystemPerFrame   float64 `json:"server_system_us_per_frame"`
-	CPUPerUpdate           float64 `json:"server_cpu_us_per_update"` // net
-	IngestCPUPerTick       float64 `json:"ingest_cpu_us_per_tick"`
+	Served
 	// Drift is how far the server's windows lie apart, as a share of their mean.
-	Drift float64 `json:"server_drift"`
-
-	FramesPerSecond  float64 `json:"frames_per_s"`
-	UpdatesPerSecond float64 `json:"updates_per_s"` // rows delivered
-	TicksPerSecond   float64 `json:"ticks_per_s"`   // rows published
-	FrameBytes       float64 `json:"frame_bytes"`   // WebSocket header included
-	RowsPerFrame     float64 `json:"rows_per_frame"`
-	BytesPerUpdate   float64 `json:"bytes_per_update"` // frame bytes over rows
-
-	ResidentPerSession float64 `json:"resident_bytes_per_session"`
-	// Once the server has collected its garbage.
-	CollectedPerSession float64 `json:"resident_bytes_per_session_collected"`
-	ResidentWithout     int64   `json:"resident_bytes_without_sessions"`
-	ResidentWith        int64   `json:"resident_bytes_with_sessions"`
-	JoinSeconds         float64 `json:"join_s"` // until every session had every row
-	FinalQuotesCompared int     `json:"final_quotes_compared"`
-
-	Lateness probe.Percentiles `json:"lateness_us"`
-	Interval probe.Percentiles `json:"cut_interval_us"`
-	Age      probe.Percentiles `json:"age_us"`
+	Drift               float64           `json:"server_drift"`
+	FinalQuotesCompared int               `json:"final_quotes_compared"`
+	Interval            probe.Percentiles `json:"cut_interval_us"`
+	MissedBeats         int64             `json:"missed_beats"`
 
 	Windows []Window `json:"windows"`
-}
-
-// Measured is what Figures are computed from.
-type Measured struct {
-	Sessions int
-	Windows  []Window // in the order measured; at least one of each kind
-	// What probes saw in the server's windows.
-	ProbeFrames, ProbeRows        int64
-	ResidentWithout, ResidentWith int64
-	ResidentCollected             int64 // with sessions, garbage collected
-}
-
-// Figures computes the figures that follow from m; what does not follow is left to the caller.
-func Figures(m Measured) *Fanout {
-	ingest, server, floor := sum(m.Windows, Ingest), sum(m.Windows, Server), sum(m.Windows, Floor)
-	perFrame := func(seconds float64, w Window) float64 { return ratio(seconds*1e6, float64(w.Frames)) }
-	idle := ratio(ingest.cpu(), ingest.Seconds) * server.Seconds // ingest's part of the server's windows
-	f := &Fanout{
-		ServerCPUPerFrame:      perFrame(server.cpu()-idle, server),
-		ServerCPUPerFrameTotal: perFrame(server.cpu(), server),
-		FloorCPUPerFrame:       perFrame(floor.cpu(), floor),
-		ServerUserPerFrame:     perFrame(server.User, server),
-		ServerSystemPerFrame:   perFrame(server.System, server),
-		IngestCPUPerTick:       ratio(ingest.cpu()*1e6, float64(ingest.Ticks)),
-		Drift:                  drift(m.Windows),
-		FramesPerSecond:        ratio(float64(server.Frames), server.Seconds),
-		TicksPerSecond:         ratio(float64(server.Ticks), server.Seconds),
-		FrameBytes:             ratio(float64(server.Bytes), float64(server.Frames)),
-		RowsPerFrame:           ratio(float64(m.ProbeRows), float64(m.ProbeFrames)),
-		ResidentPerSession:     ratio(float64(m.ResidentWith-m.ResidentWithout), float64(m.Sessions)),
-		CollectedPerSession:    ratio(float64(m.ResidentCollected-m.ResidentWithout), float64(m.Sessions)),
-		ResidentWithout:        m.ResidentWithout,
-		ResidentWith:           m.ResidentWith,
-		Windows:                m.Windows,
-	}
-	f.ServerCPUPerFrameNet = f.ServerCPUPerFrame
-	f.RatioToFloor = ratio(f.ServerCPUPerFrame, f.FloorCPUPerFrame)
-	f.RatioToFloorTotal = ratio(f.ServerCPUPerFrameTotal, f.FloorCPUPerFrame)
-	f.UpdatesPerSecond = f.FramesPerSecond * f.RowsPerFrame
-	f.CPUPerUpdate = ratio(f.ServerCPUPerFrame, f.RowsPerFrame)
-	f.BytesPerUpdate = ratio(f.FrameBytes, f.RowsPerFrame)
-	return f
-}
-
-func sum(windows []Window, kind string) Window {
-	var s Window
-	for _, w := range windows {
-		if w.Kind == kind {
-			s.Seconds += w.Seconds
-			s.User += w.User
-			s.System += w.System
-			s.Frames += w.Frames
-			s.Bytes += w.Bytes
-			s.Ticks += w.Ticks
-		}
-	}
-	return s
-}
-
-// drift is the distance between the cheapest and the dearest frame of the server's windows over their
-// mean.
-func drift(windows []Window) float64 {
-	var lo, hi, total float64
-	n := 0
-	for _, w := range windows {
-		if w.Kind != Server {
-			continue
-		}
-		c := ratio(w.cpu(), float64(w.Frames))
-		if n == 0 {
-			lo, hi = c, c
-		}
-		lo, hi = min(lo, c), max(hi, c)
-		total += c
-		n++
-	}
-	return ratio(hi-lo, total/float64(max(n, 1)))
-}
-
-// ratio is 0 where there is nothing to divide by: JSON knows no infinity.
-func ratio(a, b float64) float64 {
-	if b == 0 {
-		return 0
-	}
-	return a / b
 }
 
 // Latency are the figures of the scenario of that name: from publishing to the client, in microseconds.

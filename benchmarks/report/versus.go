@@ -1,0 +1,29 @@
+package report
+
+// Versus is how many times as much a peer costs as feedd, under the same load in the same run.
+type Versus struct {
+	CPUPerUpdate  float64 `json:"cpu_per_update"`
+	CPUPerSession float64 `json:"cpu_per_session_second"`
+	Resident      float64 `json:"resident_per_session"` // garbage collected
+	Bytes         float64 `json:"bytes_per_session_second"`
+	AgeP99        float64 `json:"age_p99"`
+}
+
+// Against sets every peer beside feedd.
+func Against(all map[string]Served) map[string]Versus {
+	feedd := all["feedd"]
+	versus := make(map[string]Versus)
+	for name, p := range all {
+		if name == "feedd" {
+			continue
+		}
+		versus[name] = Versus{
+			CPUPerUpdate:  ratio(p.CPUPerUpdate, feedd.CPUPerUpdate),
+			CPUPerSession: ratio(p.CPUPerSession, feedd.CPUPerSession),
+			Resident:      ratio(p.CollectedPerSession, feedd.CollectedPerSession),
+			Bytes:         ratio(p.BytesPerSession, feedd.BytesPerSession),
+			AgeP99:        ratio(float64(p.Age.P99), float64(feedd.Age.P99)),
+		}
+	}
+	return versus
+}
