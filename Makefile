@@ -46,6 +46,7 @@ generate: $(NPM) ## generate code from the schemas, and the page
 	node_modules/.bin/buf format -w
 	node_modules/.bin/buf generate
 	PATH="$(CURDIR)/node_modules/.bin:$$PATH" node_modules/.bin/buf generate --template clients/js/buf.gen.yaml --path proto/feed
+	$(GO) run ./policy/internal/describe
 	npm run build -w web
 	$(GO) run ./cmd/feedd config docs >docs/configuration.md
 	$(GO) test ./admin -run TestTheDocumentationIsFresh -update

@@ -94,6 +94,10 @@ var forbidden = []struct {
 		"what carries frames to clients must work whatever ticks come from",
 	},
 	{
+		[]string{"./admin/control"}, []string{"./ingest/...", "./snapshot", "./fanout", "./session", "./transport/...", "./policy/live", "github.com/nats-io/nats.go/..."},
+		"it knows the form of policies; the node and its hold on them are passed in, so that a test needs neither",
+	},
+	{
 		[]string{"./admin"}, []string{"./market", "./ingest/...", "./snapshot", "./fanout", "./session", "./transport/...", "github.com/nats-io/nats.go/..."},
 		"figures and checks are passed in, so that metrics never hold up the parts that they tell of",
 	},

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -43,6 +44,15 @@ func (p Problems) Error() string {
 		lines[i] = p[i].String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// ProblemsOf returns the problems that an error of Parse holds, or the error as the one problem.
+func ProblemsOf(err error) Problems {
+	var p Problems
+	if errors.As(err, &p) {
+		return p
+	}
+	return Problems{{Text: err.Error()}}
 }
 
 func (p Problems) sorted() Problems {

@@ -32,28 +32,30 @@ type Time struct{ time.Time }
 // Timeliness is realtime, delayed or none.
 type Timeliness throttle.Timeliness
 
-// The least and the most of a ceiling. Below the least not even one row a second would go through.
+// LeastBytes and MostBytes are the bounds of a ceiling. Below the least hardly a row a second would go through.
 const (
-	leastBytes = 1000
-	mostBytes  = 1 << 30
+	LeastBytes = 1000
+	MostBytes  = 1 << 30
 )
 
-// cadenceNames are the rungs as they are written.
-func cadenceNames() (names []string) {
+// CadenceNames are the rungs as they are written.
+func CadenceNames() (names []string) {
 	for c := range throttle.Cadences {
 		names = append(names, c.String())
 	}
 	return names
 }
 
-func depthNames() (names []string) {
+// DepthNames are the depths of books as they are written.
+func DepthNames() (names []string) {
 	for _, d := range market.Depths {
 		names = append(names, strconv.Itoa(int(d)))
 	}
 	return append(names, "all")
 }
 
-func timelinessNames() (names []string) {
+// TimelinessNames are written so.
+func TimelinessNames() (names []string) {
 	for t := range throttle.Timelinesses {
 		names = append(names, t.String())
 	}
@@ -62,7 +64,7 @@ func timelinessNames() (names []string) {
 
 // UnmarshalYAML implements yaml.Unmarshaler.
 func (c *Cadence) UnmarshalYAML(n *yaml.Node) error {
-	names := cadenceNames()
+	names := CadenceNames()
 	if i := slices.Index(names, n.Value); i >= 0 && n.Kind == yaml.ScalarNode {
 		*c = Cadence(i)
 		return nil
@@ -87,7 +89,7 @@ func (c Cadence) MarshalYAML() (any, error) { return throttle.Cadence(c).String(
 
 // UnmarshalYAML implements yaml.Unmarshaler.
 func (d *Depth) UnmarshalYAML(n *yaml.Node) error {
-	names := depthNames()
+	names := DepthNames()
 	i := slices.Index(names, n.Value)
 	switch {
 	case i < 0 || n.Kind != yaml.ScalarNode:
@@ -110,7 +112,7 @@ func (d Depth) MarshalYAML() (any, error) {
 
 // UnmarshalYAML implements yaml.Unmarshaler.
 func (t *Timeliness) UnmarshalYAML(n *yaml.Node) error {
-	names := timelinessNames()
+	names := TimelinessNames()
 	i := slices.Index(names, n.Value)
 	if i < 0 || n.Kind != yaml.ScalarNode {
 		return wrong(n, "one of %s", strings.Join(names, ", "))
@@ -157,7 +159,7 @@ func parseBytes(text string) (int, error) {
 			continue
 		}
 		n, err := strconv.Atoi(strings.TrimSpace(digits))
-		if err != nil || n < leastBytes/u.size || n > mostBytes/u.size {
+		if err != nil || n < LeastBytes/u.size || n > MostBytes/u.size {
 			return 0, errors.New("out of range")
 		}
 		return n * u.size, nil
@@ -172,7 +174,7 @@ func (b *Bytes) UnmarshalYAML(n *yaml.Node) error {
 		return nil
 	}
 	size, err := parseBytes(n.Value)
-	if err != nil || n.Kind != yaml.ScalarNode || size < leastBytes {
+	if err != nil || n.Kind != yaml.ScalarNode || size < LeastBytes {
 		return wrong(n, "bytes a second from 1kB to 1GiB, such as 64kB, or none")
 	}
 	*b = Bytes(size)

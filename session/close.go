@@ -28,6 +28,7 @@ const (
 	CloseMalformed         CloseCode = 4500
 	CloseTooManyRequests   CloseCode = 4501
 	CloseAnswersUnread     CloseCode = 4502
+	CloseCut               CloseCode = 4503
 	CloseUnauthenticated   CloseCode = 4510
 	CloseRevoked           CloseCode = 4511
 )
@@ -61,6 +62,7 @@ var closeTable = [...]CloseRow{
 	{CloseMalformed, "malformed", false, 0, 0, "Too many messages that are not a `ClientFrame`. Each had an `error` that says why."},
 	{CloseTooManyRequests, "too many requests", false, 0, 0, "More requests than `limits.requests_per_second` for 3 s on end, or a flood of WebSocket control frames or tiny fragments."},
 	{CloseAnswersUnread, "answers unread", false, 0, 0, "The client goes on asking and does not read the answers."},
+	{CloseCut, "cut off", false, 0, 0, "The operator has ended this session. The reason says why."},
 	{CloseUnauthenticated, "unauthenticated", false, 0, 0, "No token where one is needed, or one that is no good. The `error` before says why. Come back with another token."},
 	{CloseRevoked, "revoked", false, 0, 0, "The token, its user or this session was shut out by the operator. Come back when signed in again."},
 }

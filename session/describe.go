@@ -20,6 +20,7 @@ type Description struct {
 	Subscriptions, Instruments, Patterns int
 	Cadences                             map[throttle.Cadence]int // subscriptions by what they are granted
 
+	Blocked bool // its connection takes nothing at the moment
 	Load    fanout.Load
 	Rate    Rate
 	Ceiling int // bytes of rows a second; 0: none
@@ -32,7 +33,7 @@ type Rate struct{ Frames, Bytes float64 }
 func (s *Session) Describe() Description {
 	d := Description{
 		ID: s.id, Tier: s.tier().Name, User: s.user().User, Remote: s.conn.Remote(), JSON: s.encoding == fanout.JSON, Opened: time.UnixMicro(s.opened),
-		Load: s.engine.Load(), Ceiling: s.tier().BytesPerSecond,
+		Blocked: !s.conn.Ready(), Load: s.engine.Load(), Ceiling: s.tier().BytesPerSecond,
 	}
 	s.mu.Lock()
 	d.Client, d.Rate = s.mu.client, s.mu.pace.rate
@@ -107,7 +108,7 @@ func (s *Session) Preview(p *throttle.Policy, e *Effect) {
 		switch {
 		case code != 0:
 			e.Withdrawn++
-			g.Cadence = sub.cadence // it loses this one, and gains none
+			g.Cadence = sub.cadence
 		case granted(had, sub.channel, g) != had:
 			e.Replaced++
 			then += often(g.Cadence)
@@ -118,7 +119,7 @@ func (s *Session) Preview(p *throttle.Policy, e *Effect) {
 			then += often(g.Cadence)
 		}
 		changed++
-		touched |= 1<<rung(sub.cadence) | 1<<rung(g.Cadence)
+		touched |= 1 << rung(sub.cadence)
 		if g.Cadence != sub.cadence {
 			moves[Move{t.Name, sub.cadence, g.Cadence}]++
 		}

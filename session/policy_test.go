@@ -54,7 +54,7 @@ stops:
 
 	var e session.Effect
 	s.Preview(compiled(t, next), &e)
-	if e.Sessions != 1 || e.OfSessions != 1 || e.OfLanes != 1 || e.Subscriptions != 4 || e.Withdrawn != 1 || e.Replaced != 1 || e.Lanes != 3 {
+	if e.Sessions != 1 || e.OfSessions != 1 || e.OfLanes != 1 || e.Subscriptions != 4 || e.Withdrawn != 1 || e.Replaced != 1 || e.Lanes != 1 {
 		t.Errorf("%+v", e)
 	}
 	for m, want := range map[session.Move]session.Moved{

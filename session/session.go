@@ -88,6 +88,9 @@ func New(env *Env, conn Conn, framing fanout.Framing, who *entitlement.Identity)
 	return s
 }
 
+// Tier is the name of the plan that its user is on.
+func (s *Session) Tier() string { return s.tier().Name }
+
 // ID is the session's name in its welcome and in logs.
 func (s *Session) ID() string { return s.id }
 
@@ -183,6 +186,9 @@ func (s *Session) GoAway(reason string, waitMin, waitMax time.Duration) {
 		Reason: reason, ReconnectMinMs: uint32(waitMin.Milliseconds()), ReconnectMaxMs: uint32(waitMax.Milliseconds()),
 	}})
 }
+
+// Cut ends the session for an operator, who says why.
+func (s *Session) Cut(reason string) { s.close(CloseCut, reason) }
 
 // End ends the session: nothing is sent afterwards. Call it when the connection is over, after the last
 // Receive; more than once does no harm. The first call returns what the log should say of the session.

@@ -13,7 +13,6 @@ import (
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/build"
 	"github.com/feedd/feedd/session"
-	"github.com/feedd/feedd/throttle"
 	"github.com/feedd/feedd/transport/listen"
 	"github.com/feedd/feedd/transport/rest"
 	"github.com/feedd/feedd/transport/ws"
@@ -38,7 +37,7 @@ const (
 // startSockets makes what clients connect to; startPublic lets them.
 func (s *server) startSockets() error {
 	env := &session.Env{
-		Engine: engine{s.engine}, Directory: s.store, Backfill: session.NewBackfill(s.feed), Policy: throttle.NewInForce(throttle.Default()),
+		Engine: engine{s.engine}, Directory: s.store, Backfill: session.NewBackfill(s.feed), Policy: s.policy.InForce(),
 		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
 		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log,
 	}
@@ -96,7 +95,14 @@ func (s *server) startEcho() (err error) {
 // startAdmin answers the operator from before the state has arrived until after the last client is gone.
 func (s *server) startAdmin() error {
 	registry := admin.NewRegistry(build.Version(), s.figures, &s.drops)
-	s.serveHTTP("admin", s.private, admin.Handler(s.probes(), registry))
+	control, err := s.control()
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", admin.Handler(s.probes(), registry))
+	mux.Handle("/v1/", control)
+	s.serveHTTP("admin", s.private, mux)
 	return nil
 }
 

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/feedd/feedd/internal/lists"
 )
@@ -22,19 +19,12 @@ func (o *serveOptions) openLists(path string) (err error) {
 
 // rereadLists reads the lists again with each SIGHUP, until ctx ends. Those that cannot be used change nothing.
 func (s *server) rereadLists(ctx context.Context) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	for {
-		select {
-		case <-hangup:
-			if err := s.options.lists.Reload(); err != nil {
-				s.options.log.Error("the lists stay as they were", "error", err)
-				continue
-			}
-			s.options.log.Info("lists read again", "lists", len(s.options.lists.Names()))
-		case <-ctx.Done():
-			return nil
+	rereadOnHangup(ctx, func() {
+		if err := s.options.lists.Reload(); err != nil {
+			s.options.log.Error("the lists stay as they were", "error", err)
+			return
 		}
-	}
+		s.options.log.Info("lists read again", "lists", len(s.options.lists.Names()))
+	})
+	return nil
 }

@@ -64,6 +64,7 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	select {
 	case <-ctx.Done():
+	case <-s.quit:
 	case err = <-s.failed:
 	}
 	return errors.Join(err, s.stop())

@@ -25,6 +25,7 @@ import (
 	"github.com/feedd/feedd/internal/dirlock"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/policy/live"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/sim"
 	"github.com/feedd/feedd/snapshot"
@@ -50,7 +51,9 @@ type server struct {
 	options  *serveOptions
 	stdout   io.Writer
 	drops    drop.Counters
-	failed   chan error // the first part that ended by itself
+	failed   chan error    // the first part that ended by itself
+	quit     chan struct{} // an operator wants it to end
+	began    time.Time
 	stops    []func() error
 	draining atomic.Bool
 
@@ -67,14 +70,15 @@ type server struct {
 	feed            *ingest.Feed
 	past            func(context.Context) ([]ingest.Past, int64, error) // of feed, also when it has stopped
 	origin          contents.Origin                                     // of the keeper's goroutine
-	access          *auth.Verifier                                      // nil: nobody asks who clients are
+	policy          *live.Keeper
+	access          *auth.Verifier // nil: nobody asks who clients are
 	sessions        *session.Env
 	sockets         *ws.Server
 	echo            *ws.Server // nil: not wanted
 }
 
 func newServer(o *serveOptions, stdout io.Writer) *server {
-	return &server{options: o, stdout: stdout, failed: make(chan error, 1)}
+	return &server{options: o, stdout: stdout, failed: make(chan error, 1), quit: make(chan struct{}, 1), began: time.Now().UTC()}
 }
 
 // started notes how to end a part.
@@ -100,7 +104,7 @@ func (s *server) fail(part string, err error) {
 // start returns when the server takes connections, or with what kept it from that.
 func (s *server) start(ctx context.Context) error {
 	for _, step := range []func() error{
-		s.listen, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startAccess, s.startSockets, s.startAdmin,
+		s.listen, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startPolicy, s.startAccess, s.startSockets, s.startAdmin,
 	} {
 		if err := step(); err != nil {
 			return err

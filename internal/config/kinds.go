@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -164,6 +165,16 @@ func isLoopback(address string) bool {
 func isHostPort(address string) error {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return errors.New("want HOST:PORT, such as 127.0.0.1:8080")
+	}
+	return nil
+}
+
+var bucketName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// isBucket takes what NATS takes as the name of a bucket.
+func isBucket(name string) error {
+	if !bucketName.MatchString(name) {
+		return errors.New("want letters, digits, dashes and underscores")
 	}
 	return nil
 }

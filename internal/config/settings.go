@@ -24,6 +24,12 @@ type Config struct {
 	}
 	Admin struct {
 		Listen string // HOST:PORT
+		Tokens string // a file; empty: whoever is on this machine
+		Node   string // empty: to be found
+	}
+	Policy struct {
+		File   string // empty: the bucket
+		Bucket string
 	}
 	NATS struct {
 		URL           string // several with commas; empty: one runs inside
@@ -57,6 +63,7 @@ var sections = []struct{ name, title string }{
 	{"proxy", "Load balancers in front"},
 	{"auth", "Who may connect, and have what"},
 	{"admin", "Where operators look"},
+	{"policy", "The throttle policy"},
 	{"nats", "Where ticks come from"},
 	{"data", "What outlives a restart"},
 	{"checkpoint", "Checkpoints of the state"},
@@ -96,7 +103,15 @@ func (c *Config) define() {
 		"`RULES` of what they may have, such as \"* quote,trade delayed\", with ; between them").noFlag()
 
 	add(c, &c.Admin.Listen, text.where(isHostPort), "admin.listen", "127.0.0.1:8081",
-		"`HOST:PORT` for health, metrics and profiles; keep it private")
+		"`HOST:PORT` for health, metrics, profiles and the admin API; keep it private")
+	add(c, &c.Admin.Tokens, text.where(isReadable), "admin.tokens", "",
+		"`FILE` with a line NAME ROLE TOKEN for each operator; without it the admin API is for callers on this machine. Read again when it changes")
+	add(c, &c.Admin.Node, text, "admin.node", "", "`NAME` of this node among others; empty takes the machine's and the port").flag("node")
+
+	add(c, &c.Policy.File, text.where(isReadable), "policy.file", "",
+		"`FILE` with the throttle policy, read again when it changes and on SIGHUP; empty takes that of the bucket").flag("policy")
+	add(c, &c.Policy.Bucket, text.where(isBucket), "policy.bucket", "feedd_policy",
+		"`NAME` of the NATS key-value bucket with the throttle policy, which all nodes watch").noFlag()
 
 	add(c, &c.NATS.URL, text.where(isNATS), "nats.url", "",
 		"`URL` of the NATS to take ticks from, or several with commas between them; empty runs one inside")

@@ -210,9 +210,7 @@ func (k *Keeper) take(v policy.Version) (taken bool) {
 
 // refuse notes why a version is not taken. mu is held.
 func (k *Keeper) refuse(v policy.Version, err error) {
-	problems := policy.Problems{{Text: err.Error()}}
-	_ = errors.As(err, &problems)
-	k.refused = &policy.Refused{Revision: v.Revision, Problems: problems}
+	k.refused = &policy.Refused{Revision: v.Revision, Problems: policy.ProblemsOf(err)}
 	k.options.Log.Error("policy refused: the running one stays", slog.Uint64("refused", v.Revision), slog.Uint64("running", k.version.Revision), slog.Any("err", err))
 }
 
