@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -186,6 +187,19 @@ func serve(t *testing.T, args ...string) *process {
 }
 
 func (p *process) websocket() string { return p.line("websocket") }
+
+// getJSON asks the public listener for something and decodes the answer.
+func (p *process) getJSON(path string, into any) {
+	p.t.Helper()
+	response, err := http.Get(strings.TrimSuffix(p.line("dashboard"), "/") + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil || response.StatusCode != http.StatusOK {
+		p.t.Fatalf("GET %s: %s, %v", path, response.Status, err)
+	}
+}
 
 // metric reads one number from the admin listener, labels included in name.
 func (p *process) metric(name string) string {
