@@ -1,27 +1,52 @@
 /**
  * Everything at once: a market that moves, stores that come and go, connections that break, fall silent
- * and come back, machines that sleep. Whatever happens there is one live socket at most; and once things
+ * and come back, machines that sleep, threads that are busy, pages that are hidden and frozen, networks that go, tokens that
+ * expire and are refused. Whatever happens there is one live socket at most; and once things
  * are quiet every store equals the market, and every trade since a store's first was either handed out
  * once, in order and as it was, or told as missing.
  */
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { QuoteStore, TradeEvent, TradeStore } from '../src/index.js';
+import type { BookSide, BookStore, QuoteStore, Store, TradeEvent, TradeStore } from '../src/index.js';
 import { Quality, Trading } from './gen/feed/v1/feed_pb.js';
 import { settle } from './support/clock.js';
 import { type Market } from './support/market.js';
 import { World } from './support/world.js';
+
+/** A world whose server wants a token. */
+class Guarded extends World {
+  /** The token that is good. */
+  token = 1;
+  /** So many times from here on there is none to be had. */
+  tokenless = 0;
+
+  constructor() {
+    super(symbols, {
+      getToken: async () => {
+        if (this.tokenless-- > 0) throw new Error('no token now');
+        return `t${this.token}`;
+      },
+    });
+    this.rotate();
+  }
+
+  /** The tokens of before are good no more. */
+  rotate(): void {
+    this.server.tokens = new Set([`t${++this.token}`]);
+  }
+}
 
 const symbols = ['a:X', 'a:Y', 'b:Z'];
 const asks = [...symbols, 'a:*', '*', 'a:NONE', 'c:*'];
 
 interface Held {
   quotes: QuoteStore[];
+  books: BookStore[];
   trades: Array<{ store: TradeStore; events: TradeEvent[] }>;
 }
 
-type Step = { name: string; run(w: World, held: Held): Promise<void> | void };
+type Step = { name: string; run(w: Guarded, held: Held): Promise<void> | void };
 
 const symbol = fc.constantFrom(...symbols);
 const cadence = fc.option(fc.constantFrom(0, 100, 250, 1000), { nil: undefined });
@@ -29,7 +54,7 @@ const wish = (cadenceMs: number | undefined) => (cadenceMs === undefined ? {} : 
 const step = <T>(
   name: string,
   arg: fc.Arbitrary<T>,
-  run: (w: World, held: Held, arg: T) => Promise<void> | void,
+  run: (w: Guarded, held: Held, arg: T) => Promise<void> | void,
 ): fc.Arbitrary<Step> => arg.map((a) => ({ name: `${name} ${JSON.stringify(a) ?? ''}`, run: (w, held) => run(w, held, a) }));
 const plain = (name: string, run: Step['run']) => fc.constant<Step>({ name, run });
 const pick = <T>(from: T[], n: number): T | undefined => (from.length === 0 ? undefined : from[n % from.length]);
@@ -53,6 +78,11 @@ const market: fc.Arbitrary<Step>[] = [
     (w, _, { symbol, price, id, count }) => {
       for (let i = 0; i < count; i++) w.server.trade(symbol, price + i, { id });
     },
+  ),
+  step(
+    'levels',
+    fc.record({ symbol, side: fc.constantFrom('bids' as const, 'asks' as const), price: fc.integer({ min: -20, max: 20 }), size: fc.nat(3) }),
+    (w, _, { symbol, side, price, size }) => w.server.level(symbol, side, price, size),
   ),
   step('gap', fc.record({ symbol, count: fc.integer({ min: 1, max: 5 }) }), (w, _, { symbol, count }) =>
     w.server.gap(symbol, count),
@@ -93,6 +123,14 @@ const stores: fc.Arbitrary<Step>[] = [
       held.trades.push({ store, events });
     },
   ),
+  step('open book', fc.record({ symbol, cadenceMs: cadence }), (w, held, { symbol, cadenceMs }) => {
+    held.books.push(w.client.book(symbol, wish(cadenceMs)));
+  }),
+  step('close book', fc.nat(), (_, held, n) => {
+    const store = pick(held.books, n);
+    store?.close();
+    held.books = held.books.filter((s) => s !== store);
+  }),
   step('close quotes', fc.nat(), (_, held, n) => {
     const store = pick(held.quotes, n);
     store?.close();
@@ -104,7 +142,7 @@ const stores: fc.Arbitrary<Step>[] = [
     held.trades = held.trades.filter((s) => s !== held1);
   }),
   step('rate', fc.record({ n: fc.nat(), ms: fc.constantFrom(0, 100, 1000) }), (_, held, { n, ms }) =>
-    pick<QuoteStore | TradeStore>([...held.quotes, ...held.trades.map((t) => t.store)], n)?.setRate(ms),
+    pick<Store>([...held.quotes, ...held.books, ...held.trades.map((t) => t.store)], n)?.setRate(ms),
   ),
   step('visibility', fc.constantFrom('shown' as const, 'hidden' as const), (w, _, v) => w.client.setVisibility(v)),
 ];
@@ -125,6 +163,22 @@ const troubles: fc.Arbitrary<Step>[] = [
     w.client.connect();
   }),
   plain('reconnectNow', (w) => w.client.reconnectNow()),
+  plain('a book gone wrong', (w) => {
+    const [handle] = [...w.server.sessions.at(-1)?.subscriptions ?? []].find(([, s]) => s.channel === 'book' && s.book !== undefined) ?? [];
+    if (handle !== undefined) w.server.last.send({ cutTimeUs: BigInt(w.server.nowUs), books: [{ handle, bids: [99n, 99n], checksum: 1 }] });
+  }),
+  plain('hide', (w) => w.environment.hide(true)),
+  plain('show', (w) => w.environment.hide(false)),
+  step('network', fc.constantFrom('online' as const, 'offline' as const), (w, _, change) => w.environment.tell(change)),
+  step('page', fc.constantFrom('freeze' as const, 'resume' as const), (w, _, change) => w.environment.tell(change)),
+  plain('token expires', (w) => w.server.sessions.at(-1)?.send({ tokenExpiring: { expiresUs: BigInt(w.server.nowUs + 60_000_000) } })),
+  plain('token expired', (w) => {
+    w.rotate();
+    w.network.sockets.at(-1)?.end(4010);
+  }),
+  plain('tokens are void', (w) => w.rotate()),
+  step('no token', fc.integer({ min: 1, max: 3 }), (w, _, times) => void (w.tokenless = times)),
+  step('busy', fc.integer({ min: 100, max: 900 }), (w, _, ms) => w.clock.sleep(ms)),
   step('sleep', fc.integer({ min: 1000, max: 7_200_000 }), (w, _, ms) => w.clock.sleep(ms)),
   step('log holds', fc.integer({ min: 2, max: 30 }), (w, _, n) => void (w.server.logSize = n)),
 ];
@@ -171,7 +225,7 @@ function checkTape(market: Market, events: TradeEvent[]): void {
   if (last !== undefined && end !== undefined) expect(last).toEqual({ epoch: end.epoch, sequence: endOf(end.epoch) });
 }
 
-function checkQuotes(w: World, store: QuoteStore): void {
+function checkQuotes(w: Guarded, store: QuoteStore): void {
   for (const symbol of store.symbols()) {
     const market = w.server.markets.get(symbol)!;
     const row = store.get(symbol);
@@ -193,26 +247,40 @@ function checkQuotes(w: World, store: QuoteStore): void {
   }
 }
 
+function checkBook(w: Guarded, store: BookStore): void {
+  const { book } = w.server.markets.get(store.symbol)!;
+  const side = (levels: BookSide) => Array.from({ length: levels.length }, (_, i) => [levels.price(i), levels.size(i)]);
+  expect(store.complete, store.symbol).toBe(book.sequence > 0);
+  expect([side(store.bids), side(store.asks)]).toEqual([
+    [...book.bids].sort((a, b) => b[0] - a[0]), [...book.asks].sort((a, b) => a[0] - b[0]),
+  ]);
+}
+
 it('keeps its promises through any run of events', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyStep, { minLength: 5, maxLength: 60 }), async (steps) => {
-      const w = new World(symbols);
+      const w = new Guarded();
       w.acceptAll();
-      const held: Held = { quotes: [], trades: [] };
+      const held: Held = { quotes: [], books: [], trades: [] };
       for (const s of steps) {
         await s.run(w, held);
         expect(w.network.live.length, s.name).toBeLessThanOrEqual(1);
       }
       // Peace: time passes until all that was wrong is put right. What fell silent stays so.
+      w.tokenless = 0;
+      w.environment.tell('resume');
+      w.environment.hide(false);
+      w.client.setVisibility('shown');
       w.client.connect();
-      for (let i = 0; i < 30; i++) {
+      for (let i = 0; i < 40; i++) {
         await w.clock.advance(2000);
         await w.flush();
       }
       expect(w.client.state).toBe('live');
       expect(w.network.live.length).toBe(1);
-      expect(w.errors.filter((e) => !['transport', 'unreachable', 'decode'].includes(e.code))).toEqual([]);
+      expect(w.errors.filter((e) => !['transport', 'unreachable', 'decode', 'token', 'unauthenticated', 'checksum'].includes(e.code))).toEqual([]);
       for (const store of held.quotes) checkQuotes(w, store);
+      for (const store of held.books) checkBook(w, store);
       for (const { store, events } of held.trades) {
         for (const symbol of store.symbols())
           checkTape(
@@ -223,11 +291,12 @@ it('keeps its promises through any run of events', async () => {
       // Nothing is held at the server that no store holds.
       const wanted = new Set([
         ...held.quotes.flatMap((s) => s.symbols().map((x) => `quote ${x}`)),
+        ...held.books.map((s) => `book ${s.symbol}`),
         ...held.trades.flatMap((s) => s.store.symbols().map((x) => `trade ${x}`)),
       ]);
       expect(new Set([...w.server.last.subscriptions.values()].map((s) => `${s.channel} ${s.market.symbol}`))).toEqual(wanted);
       w.client.close();
-      expect(w.clock.waiting).toBe(0);
+      expect([w.clock.waiting, w.environment.listening]).toEqual([0, 0]);
     }),
     { numRuns: 400 },
   );

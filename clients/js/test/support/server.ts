@@ -21,7 +21,7 @@ import {
   Visibility,
 } from '../gen/feed/v1/feed_pb.js';
 import type { FakeClock } from './clock.js';
-import { type LogEntry, Market, type QuoteState } from './market.js';
+import { type BookState, type LogEntry, Market, type QuoteState, bookRow } from './market.js';
 import type { FakeSocket, Peer } from './network.js';
 
 interface Asked {
@@ -35,14 +35,18 @@ interface Asked {
 
 interface Subscription {
   market: Market;
-  channel: 'quote' | 'trade';
+  channel: Channel;
   cadenceMs: number;
   /** Row that differences are against; undefined: a full one is due. */
   sent: QuoteState | undefined;
   /** Next entry of the log, counted from its beginning. */
   cursor: number;
   lastTrade: (LogEntry & { type: 'trade' }) | undefined;
+  book: BookState | undefined;
 }
+
+const channels = ['quote', 'trade', 'book', 'status'] as const;
+type Channel = 'quote' | 'trade' | 'book';
 
 type Init = Parameters<typeof create<typeof ServerFrameSchema>>[1];
 
@@ -100,8 +104,8 @@ export class Server {
     return Math.round(this.clock.now() * 1000) + this.aheadUs;
   }
 
-  handle(market: Market, channel: 'quote' | 'trade' | 'status'): number {
-    return this.run * 10_000 + market.number * 3 + ['quote', 'trade', 'status'].indexOf(channel);
+  handle(market: Market, channel: (typeof channels)[number]): number {
+    return this.run * 10_000 + market.number * channels.length + channels.indexOf(channel);
   }
 
   quote(symbol: string, bid: number, over: Partial<QuoteState> = {}): void {
@@ -134,6 +138,14 @@ export class Server {
       ingestUs: this.nowUs,
       ...over,
     });
+  }
+
+  level(symbol: string, side: 'bids' | 'asks', price: number, size: number): void {
+    const { book } = this.markets.get(symbol)!;
+    if (size === 0) book[side].delete(price);
+    else book[side].set(price, size);
+    book.sequence++;
+    book.ingestUs = this.nowUs;
   }
 
   gap(symbol: string, count: number): void {
@@ -226,7 +238,7 @@ export class Session implements Peer {
   }
 
   subscribe(id: number, s: Subscribe): void {
-    const channel = s.channels[0] as 'quote' | 'trade';
+    const channel = s.channels[0] as Channel;
     const cadenceMs = s.cadenceMs ?? 250;
     const results: any[] = [];
     const instruments: Market[] = [];
@@ -259,6 +271,7 @@ export class Session implements Peer {
             sent: undefined,
             cursor: this.cursor(market, s, symbol),
             lastTrade: undefined,
+            book: undefined,
           });
       }
     }
@@ -334,9 +347,10 @@ export class Session implements Peer {
   /** The rows that are due, as one frame. */
   rows(): Init {
     const cut = this.server.nowUs;
-    const frame = { cutTimeUs: BigInt(cut), quotes: [] as any[], trades: [] as any[], losses: [] as any[], gaps: [] as any[] };
+    const frame = { cutTimeUs: BigInt(cut), quotes: [] as any[], trades: [] as any[], books: [] as any[], losses: [] as any[], gaps: [] as any[] };
     for (const [handle, sub] of this.subscriptions) {
       if (sub.channel === 'quote') this.quoteRow(handle, sub, cut, frame.quotes);
+      else if (sub.channel === 'book') this.bookRow(handle, sub, cut, frame.books);
       else this.tradeRows(handle, sub, frame);
     }
     return frame;
@@ -344,7 +358,7 @@ export class Session implements Peer {
 
   flush(): void {
     const frame = this.rows() as any;
-    if (frame.quotes.length + frame.trades.length + frame.losses.length + frame.gaps.length > 0) this.send(frame);
+    if (frame.quotes.length + frame.trades.length + frame.books.length + frame.losses.length + frame.gaps.length > 0) this.send(frame);
   }
 
   private quoteRow(handle: number, sub: Subscription, cut: number, quotes: any[]): void {
@@ -364,6 +378,14 @@ export class Session implements Peer {
       ...(was === undefined && { sequence: BigInt(now.sequence), epoch: BigInt(this.server.epoch) }),
     });
     sub.sent = now;
+  }
+
+  private bookRow(handle: number, sub: Subscription, cut: number, books: any[]): void {
+    const { book } = sub.market;
+    const row = bookRow(book, sub.book);
+    if (row === undefined) return;
+    books.push({ handle, ...row, ageMs: Math.floor((cut - book.ingestUs) / 1000) });
+    sub.book = { ...book, bids: new Map(book.bids), asks: new Map(book.asks) };
   }
 
   private tradeRows(handle: number, sub: Subscription, frame: { trades: any[]; losses: any[]; gaps: any[] }): void {
