@@ -9,8 +9,8 @@ import { group } from "../ui/format.ts";
 
 const COLOURS = ["ground", "line", "soft", "text", "up", "down", "accent"] as const;
 const DAY_S = 86_400;
-/** Bars that are drawn before the oldest are let go: a chart of seconds runs for days. */
-const MOST = 4_000;
+/** Bars that are drawn before the oldest are let go, of which the store keeps 1,500: a chart of seconds runs for days. */
+const MOST = 2_000;
 
 /**
  * Candles with their volumes. Prices become floating-point numbers here and nowhere before: a pixel needs no more. What

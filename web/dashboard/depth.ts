@@ -7,8 +7,7 @@ import type { Frame } from "../ui/frame.ts";
 import { groupLabel, groupsFor } from "./groups.ts";
 import { LadderSide } from "./ladder-side.ts";
 
-/** Heights in the style sheet: of a level, and of the head and the spread together. */
-const LINE_PX = 20;
+/** Height in the style sheet of the head and the spread together; that of a level is --level. */
 const FIXED_PX = 44;
 /** Lines that a side has at least, and at most. */
 const FEWEST = 3;
@@ -98,8 +97,18 @@ export class Depth {
     return DEPTHS.find((depth) => depth >= this.#lines) ?? DEPTHS.at(-1)!;
   }
 
+  get #levelPx(): number {
+    return Number.parseFloat(getComputedStyle(this.#panel).getPropertyValue("--level")) || 20;
+  }
+
+  /** The density may be another. */
+  restyle(): void {
+    this.#resize(byId("depth-box", HTMLElement).clientHeight);
+  }
+
   #resize(height: number): void {
-    const lines = Math.min(MOST, Math.max(FEWEST, Math.floor((height - FIXED_PX) / LINE_PX / 2)));
+    if (height === 0) return; // not on the screen
+    const lines = Math.min(MOST, Math.max(FEWEST, Math.floor((height - FIXED_PX) / this.#levelPx / 2)));
     if (lines === this.#lines && this.#bids.text().length > 0) return;
     const depth = this.#depth;
     this.#lines = lines;

@@ -4,7 +4,7 @@ import type { ChartPanel } from "./chart-panel.ts";
 import type { Depth } from "./depth.ts";
 import { byId, setAttribute, TextCell } from "../ui/dom.ts";
 import type { Flashes } from "../ui/flash.ts";
-import { basisPoints } from "../ui/format.ts";
+import { age, basisPoints } from "../ui/format.ts";
 import type { Frame } from "../ui/frame.ts";
 import type { Row } from "./row.ts";
 import { percentText, Statistics, wayOf } from "./statistics.ts";
@@ -19,6 +19,7 @@ export class FocusPanel {
   readonly #about = new TextCell(byId("focus-about", HTMLElement));
   readonly #change = new TextCell(byId("focus-change", HTMLElement));
   readonly #spread = new TextCell(byId("focus-spread", HTMLElement));
+  readonly #age = new TextCell(byId("focus-age", HTMLElement));
   readonly #balance = byId("focus-balance", HTMLElement);
   readonly #chips = new Map(["trading", "quality", "source"].map((name) => [name, new TextCell(byId(`chip-${name}`, HTMLElement))]));
   #last = this.#price("focus-last");
@@ -88,9 +89,16 @@ export class FocusPanel {
     this.frame.request();
   }
 
+  /** Draws how long ago feedd took in the quote's newest tick; it grows without any news. */
+  drawAge(serverNowMs: number): void {
+    const quote = this.#row?.quote;
+    this.#age.set(quote === undefined ? "" : `${age(serverNowMs - quote.ingestTimeUs / 1000)} old`);
+  }
+
   /** The look changed. */
   restyle(): void {
     this.chart.restyle();
+    this.depth.restyle();
   }
 
   /** Other parts are on the screen. */

@@ -34,6 +34,7 @@ const MOST_FLASHES = 160;
 /** Ages, meters and countdowns are drawn this often. */
 const SLOW_MS = 250;
 const RETRY_LIST_MS = 2_000;
+const SETTLE_MS = 1_000;
 
 /** What the browser tests see of the page. */
 export interface Dashboard {
@@ -90,7 +91,7 @@ const dock = new Dock((dock) => focusPanel.see({ chart: dock.sees("chart"), book
 const connection = new Connection(feed, url.host, () => setPaused(false));
 const meters = new Meters(traffic, latency);
 new Sources(feed);
-new Splitter(byId("split", HTMLElement), byId("main", HTMLElement), LIST_SHARE, prefs.listShare, (share) => {
+new Splitter(byId("split", HTMLElement), byId("columns", HTMLElement), LIST_SHARE, prefs.listShare, (share) => {
   prefs.listShare = share;
   savePrefs(storage, prefs);
 });
@@ -110,12 +111,16 @@ const settings = new Settings(look, {
 });
 let paused = false;
 let slowDue = false;
+/** When what a connection begins with, such as past trades, has come: counting it would look like a burst. */
+let settledAtMs = Infinity;
 
 frame.add((nowMs) => {
   if (!slowDue) return;
   slowDue = false;
   watchlist.drawAges(nowMs);
+  focusPanel.drawAge(feed.serverNow());
   connection.draw();
+  if (nowMs >= settledAtMs) startCounting(nowMs);
   traffic.read(nowMs);
   meters.draw();
   flow.draw(nowMs);
@@ -137,6 +142,12 @@ function rateChanged(cadenceMs: number): void {
   flow.chose(cadenceMs, performance.now());
   if (!linked) prefs.cadenceMs = cadenceMs;
   remember();
+}
+
+function startCounting(nowMs: number): void {
+  settledAtMs = Infinity;
+  latency.clear();
+  traffic.chose(rate.cadenceMs, nowMs);
 }
 
 /** The viewer changed the rows: they are kept from now on. Rows that nobody changed stay the first instruments. */
@@ -274,6 +285,12 @@ byId("settings", HTMLButtonElement).addEventListener("click", () => settings.ope
 byId("pause", HTMLButtonElement).addEventListener("click", () => setPaused(!paused));
 byId("flow-toggle", HTMLButtonElement).addEventListener("click", toggleFlow);
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", restyle);
+feed.on("state", ({ state }) => {
+  if (state !== "live") return;
+  traffic.chose(rate.cadenceMs, performance.now());
+  settledAtMs = performance.now() + SETTLE_MS;
+});
+feed.on("pace", ({ steps }) => rate.paced(steps));
 feed.on("error", (error) => {
   // A refused symbol says so in its own row, and a connection that will be tried again in the banner.
   const told = error.code === "unknown-symbol" || error.code === "no-match" || ((error.code === "transport" || error.code === "unreachable") && error.retrying);

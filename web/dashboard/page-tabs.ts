@@ -117,10 +117,8 @@ export class PageTabs {
     if (event.key === "F2") this.#edit();
     else if (next === undefined) return;
     else if (tabs[next] !== undefined) {
-      const linked = this.linked !== undefined;
       tabs[next]!.click();
       (this.#list.querySelector("[aria-selected=true]") as HTMLElement | null)?.focus();
-      if (linked) this.#draw();
     }
     event.preventDefault();
     event.stopPropagation();

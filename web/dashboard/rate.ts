@@ -18,6 +18,7 @@ export class RatePicker {
   readonly #slider: Slider<number>;
   readonly #out = byId("grant", HTMLOutputElement);
   readonly #grant = new TextCell(this.#out);
+  #paced = false;
 
   constructor(cadenceMs: number, changed: (cadenceMs: number) => void) {
     const stops = LADDER_MS.map((ms) => ({ value: ms, mark: mark(ms), said: cadenceLabel(ms) }));
@@ -33,12 +34,17 @@ export class RatePicker {
     this.#slider.step(by);
   }
 
+  /** The client wishes for less than the viewer, by so many steps: this page does not keep up. */
+  paced(steps: number): void {
+    this.#paced = steps > 0;
+  }
+
   drawGrant(grant: Grant | undefined): void {
     if (grant === undefined || grant.reason === "paused") {
       this.#grant.set(grant === undefined ? "" : "paused");
       return;
     }
-    const reason = REASONS[grant.reason];
+    const reason = this.#paced ? "page busy" : REASONS[grant.reason];
     this.#grant.set(`granted ${cadenceLabel(grant.cadenceMs)}${reason === undefined ? "" : `, ${reason}`}`);
     setAttribute(this.#out, "data-less", String(grant.cadenceMs > this.cadenceMs));
   }

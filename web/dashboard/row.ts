@@ -7,6 +7,9 @@ import { Past } from "./past.ts";
 import { Trend, type TrendColours } from "./trend.ts";
 import { percentText, wayOf } from "./statistics.ts";
 
+/** Decimals of a price from which on it takes small letters. */
+const LONG_SCALE = 7;
+
 /** What a row shows, for tests and for reading out. */
 export interface RowText {
   symbol: string;
@@ -96,6 +99,7 @@ export class Row {
     this.quote = quote;
     const { instrument } = quote;
     this.element.classList.remove("waiting");
+    setAttribute(this.element, "data-long", String(instrument.priceScale > LONG_SCALE));
     this.#about.set(instrument.description);
     flashWay(flashes, this.#cells.bid, this.#bid.show(quote.bid, instrument), nowMs);
     flashWay(flashes, this.#cells.ask, this.#ask.show(quote.ask, instrument), nowMs);

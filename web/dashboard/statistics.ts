@@ -91,7 +91,8 @@ export class Statistics {
 
 /** Which way a span went: "up", "down", or "" for neither. */
 export function wayOf(window: StatsWindow | null | undefined): "up" | "down" | "" {
-  return window == null || window.change === 0 ? "" : window.change > 0 ? "up" : "down";
+  // A change that is written as none has no colour either.
+  return window == null || /^[0.]*$/.test(formatChangePercent(window)) ? "" : window.change > 0 ? "up" : "down";
 }
 
 /** The change in per cent as the page writes it: "+1.25 %" with the sign that fits the digits. */

@@ -24,7 +24,7 @@ export class Traffic {
   readonly #readings = new RateWindow<keyof Counts>(READINGS);
   #total: Counts = NOTHING;
   #chosen: Counts = NOTHING;
-  #chosenAtMs = 0;
+  #chosenAtMs = Infinity;
   #perSecond: Counts = NOTHING;
 
   constructor(private readonly feed: Pick<Client, "traffic">, private cadenceMs: number) {}
@@ -33,13 +33,13 @@ export class Traffic {
   read(nowMs: number): void {
     this.#total = { ...this.feed.traffic };
     this.#readings.read(nowMs, this.#total);
-    if (nowMs - this.#chosenAtMs < Math.max(500, 1.5 * this.cadenceMs)) return;
+    if (nowMs - this.#chosenAtMs < Math.max(1_200, 1.5 * this.cadenceMs)) return;
     const spanMs = Math.max(CALM_MS, 2 * this.cadenceMs + 250);
     const per = (key: keyof Counts) => this.#readings.perSecond(key, spanMs);
     this.#perSecond = { frames: per("frames"), bytes: per("bytes"), rows: per("rows"), conflated: per("conflated"), lost: per("lost") };
   }
 
-  /** Another rate: counts begin anew. */
+  /** Another rate, or a connection that has just told all that it begins with: counts begin anew. Without this nothing is counted. */
   chose(cadenceMs: number, nowMs: number): void {
     this.cadenceMs = cadenceMs;
     this.#chosenAtMs = nowMs;

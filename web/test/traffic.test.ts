@@ -19,6 +19,7 @@ test("a speed spans two cuts of a slow rate, so that it does not come in bursts"
   const feed = connection();
   const traffic = new Traffic(feed, 5000);
   const seen: number[] = [];
+  traffic.chose(5000, 0);
   for (let atMs = 0; atMs <= 60_000; atMs += 250) {
     if (atMs % 5000 === 0) feed.frame(10, 90);
     traffic.read(atMs);
@@ -31,6 +32,9 @@ test("a speed spans two cuts of a slow rate, so that it does not come in bursts"
 test("counts begin anew with another rate, and the last speed stands until the new one can be told", () => {
   const feed = connection();
   const traffic = new Traffic(feed, 100);
+  traffic.read(0);
+  expect(traffic.perSecond.rows).toBe(0); // nothing is counted before the connection has told what it begins with
+  traffic.chose(100, 0);
   for (let atMs = 0; atMs <= 4000; atMs += 250) {
     feed.frame(25, 25);
     traffic.read(atMs);
