@@ -241,7 +241,7 @@ func TestSomeImportsBelongToFew(t *testing.T) {
 // pure packages read no clock and start no goroutine: time comes in as arguments, so that tests decide
 // what time it is and nothing happens between two calls.
 var pure = []string{
-	"./market", "./internal/wire", "./internal/book", "./internal/bars", "./internal/subject", "./internal/guard", "./internal/recording", "./throttle", "./policy", "./ingest/tick",
+	"./market", "./internal/wire", "./internal/book", "./internal/bars", "./internal/subject", "./internal/guard", "./internal/recording", "./throttle", "./policy", "./ingest/tick", "./internal/overload",
 	"./snapshot", "./session",
 }
 

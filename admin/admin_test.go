@@ -53,6 +53,16 @@ func TestProbesTellWhatFailed(t *testing.T) {
 	}
 }
 
+func TestNotesDecideNothing(t *testing.T) {
+	h := Handler(Probes{Notes: []Note{{"load", func() string { return "<shedding>" }}}}, NewRegistry("v1", figures, new(drop.Counters)))
+	if status, body := get(t, h, "/readyz?verbose"); status != 200 || body != "[ ] load: <shedding>\nok\n" {
+		t.Errorf("got %d %q", status, body)
+	}
+	if _, body := get(t, h, "/"); !strings.Contains(body, "<dt>load<dd>&lt;shedding&gt;") {
+		t.Errorf("the index does not say it: %s", body)
+	}
+}
+
 func TestEveryPathAnswers(t *testing.T) {
 	h := Handler(Probes{}, NewRegistry("v1", figures, new(drop.Counters)))
 	for path, want := range map[string]string{

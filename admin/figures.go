@@ -35,6 +35,13 @@ type Figures struct {
 	NATSConnected           bool
 	NATSReconnects          uint64
 
+	// Load.
+	Admission               uint8   // 0 open, 1 refusing, 2 slowing, 3 shedding
+	MemoryLive, MemoryLimit float64 // bytes; limit 0: none
+	ProcessorShare          float64
+	AcceptsMax              float64 // the most connections that began in a second
+	Draining                bool
+
 	// Checkpoints. All are 0 until this process has written one.
 	CheckpointTime  float64 // when the last good one was begun
 	CheckpointTook  float64 // seconds

@@ -21,9 +21,17 @@ type Probes struct {
 	Ready []Check
 	// Startup: a node that fails is still booting.
 	Startup []Check
+	// Notes say how the node fares, in verbose answers and on the index. They decide nothing.
+	Notes []Note
 }
 
-func probe(checks []Check) http.Handler {
+// Note is something worth knowing that is neither well nor wrong. Say is called from any goroutine.
+type Note struct {
+	Name string
+	Say  func() string
+}
+
+func probe(checks []Check, notes []Note) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var list, failed strings.Builder
 		for _, c := range checks {
@@ -42,6 +50,9 @@ func probe(checks []Check) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
 		if r.URL.Query().Has("verbose") {
+			for _, n := range notes {
+				fmt.Fprintf(&list, "[ ] %s: %s\n", n.Name, n.Say())
+			}
 			fmt.Fprint(w, list.String())
 		}
 		fmt.Fprintln(w, verdict)

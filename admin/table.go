@@ -116,6 +116,17 @@ var table = []metric{
 	gauge("nats_connected", "1 while the connection to NATS stands.", nil, func(s *scrape, to sink) { to.is(truth(s.NATSConnected)) }),
 	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
 
+	// Load.
+	gauge("admission_state", "What the node gives up: 0 nothing, 1 new connections are refused, 2 and rows come less often, 3 and sessions of the "+
+		"least important tiers are ended.", nil, func(s *scrape, to sink) { to.is(float64(s.Admission)) }),
+	gauge("memory_live_bytes", "Memory that no collection can free: live objects and stacks.", nil, func(s *scrape, to sink) { to.is(s.MemoryLive) }),
+	gauge("memory_limit_bytes", "The limit that it is measured by; 0: there is none.", nil, func(s *scrape, to sink) { to.is(s.MemoryLimit) }),
+	gauge("processor_ratio", "Processor time of the last second as a share of what the process may have.", nil,
+		func(s *scrape, to sink) { to.is(s.ProcessorShare) }),
+	gauge("accepts_per_second_max", "The most connections that began in a second since the start; the window to come back in follows from it.", nil,
+		func(s *scrape, to sink) { to.is(s.AcceptsMax) }),
+	gauge("draining", "1 once the node sees its clients off.", nil, func(s *scrape, to sink) { to.is(truth(s.Draining)) }),
+
 	// Checkpoints and certificates.
 	gauge("checkpoint_timestamp_seconds", "When the last checkpoint that could be written was begun; 0: none yet.", nil,
 		func(s *scrape, to sink) { to.is(s.CheckpointTime) }),

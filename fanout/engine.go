@@ -29,7 +29,7 @@ type Engine struct {
 	stop    chan struct{}
 	stopped sync.WaitGroup
 
-	frames, bytes, conflated, lateMax atomic.Uint64
+	frames, bytes, conflated, lateMax, lateSince atomic.Uint64
 
 	times [rungs]times // by rung; recorded once for each cut
 	kept  [rungs]kept

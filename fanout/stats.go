@@ -64,12 +64,23 @@ func (e *Engine) Stats() Stats {
 // late notes how far a cut comes behind its beat, in microseconds.
 func (e *Engine) late(c throttle.Cadence, us int64) {
 	e.times[rungOf(c)].late.Observe(us, 1)
+	raise(&e.lateMax, us)
+	raise(&e.lateSince, us)
+}
+
+// raise sets m to us where that is more.
+func raise(m *atomic.Uint64, us int64) {
 	for {
-		m := e.lateMax.Load()
-		if us <= int64(m) || e.lateMax.CompareAndSwap(m, uint64(us)) {
+		was := m.Load()
+		if us <= int64(was) || m.CompareAndSwap(was, uint64(us)) {
 			return
 		}
 	}
+}
+
+// TakeLateness returns the most that a cut came behind its beat since the last call.
+func (e *Engine) TakeLateness() time.Duration {
+	return time.Duration(e.lateSince.Swap(0)) * time.Microsecond
 }
 
 // sent notes that a cut took some microseconds, in which it gave so many frames to the kernel.

@@ -74,6 +74,7 @@ func (t *Tier) compile() throttle.Tier {
 	set(&built.BytesPerSecond, (*int)(t.BytesPerSecond))
 	set(&built.Subscriptions, (*int)(t.Subscriptions))
 	set(&built.SessionsPerUser, (*int)(t.SessionsPerUser))
+	set(&built.Priority, (*int)(t.Priority))
 	set(&built.SymbolsPerRequest, (*int)(t.SymbolsPerRequest))
 	set(&built.RequestsPerSecond, (*int)(t.RequestsPerSecond))
 	set(&built.RequestBurst, (*int)(t.RequestBurst))

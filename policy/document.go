@@ -41,6 +41,9 @@ type Tier struct {
 	BytesPerSecond *Bytes `yaml:"bytes_per_second,omitempty"`
 	// Pairs of symbol and channel that a session may hold. A lower number ends nothing that is held.
 	Subscriptions *Count `yaml:"subscriptions,omitempty" min:"1" max:"65535"`
+	// Whose sessions are ended when the server has more to carry than it can and slower rows do not help: those of the tiers
+	// with the lowest number. 0 unless it says otherwise.
+	Priority *Count `yaml:"priority,omitempty" min:"0" max:"100"`
 	// Sessions that a user may have at a time on one node; 0 for any number.
 	SessionsPerUser *Count `yaml:"sessions_per_user,omitempty" min:"0" max:"1000000"`
 	// Symbols that one request may name, matches of patterns included.

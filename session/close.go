@@ -22,6 +22,7 @@ const (
 	CloseNoPong            CloseCode = 4002
 	CloseInternalError     CloseCode = 4003
 	CloseHelloTimeout      CloseCode = 4004
+	CloseOverload          CloseCode = 4005
 	CloseTokenExpired      CloseCode = 4010
 	CloseAccessUnavailable CloseCode = 4011
 	CloseTooManySessions   CloseCode = 4012
@@ -56,6 +57,7 @@ var closeTable = [...]CloseRow{
 	{CloseNoPong, "no pong", true, 0, 500 * time.Millisecond, "A WebSocket ping was not answered in time."},
 	{CloseInternalError, "internal error", true, time.Second, 10 * time.Second, "A fault of the server."},
 	{CloseHelloTimeout, "hello timeout", true, time.Second, 5 * time.Second, "Nothing was asked within 10 s."},
+	{CloseOverload, "overload", true, 5 * time.Second, 30 * time.Second, "The server has more to carry than it can. Wait as long as its `goaway` asked."},
 	{CloseTokenExpired, "token expired", true, 0, time.Second, "The token was not renewed in time. Come back with a new one."},
 	{CloseAccessUnavailable, "access unavailable", true, time.Second, 10 * time.Second, "Whether the token is good cannot be found out at the moment."},
 	{CloseTooManySessions, "too many sessions", true, 10 * time.Second, 60 * time.Second, "The token's user has as many sessions on this server as one may have."},

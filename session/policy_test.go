@@ -1,10 +1,12 @@
 package session_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/policy"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
@@ -88,5 +90,19 @@ stops:
 	e = session.Effect{}
 	if s.Preview(compiled(t, next), &e); e.Subscriptions != 0 || e.Sessions != 0 {
 		t.Errorf("once it is in force: %+v", e)
+	}
+}
+
+func TestASessionIsSentAway(t *testing.T) {
+	p := newPlace(exchange())
+	p.env.Policy.Replace(compiled(t, "tiers: {default: {priority: 7}}"))
+	s := p.open(fanout.Proto)
+	if s.Priority() != 7 {
+		t.Errorf("priority %d", s.Priority())
+	}
+	s.Shed(5*time.Second, 30*time.Second)
+	s.Shed(time.Second, time.Second) // ended already
+	if !slices.Equal(p.conn.closed, []session.CloseCode{session.CloseOverload}) || p.env.Counters.Count(drop.ShedSession) != 1 {
+		t.Errorf("closed with %v, %d counted", p.conn.closed, p.env.Counters.Count(drop.ShedSession))
 	}
 }

@@ -190,6 +190,21 @@ func (s *Session) GoAway(reason string, waitMin, waitMax time.Duration) {
 // Cut ends the session for an operator, who says why.
 func (s *Session) Cut(reason string) { s.close(CloseCut, reason) }
 
+// Shed ends the session since the server has more to carry than it can, and asks the client to come back between the two
+// waits.
+func (s *Session) Shed(waitMin, waitMax time.Duration) {
+	const reason = "the server has more to carry than it can"
+	if s.over() {
+		return
+	}
+	s.env.Counters.Add(drop.ShedSession, 1)
+	s.GoAway(reason, waitMin, waitMax)
+	s.close(CloseOverload, reason)
+}
+
+// Priority is that of the session's tier: see throttle.Tier.
+func (s *Session) Priority() int { return s.tier().Priority }
+
 // End ends the session: nothing is sent afterwards. Call it when the connection is over, after the last
 // Receive; more than once does no harm. The first call returns what the log should say of the session.
 func (s *Session) End() []slog.Attr {

@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/feedd/feedd/market"
@@ -34,6 +35,12 @@ type Tier struct {
 	RequestBurst      int // at once, after a quiet time
 	BytesPerSecond    int // of rows sent to it, as frames on the wire; 0: no ceiling
 	SessionsPerUser   int // on one node; 0: no limit
+
+	// Overload is the fastest cadence while the server has more to carry than it can; Immediate: it can carry all. It is
+	// InForce's to set.
+	Overload Cadence
+	// Priority decides whose sessions are ended when that does not help: those of the tiers with the lowest.
+	Priority int
 
 	// Of a subscription's beginning.
 	DefaultHistory int // past trades, where the client does not say
@@ -144,8 +151,15 @@ func BuiltInTier() Tier {
 	}
 }
 
-// InForce is the policy of this moment. Sessions read it, whoever applies policies replaces it; both from any goroutine.
-type InForce struct{ p atomic.Pointer[Policy] }
+// InForce is the policy of this moment. Sessions read it, whoever applies policies replaces it, and whoever watches over
+// the load slows it down; all from any goroutine.
+type InForce struct {
+	p atomic.Pointer[Policy]
+
+	mu       sync.Mutex
+	applied  *Policy
+	overload Cadence
+}
 
 // NewInForce returns one in which p is in force.
 func NewInForce(p *Policy) *InForce {
@@ -158,4 +172,34 @@ func NewInForce(p *Policy) *InForce {
 func (f *InForce) Policy() *Policy { return f.p.Load() }
 
 // Replace puts p in force. It must not be changed any more.
-func (f *InForce) Replace(p *Policy) { f.p.Store(p) }
+func (f *InForce) Replace(p *Policy) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.applied = p
+	f.p.Store(p.slowedTo(f.overload))
+}
+
+// Slow has nobody get rows faster than c, whatever the policy, until it is called again; Immediate ends that.
+func (f *InForce) Slow(c Cadence) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.overload != c {
+		f.overload = c
+		f.p.Store(f.applied.slowedTo(c))
+	}
+}
+
+// slowedTo returns p with nobody faster than c.
+func (p *Policy) slowedTo(c Cadence) *Policy {
+	if c == Immediate {
+		return p
+	}
+	slowed := *p
+	slowed.Tiers = make(map[string]*Tier, len(p.Tiers))
+	for name, t := range p.Tiers {
+		tier := *t
+		tier.Overload = c
+		slowed.Tiers[name] = &tier
+	}
+	return &slowed
+}

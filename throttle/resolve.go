@@ -46,6 +46,7 @@ const (
 	ReasonBandwidth  Reason = 7 // the session's ceiling of bytes
 	ReasonLag        Reason = 8 // the client said that it cannot keep up
 	ReasonStopped    Reason = 9 // a kill switch
+	ReasonOverload   Reason = 10
 )
 
 // Request is one subscription as its client wants it, and what its session can take.
@@ -90,6 +91,7 @@ func Resolve(t *Tier, r Request) Grant {
 	}
 	g.atMost(limits.Fastest, ReasonPolicy)
 	g.atMost(r.Floor, r.FloorReason)
+	g.atMost(t.Overload, ReasonOverload)
 	if r.Visibility == VisibilityHidden {
 		g.atMost(limits.Hidden, ReasonHidden)
 	}

@@ -152,7 +152,7 @@ func TestNobodyIsGivenMoreThanAllowed(t *testing.T) {
 func TestReasonsAreThoseOfTheWire(t *testing.T) {
 	for reason, name := range map[throttle.Reason]string{
 		throttle.ReasonAsWished: "UNSPECIFIED", throttle.ReasonRounded: "ROUNDED", throttle.ReasonPolicy: "POLICY",
-		throttle.ReasonCongestion: "CONGESTION", throttle.ReasonBandwidth: "BANDWIDTH", throttle.ReasonLag: "LAG", throttle.ReasonStopped: "STOPPED",
+		throttle.ReasonCongestion: "CONGESTION", throttle.ReasonBandwidth: "BANDWIDTH", throttle.ReasonLag: "LAG", throttle.ReasonStopped: "STOPPED", throttle.ReasonOverload: "OVERLOAD",
 		throttle.ReasonHidden: "HIDDEN", throttle.ReasonPaused: "PAUSED", throttle.ReasonDefault: "DEFAULT",
 	} {
 		if got := feedv1.GrantReason(reason).String(); got != "GRANT_REASON_"+name {
@@ -208,5 +208,31 @@ func TestRound(t *testing.T) {
 		if c.String() != text {
 			t.Errorf("cadence %d is called %q, want %q", c, c, text)
 		}
+	}
+}
+
+// While the server has more to carry than it can, nobody gets rows faster than it says, whatever policy comes.
+func TestOverloadSlowsEveryPolicy(t *testing.T) {
+	f := throttle.NewInForce(throttle.Default())
+	ask := func(ms throttle.Wish) throttle.Grant {
+		return throttle.Resolve(f.Policy().Tier(""), throttle.Request{Symbol: market.Symbol{Venue: "a", Name: "B"}, Channel: market.ChannelQuote, Wish: ms})
+	}
+	before := f.Policy()
+	f.Slow(throttle.Every500ms)
+	if g := ask(0); g.Cadence != throttle.Every500ms || g.Reason != throttle.ReasonOverload {
+		t.Errorf("at once: %+v", g)
+	}
+	if g := ask(2000); g.Cadence != throttle.Every2s || g.Reason != throttle.ReasonAsWished {
+		t.Errorf("slower anyway: %+v", g)
+	}
+	next := throttle.Default()
+	next.Revision = 9
+	f.Replace(next)
+	if g := ask(0); g.Cadence != throttle.Every500ms || f.Policy().Revision != 9 {
+		t.Errorf("another policy: %+v", g)
+	}
+	f.Slow(throttle.Immediate)
+	if g := ask(0); g.Cadence != throttle.Immediate || f.Policy() != next || before.Tier("").Overload != throttle.Immediate {
+		t.Errorf("afterwards: %+v", g)
 	}
 }

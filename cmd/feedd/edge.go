@@ -12,6 +12,7 @@ import (
 	"github.com/feedd/feedd/admin"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/build"
+	"github.com/feedd/feedd/internal/overload"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/transport/listen"
 	"github.com/feedd/feedd/transport/rest"
@@ -25,13 +26,11 @@ const (
 	// strangers is how many clients may have yet to say who they are, where they must, and strangerFrame the largest
 	// message, in bytes, with which they may do so.
 	strangers, strangerFrame = 1000, 4 << 10
-	// closeOver is the time over which connections are closed at the end, so that clients do not all
-	// connect elsewhere in one moment.
-	closeOver = time.Second
-	// drainWithin bounds all of seeing clients off.
-	drainWithin = 5 * time.Second
-	// reconnectMin and reconnectMax are when clients are asked to come back.
-	reconnectMin, reconnectMax = 500 * time.Millisecond, 5 * time.Second
+	// closeShare is the part of the time to drain over which connections are closed, so that clients do not all connect
+	// elsewhere in one moment. The rest is for their farewells.
+	closeShare = 0.7
+	// reconnectMin is how soon clients are asked to come back at the earliest.
+	reconnectMin = 500 * time.Millisecond
 )
 
 // startSockets makes what clients connect to; startPublic lets them.
@@ -43,7 +42,7 @@ func (s *server) startSockets() error {
 	}
 	sockets := ws.Options{
 		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
-		Origins:    s.options.Origins, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
+		Origins:    s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
 	}
 	if s.access != nil {
 		env.Access, env.Users = s.access, session.NewUsers()
@@ -65,13 +64,15 @@ func (s *server) startSockets() error {
 		return err
 	}
 	s.started(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
+		ctx, cancel := context.WithTimeout(context.Background(), s.options.Drain.Within)
 		defer cancel()
 		s.sockets.Shutdown(ctx)
 		return nil
 	})
 	s.run("sessions", s.sweepSessions)
 	s.run("directory", s.watchDirectory)
+	s.lookout = newLookout(s)
+	s.run("load", s.lookout.run)
 	return s.startEcho()
 }
 
@@ -84,7 +85,7 @@ func (s *server) startEcho() (err error) {
 		return err
 	}
 	s.started(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
+		ctx, cancel := context.WithTimeout(context.Background(), s.options.Drain.Within)
 		defer cancel()
 		s.echo.Shutdown(ctx)
 		return nil
@@ -145,13 +146,17 @@ func (s *server) serveHTTP(part string, l net.Listener, h http.Handler) {
 
 // drain sees every client off: no new ones, a word on when to come back, and closes spread over a while.
 func (s *server) drain() error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
+	within := s.options.Drain.Within
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	s.draining.Store(true)
 	s.sockets.Drain()
-	if s.sockets.Stats().Open > 0 {
-		s.eachSession(func(x *session.Session) { x.GoAway("the server is stopping", reconnectMin, reconnectMax) })
-		s.sockets.CloseAll(ctx, uint16(session.CloseDraining), "the server is stopping", closeOver)
+	if open := s.sockets.Stats().Open; open > 0 {
+		window := overload.Window(open, s.lookout.now.Load().Accepts, s.options.Drain.Peers)
+		over := min(window, time.Duration(closeShare*float64(within)))
+		s.options.log.Info("draining", "clients", open, "reconnect_window", window, "close_over", over)
+		s.eachSession(func(x *session.Session) { x.GoAway("the server is stopping", reconnectMin, reconnectMin+window) })
+		s.sockets.CloseAll(ctx, uint16(session.CloseDraining), "the server is stopping", over)
 	}
 	s.sockets.Shutdown(ctx)
 	return nil

@@ -24,6 +24,9 @@ func (s *server) figures() admin.Figures {
 			Name: c.Cadence.String(), Age: c.Age, Late: c.Late, Flush: c.Flush, Lanes: c.Lanes, Subscriptions: c.Subscriptions,
 		})
 	}
+	load := s.lookout.now.Load()
+	f.Admission, f.MemoryLive, f.MemoryLimit = uint8(load.Level), float64(load.Memory), float64(load.MemoryLimit)
+	f.ProcessorShare, f.AcceptsMax, f.Draining = load.CPU, load.Accepts, s.draining.Load()
 	for _, h := range in.Heard {
 		f.SourcesHeard = append(f.SourcesHeard, admin.Source{Name: h.Source, Heard: seconds(h.At), Suspect: h.Suspect})
 	}
@@ -66,5 +69,16 @@ func (s *server) probes() admin.Probes {
 		}
 		return nil
 	}}
-	return admin.Probes{Ready: []admin.Check{booted, staying}, Startup: []admin.Check{booted}}
+	return admin.Probes{
+		Ready: []admin.Check{booted, staying}, Startup: []admin.Check{booted},
+		Notes: []admin.Note{
+			{Name: "load", Say: func() string { return s.lookout.now.Load().String() }},
+			{Name: "NATS", Say: func() string {
+				if s.feed.Stats().Connected {
+					return "connected"
+				}
+				return "away: what clients see is marked as suspect"
+			}},
+		},
+	}
 }

@@ -74,6 +74,7 @@ type server struct {
 	access          *auth.Verifier // nil: nobody asks who clients are
 	sessions        *session.Env
 	sockets         *ws.Server
+	lookout         *lookout
 	echo            *ws.Server // nil: not wanted
 }
 

@@ -82,6 +82,9 @@ func TestMistakesInAFile(t *testing.T) {
 		{"origins: [a, {b: c}]\n", `f:1: origins: want a list of words without commas`},
 		{"origins: {a: b}\n", `f:1: origins: want one value`},
 		{"proxy: {protocol: yes}\n", `f:1: bad value "yes" for proxy.protocol: want true or false`},
+		{"overload: {heap: [0.7, 0.6, 0.9]}\n", `want three shares from 0 to 1, in ascending order, such as 0.7,0.8,0.9`},
+		{"overload: {cpu: '0.7,0.8,1.1'}\n", `want three shares from 0 to 1`},
+		{"overload: {cpu: '0.7,NaN,1'}\n", `want three shares from 0 to 1`},
 		{"x: &a {y: 1}\nlog: *a\n", `f:1: unknown key "log.y"`},
 	} {
 		err := New().parse("f", c.content)
@@ -102,6 +105,13 @@ func TestLists(t *testing.T) {
 		if err := c.parse("f", content); err != nil || strings.Join(c.Origins, "|") != "a|b" {
 			t.Errorf("%q: %q, %v", content, c.Origins, err)
 		}
+	}
+}
+
+func TestSteps(t *testing.T) {
+	c := New()
+	if err := c.parse("f", "overload: {heap: [0.5, 0.6, 1]}\n"); err != nil || c.Overload.Heap != (Steps{0.5, 0.6, 1}) {
+		t.Errorf("%v, %v", c.Overload.Heap, err)
 	}
 }
 

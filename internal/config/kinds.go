@@ -110,6 +110,28 @@ func (k ordered[T]) within(low, high T) kind[T] {
 	})
 }
 
+// Steps are shares at which a node does more and more, in ascending order, each from 0 to 1.
+type Steps [3]float64
+
+var steps = kind[Steps]{
+	parse: func(s string) (v Steps, err error) {
+		bad := errors.New("want three shares from 0 to 1, in ascending order, such as 0.7,0.8,0.9")
+		parts := strings.Split(s, ",")
+		if len(parts) != len(v) {
+			return v, bad
+		}
+		for i, part := range parts {
+			if v[i], err = strconv.ParseFloat(strings.TrimSpace(part), 64); err != nil || !(v[i] > 0 && v[i] <= 1) || i > 0 && v[i] <= v[i-1] {
+				return v, bad
+			}
+		}
+		return v, nil
+	},
+	format: func(v Steps) string {
+		return fmt.Sprintf("%g,%g,%g", v[0], v[1], v[2])
+	},
+}
+
 var integer = ordered[int]{kind[int]{
 	parse: func(s string) (int, error) {
 		v, err := strconv.Atoi(s)

@@ -106,7 +106,7 @@ func add[T any](c *Config, p *T, k kind[T], path string, initial T, doc string) 
 	}
 	_, s.isBool = any(initial).(bool)
 	switch any(initial).(type) {
-	case []string:
+	case []string, Steps:
 		s.separator = ","
 	case Rules:
 		s.separator = ";"

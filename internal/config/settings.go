@@ -42,6 +42,18 @@ type Config struct {
 	Checkpoint struct {
 		Every time.Duration // 0: none are kept
 	}
+	Admission struct {
+		Rate int // a second; 0: no bound
+	}
+	Overload struct {
+		Heap, CPU Steps
+		SlowTo    time.Duration // a rung of the ladder
+		Shed      time.Duration // the most that who is sent away is asked to wait
+	}
+	Drain struct {
+		Within time.Duration
+		Peers  int
+	}
 	Sim struct {
 		Mode              string // on, off or auto
 		Instruments, Rate int
@@ -67,6 +79,9 @@ var sections = []struct{ name, title string }{
 	{"nats", "Where ticks come from"},
 	{"data", "What outlives a restart"},
 	{"checkpoint", "Checkpoints of the state"},
+	{"admission", "Who may come in"},
+	{"overload", "When there is more to carry than the node can"},
+	{"drain", "The end"},
 	{"sim", "The simulated market"},
 	{"log", "The log"},
 }
@@ -124,6 +139,21 @@ func (c *Config) define() {
 		"`DIRECTORY` of checkpoints and of the NATS inside; empty means $XDG_STATE_HOME/feedd or ~/.local/state/feedd")
 	add(c, &c.Checkpoint.Every, duration.within(0, time.Hour), "checkpoint.every", 5*time.Second,
 		"`DURATION` from one checkpoint of the state to the next, at least, up to 1h; 0 keeps none, and starts from none")
+
+	add(c, &c.Admission.Rate, integer.from(0), "admission.rate", 0,
+		"`number` of connections that may begin a second, from all addresses together; those beyond are told when to come again; 0 for any number").noFlag()
+	add(c, &c.Overload.Heap, steps, "overload.heap", Steps{0.70, 0.80, 0.90},
+		"`SHARES` of the memory limit (GOMEMLIMIT, or 85 % of the container's) from which new connections are refused, rows come less often, and sessions of the tiers of lowest priority are ended").noFlag()
+	add(c, &c.Overload.CPU, steps, "overload.cpu", Steps{0.85, 0.90, 0.95},
+		"`SHARES` of the processors for the same, after 5 s and only while cuts come more than 100 ms late").noFlag()
+	add(c, &c.Overload.SlowTo, duration.within(0, 5*time.Second), "overload.slow_to", 500*time.Millisecond,
+		"`DURATION` between rows, at least, while they come less often").noFlag()
+	add(c, &c.Overload.Shed, duration.within(time.Second, time.Hour), "overload.wait", 30*time.Second,
+		"`DURATION` that clients whose session is ended for overload are asked to wait at most").noFlag()
+	add(c, &c.Drain.Within, duration.within(0, time.Hour), "drain.within", 5*time.Second,
+		"`DURATION` in which all clients are seen off at the end, a few at a time")
+	add(c, &c.Drain.Peers, integer.from(1), "drain.peers", 1,
+		"`number` of other nodes that clients go to then: with it and the rate at which connections were accepted follows when they are asked to come back")
 
 	add(c, &c.Sim.Mode, oneOf("on", "off", "auto"), "sim.mode", "auto",
 		"simulated market: on, off, or auto for on when NATS is inside").flag("sim")

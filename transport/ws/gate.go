@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -20,8 +21,10 @@ type gate struct {
 	maxPerAddress int        // 0: no bound
 	rate          rate.Limit // handshakes per second from one address; 0: no bound
 	burst         int
+	pace          *rate.Limiter // handshakes from all addresses; nil: no bound
 
 	mu       sync.Mutex
+	shut     string // why nobody new is let in for a while; "": they are
 	open     int
 	strange  int // of these, clients of whom it is not known who they are
 	draining bool
@@ -39,6 +42,12 @@ func (g *gate) enter(addr netip.Addr, now time.Time) *refusal {
 	defer g.mu.Unlock()
 	if g.draining {
 		return busy(http.StatusServiceUnavailable, "the server is about to stop; connect again, to another node if there is one", 1)
+	}
+	if g.shut != "" {
+		return busy(http.StatusServiceUnavailable, g.shut, comeBack(overloadWait))
+	}
+	if g.pace != nil && !g.pace.AllowN(now, 1) {
+		return busy(http.StatusServiceUnavailable, "too many clients connect at the moment", comeBack(crowdWait))
 	}
 	if g.open >= g.maxConns {
 		return busy(http.StatusServiceUnavailable, "the server is full", 10)
@@ -114,6 +123,23 @@ func (g *gate) drain() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.draining = true
+}
+
+// The most that a client is asked to wait, in seconds. Each is told a time of its own, so that they do not come back
+// together.
+const (
+	crowdWait    = 5
+	overloadWait = 30
+)
+
+// comeBack is a wait at random, from 1 to most.
+func comeBack(most int) int { return 1 + rand.IntN(most) }
+
+// setShut lets nobody new in while why is not "".
+func (g *gate) setShut(why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = why
 }
 
 func (g *gate) count() int {

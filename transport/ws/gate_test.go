@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +36,24 @@ func TestTooManyFromOneAddress(t *testing.T) {
 	}
 }
 
+func TestAnOverloadedServerSaysWhy(t *testing.T) {
+	r := newRig(t, Options{})
+	here := wstest.Dial(t, r.addr, wstest.Request{})
+	r.Refuse("too much to carry")
+	refused := wstest.Try(t, r.addr, wstest.Request{})
+	wait, err := strconv.Atoi(refused.Response.Header.Get("Retry-After"))
+	body := refused.Body()
+	if refused.Response.StatusCode != http.StatusServiceUnavailable || err != nil || wait < 1 || wait > overloadWait || !strings.Contains(body, "too much to carry") {
+		t.Errorf("%s, wait %d, %q", refused.Response.Status, wait, body)
+	}
+	same(t, here, "who is in stays in")
+	r.Refuse("")
+	same(t, wstest.Dial(t, r.addr, wstest.Request{}), "open again")
+	if n := r.Stats().Refused[http.StatusServiceUnavailable]; n != 1 {
+		t.Errorf("%d refusals counted", n)
+	}
+}
+
 func TestGate(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
 	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
@@ -48,6 +68,14 @@ func TestGate(t *testing.T) {
 			t.Fatalf("%v at %v: %d, want %d", addr, now.Sub(at), got, want)
 		}
 	}
+	t.Run("all together", func(t *testing.T) {
+		g := open(&gate{maxConns: 10, pace: rate.NewLimiter(2, 2)})
+		enter(t, g, one, at, 101)
+		enter(t, g, two, at, 101)
+		enter(t, g, one, at, 503)
+		enter(t, g, two, at.Add(400*time.Millisecond), 503)
+		enter(t, g, two, at.Add(500*time.Millisecond), 101)
+	})
 	t.Run("per address", func(t *testing.T) {
 		g := open(&gate{maxConns: 10, maxPerAddress: 2})
 		enter(t, g, one, at, 101)

@@ -51,6 +51,11 @@ type Options struct {
 	AcceptRate  float64
 	AcceptBurst int
 
+	// NodeRate bounds the handshakes per second from all addresses together, NodeBurst how many may come at once
+	// (default: one second's worth, at least 1). 0: no bound.
+	NodeRate  float64
+	NodeBurst int
+
 	// MaxMessage bounds a message from a client, as sent and decompressed. 125 bytes to 16 MiB, default 16 KiB.
 	MaxMessage int
 	// MaxQueued bounds the answers that wait for a client, in bytes. Default 64 KiB.
@@ -88,6 +93,7 @@ func (o *Options) complete() error {
 	o.CloseWait = cmp.Or(o.CloseWait, time.Second)
 	o.DeflateThreshold = cmp.Or(o.DeflateThreshold, 512)
 	o.AcceptBurst = cmp.Or(o.AcceptBurst, max(1, int(o.AcceptRate)))
+	o.NodeBurst = cmp.Or(o.NodeBurst, max(1, int(o.NodeRate)))
 	if o.Drops == nil {
 		o.Drops = new(drop.Counters)
 	}
@@ -102,7 +108,8 @@ func (o *Options) complete() error {
 	}
 	for name, v := range map[string]float64{
 		"MaxConns": float64(o.MaxConns), "MaxPerAddress": float64(o.MaxPerAddress), "AcceptRate": o.AcceptRate,
-		"AcceptBurst": float64(o.AcceptBurst), "Strangers.MaxConns": float64(o.Strangers.MaxConns), "MaxQueued": float64(o.MaxQueued), "WriteTimeout": float64(o.WriteTimeout),
+		"AcceptBurst": float64(o.AcceptBurst), "NodeRate": o.NodeRate, "NodeBurst": float64(o.NodeBurst),
+		"Strangers.MaxConns": float64(o.Strangers.MaxConns), "MaxQueued": float64(o.MaxQueued), "WriteTimeout": float64(o.WriteTimeout),
 		"PingInterval": float64(o.PingInterval), "PongWait": float64(o.PongWait), "CloseWait": float64(o.CloseWait),
 		"DeflateThreshold": float64(o.DeflateThreshold),
 	} {

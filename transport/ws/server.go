@@ -73,6 +73,9 @@ func New(opt Options) (*Server, error) {
 		maxConns: opt.MaxConns, maxPerAddress: opt.MaxPerAddress, maxStrangers: opt.Strangers.MaxConns,
 		rate: rate.Limit(opt.AcceptRate), burst: opt.AcceptBurst, visitors: make(map[netip.Addr]*visitor),
 	}
+	if opt.NodeRate > 0 {
+		s.gate.pace = rate.NewLimiter(rate.Limit(opt.NodeRate), opt.NodeBurst)
+	}
 	s.totals.closed, s.totals.refused = make(map[uint16]uint64), make(map[int]uint64)
 	for enc, first := range map[fanout.Encoding]byte{fanout.Proto: frameBinary, fanout.JSON: frameText} {
 		s.framings[enc][0] = framing{encoding: enc, first: first}
@@ -236,6 +239,9 @@ func (s *Server) Each(fn func(Handler)) {
 		}
 	}
 }
+
+// Refuse lets nobody new in, and tells them why, until it is called with "".
+func (s *Server) Refuse(why string) { s.gate.setShut(why) }
 
 // Drain lets nobody in any more; connections stay. It cannot be undone.
 func (s *Server) Drain() { s.gate.drain() }

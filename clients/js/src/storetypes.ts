@@ -67,7 +67,7 @@ export type TradeEvent =
   | ({ readonly type: 'lost'; readonly by: 'server' | 'consumer' } & MissedTrades)
   | ({ readonly type: 'gap'; readonly recovered: boolean } & MissedTrades);
 
-export type GrantReason = 'wished' | 'rounded' | 'policy' | 'congestion' | 'hidden' | 'paused' | 'default';
+export type GrantReason = 'wished' | 'rounded' | 'policy' | 'congestion' | 'hidden' | 'paused' | 'default' | 'bandwidth' | 'lag' | 'stopped' | 'overload';
 
 /** What the server gives, which may be slower than what was wished. */
 export interface Grant {

@@ -349,25 +349,27 @@ const (
 	GrantReason_GRANT_REASON_CONGESTION  GrantReason = 3 // the connection does not take so much
 	GrantReason_GRANT_REASON_HIDDEN      GrantReason = 4
 	GrantReason_GRANT_REASON_PAUSED      GrantReason = 5
-	GrantReason_GRANT_REASON_DEFAULT     GrantReason = 6 // nothing was wished
-	GrantReason_GRANT_REASON_BANDWIDTH   GrantReason = 7 // the ceiling of bytes a second
-	GrantReason_GRANT_REASON_LAG         GrantReason = 8 // the client cannot keep up, as it said
-	GrantReason_GRANT_REASON_STOPPED     GrantReason = 9 // by operations: nothing is sent until another Grant
+	GrantReason_GRANT_REASON_DEFAULT     GrantReason = 6  // nothing was wished
+	GrantReason_GRANT_REASON_BANDWIDTH   GrantReason = 7  // the ceiling of bytes a second
+	GrantReason_GRANT_REASON_LAG         GrantReason = 8  // the client cannot keep up, as it said
+	GrantReason_GRANT_REASON_STOPPED     GrantReason = 9  // by operations: nothing is sent until another Grant
+	GrantReason_GRANT_REASON_OVERLOAD    GrantReason = 10 // the server has more to carry than it can
 )
 
 // Enum value maps for GrantReason.
 var (
 	GrantReason_name = map[int32]string{
-		0: "GRANT_REASON_UNSPECIFIED",
-		1: "GRANT_REASON_ROUNDED",
-		2: "GRANT_REASON_POLICY",
-		3: "GRANT_REASON_CONGESTION",
-		4: "GRANT_REASON_HIDDEN",
-		5: "GRANT_REASON_PAUSED",
-		6: "GRANT_REASON_DEFAULT",
-		7: "GRANT_REASON_BANDWIDTH",
-		8: "GRANT_REASON_LAG",
-		9: "GRANT_REASON_STOPPED",
+		0:  "GRANT_REASON_UNSPECIFIED",
+		1:  "GRANT_REASON_ROUNDED",
+		2:  "GRANT_REASON_POLICY",
+		3:  "GRANT_REASON_CONGESTION",
+		4:  "GRANT_REASON_HIDDEN",
+		5:  "GRANT_REASON_PAUSED",
+		6:  "GRANT_REASON_DEFAULT",
+		7:  "GRANT_REASON_BANDWIDTH",
+		8:  "GRANT_REASON_LAG",
+		9:  "GRANT_REASON_STOPPED",
+		10: "GRANT_REASON_OVERLOAD",
 	}
 	GrantReason_value = map[string]int32{
 		"GRANT_REASON_UNSPECIFIED": 0,
@@ -380,6 +382,7 @@ var (
 		"GRANT_REASON_BANDWIDTH":   7,
 		"GRANT_REASON_LAG":         8,
 		"GRANT_REASON_STOPPED":     9,
+		"GRANT_REASON_OVERLOAD":    10,
 	}
 )
 
@@ -4942,7 +4945,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x0eTRADING_HALTED\x10\x02\x12\x13\n" +
 	"\x0fTRADING_AUCTION\x10\x03\x12\x14\n" +
 	"\x10TRADING_PRE_OPEN\x10\x04\x12\x12\n" +
-	"\x0eTRADING_CLOSED\x10\x05*\x93\x02\n" +
+	"\x0eTRADING_CLOSED\x10\x05*\xae\x02\n" +
 	"\vGrantReason\x12\x1c\n" +
 	"\x18GRANT_REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14GRANT_REASON_ROUNDED\x10\x01\x12\x17\n" +
@@ -4953,7 +4956,9 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x14GRANT_REASON_DEFAULT\x10\x06\x12\x1a\n" +
 	"\x16GRANT_REASON_BANDWIDTH\x10\a\x12\x14\n" +
 	"\x10GRANT_REASON_LAG\x10\b\x12\x18\n" +
-	"\x14GRANT_REASON_STOPPED\x10\t*\xd0\x03\n" +
+	"\x14GRANT_REASON_STOPPED\x10\t\x12\x19\n" +
+	"\x15GRANT_REASON_OVERLOAD\x10\n" +
+	"*\xd0\x03\n" +
 	"\tErrorCode\x12\x1a\n" +
 	"\x16ERROR_CODE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ERROR_CODE_MALFORMED\x10\x01\x12\x1e\n" +

@@ -12,6 +12,7 @@ const windows: Readonly<Record<number, Window>> = {
   4002: { minMs: 0, maxMs: 500 }, // no pong
   4003: { minMs: 1000, maxMs: 10_000 }, // internal error
   4004: { minMs: 1000, maxMs: 5000 }, // no hello in time
+  4005: { minMs: 5000, maxMs: 30_000 }, // overload
   4010: { minMs: 0, maxMs: 1000 }, // token expired
   4011: { minMs: 1000, maxMs: 10_000 }, // access unavailable
   4012: { minMs: 10_000, maxMs: 60_000 }, // too many sessions

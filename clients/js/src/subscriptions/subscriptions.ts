@@ -10,7 +10,9 @@ import type { Request, visibilities } from '../wire/request.js';
 
 type Visibility = keyof typeof visibilities;
 
-const grantReasons: readonly GrantReason[] = ['wished', 'rounded', 'policy', 'congestion', 'hidden', 'paused', 'default'];
+const grantReasons: readonly GrantReason[] = [
+  'wished', 'rounded', 'policy', 'congestion', 'hidden', 'paused', 'default', 'bandwidth', 'lag', 'stopped', 'overload',
+];
 /** The server's default until it has told: see Grant with reason default. */
 const DEFAULT_CADENCE_MS = 250;
 const RETRY_MS = 1000;

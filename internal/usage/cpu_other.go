@@ -1,0 +1,8 @@
+//go:build !unix
+
+package usage
+
+import "time"
+
+// cpuTime is not measured here: the processor never counts as overloaded.
+func cpuTime() time.Duration { return 0 }
