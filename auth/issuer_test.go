@@ -108,6 +108,7 @@ func open(t testing.TB, c Config) (*Verifier, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	v.now = func() time.Time { return noon }
+	v.Revocations().Known()
 	var running sync.WaitGroup
 	running.Go(func() { v.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })

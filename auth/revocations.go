@@ -1,10 +1,16 @@
 package auth
 
 import (
+	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/feedd/feedd/entitlement"
 )
+
+// MaxLifetime is how long a token may be good, and so how long revocations are remembered.
+const MaxLifetime = 30 * 24 * time.Hour
 
 // MaxRevocations is how many are kept; the oldest make room.
 const MaxRevocations = 100_000
@@ -19,9 +25,45 @@ type Revocation struct {
 	Reason  string `json:"reason,omitempty"`  // for the client's eyes
 }
 
+// Validate reports what is wrong with one.
+func (r *Revocation) Validate() error {
+	given := 0
+	for _, name := range []string{r.Token, r.User, r.Session, r.Reason} {
+		if !nameOK(name) {
+			return fmt.Errorf("revocation: want names and a reason of at most %d bytes of printable text", maxName)
+		}
+	}
+	for _, name := range []string{r.Token, r.User, r.Session} {
+		if name != "" {
+			given++
+		}
+	}
+	switch {
+	case given != 1:
+		return errors.New("revocation: want exactly one of a token, a user and a session")
+	case r.Time <= 0 || r.Until < r.Time:
+		return errors.New("revocation: want a time, and one after it until when it is remembered")
+	}
+	return nil
+}
+
+// Concerns reports whether a session's identity falls under r; session is its name.
+func (r *Revocation) Concerns(id *entitlement.Identity, session string) bool {
+	switch {
+	case r.Session != "":
+		return r.Session == session
+	case id == nil:
+		return false
+	case r.Token != "":
+		return r.Token == id.Token
+	}
+	return r.User == id.User && id.Issued <= r.Time
+}
+
 // Revocations are those in force. Its methods may be called from any goroutine.
 type Revocations struct {
 	mu    sync.RWMutex
+	known bool // what there was has been told
 	token map[string]Revocation
 	user  map[string]Revocation
 }
@@ -31,21 +73,23 @@ func NewRevocations() *Revocations {
 	return &Revocations{token: make(map[string]Revocation), user: make(map[string]Revocation)}
 }
 
-// Add takes in one. Of a user the latest counts.
-func (l *Revocations) Add(r Revocation) {
+// Add takes in one. Of a user the latest counts. It reports whether another one in force had to make room.
+func (l *Revocations) Add(r Revocation) (overflow bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case r.Token != "":
-		put(l.token, r.Token, r)
+		return put(l.token, r.Token, r)
 	case r.User != "" && l.user[r.User].Time <= r.Time:
-		put(l.user, r.User, r)
+		return put(l.user, r.User, r)
 	}
+	return false
 }
 
 // put keeps the list within its bound.
-func put(m map[string]Revocation, name string, r Revocation) {
+func put(m map[string]Revocation, name string, r Revocation) (overflow bool) {
 	if _, there := m[name]; !there && len(m) >= MaxRevocations {
+		overflow = true
 		oldest := ""
 		for other, o := range m {
 			if oldest == "" || o.Until < m[oldest].Until {
@@ -55,6 +99,21 @@ func put(m map[string]Revocation, name string, r Revocation) {
 		delete(m, oldest)
 	}
 	m[name] = r
+	return overflow
+}
+
+// Known says that what was revoked before is among them. Until then no token can be found to be good.
+func (l *Revocations) Known() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known = true
+}
+
+// Ready reports whether Known was called.
+func (l *Revocations) Ready() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.known
 }
 
 // Forget lets go of those that no good token can fall under any more.

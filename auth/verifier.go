@@ -112,7 +112,12 @@ func (v *Verifier) Authenticate(token string) (*entitlement.Identity, error) {
 	if c.IssuedAt != nil {
 		id.Issued = c.IssuedAt.UnixMicro()
 	}
-	if v.revoked.Holds(id) {
+	switch {
+	case id.Expires > v.now().Add(MaxLifetime+v.config.Leeway).UnixMicro():
+		return nil, fmt.Errorf("the token is good for more than %d days, longer than revocations are remembered; get one for less", MaxLifetime/(24*time.Hour))
+	case !v.revoked.Ready():
+		return nil, entitlement.ErrUnavailable
+	case v.revoked.Holds(id):
 		return nil, entitlement.ErrRevoked
 	}
 	return id, nil

@@ -87,7 +87,7 @@ func TestTokensThatRFC8725WarnsOf(t *testing.T) {
 		{"3.2", "an algorithm that does not exist", segment(`{"alg":"XS256","kid":"ed"}`) + "." + parts[1] + "." + parts[2], "signature"},
 		{"2.3 3.3", "an encrypted token (five parts)", whole + ".x.y", "not a token"},
 		{"3.3", "signed with another key", sign(t, jwt.SigningMethodRS256, k.other, headers{"kid": "rsa"}, good(nil)), "signature"},
-		{"3.3", "the claims of another token", parts[0] + "." + segment(`{"iss":"`+iss+`","aud":"feedd","sub":"eve","exp":9999999999}`) + "." + parts[2], "signature"},
+		{"3.3", "the claims of another token", parts[0] + "." + segment(`{"iss":"`+iss+`","aud":"feedd","sub":"eve","exp":1767229200}`) + "." + parts[2], "signature"},
 		{"3.3", "the header of another token", segment(`{"alg":"EdDSA","kid":"ed","x":1}`) + "." + parts[1] + "." + parts[2], "signature"},
 		{"3.3", "an ECDSA signature of zeros", strings.Join(strings.Split(sign(t, jwt.SigningMethodES256, k.p256, headers{"kid": "p256"}, good(nil)), ".")[:2], ".") + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64)), "signature"},
 		{"2.7 3.7", "bytes that are not JSON", parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte{0xff, 0xfe}) + "." + parts[2], "not a token"},
@@ -118,6 +118,7 @@ func TestTokensThatRFC8725WarnsOf(t *testing.T) {
 		{"our own", "a right that cannot be", ed(nil, func(c map[string]any) { c["feedd"] = map[string]any{"may": []string{"nyse:* quotes"}} }), `channel "quotes"`},
 		{"our own", "rights that are no list", ed(nil, func(c map[string]any) { c["feedd"] = map[string]any{"may": "*"} }), "not a token"},
 		{"our own", "a user without end", ed(nil, func(c map[string]any) { c["sub"] = strings.Repeat("x", 257) }), "sub"},
+		{"our own", "good for longer than revocations are remembered", ed(nil, func(c map[string]any) { c["exp"] = noon.Add(31 * 24 * time.Hour).Unix() }), "30 days"},
 		{"our own", "nothing", "", "not a token"},
 		{"our own", "too long", whole + strings.Repeat("x", MaxToken), "at most 8192"},
 	} {

@@ -69,6 +69,9 @@ func (s *server) startSockets() error {
 		s.sockets.Shutdown(ctx)
 		return nil
 	})
+	if s.access != nil {
+		s.run("revocations", s.followRevocations)
+	}
 	s.run("sessions", s.sweepSessions)
 	s.run("directory", s.watchDirectory)
 	s.lookout = newLookout(s)
