@@ -116,6 +116,7 @@ export class Core implements CoreClient {
 
   [dispose](): void {
     this.close();
+    for (const listeners of Object.values(this.#listeners)) listeners.clear();
   }
 
   on<E extends keyof ClientEvents>(event: E, fn: (e: ClientEvents[E]) => void, options?: Listening): Stop {

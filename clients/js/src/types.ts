@@ -196,6 +196,7 @@ export interface CoreClient {
   close(): void;
   /** Cuts a wait for the next attempt short. Nothing otherwise. */
   reconnectNow(): void;
+  /** Closes, and forgets all who listen to the client. */
   [Symbol.dispose](): void;
   /** A listener that throws harms nobody but itself. */
   on<E extends keyof ClientEvents>(event: E, fn: (e: ClientEvents[E]) => void, options?: Listening): Stop;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { serverErrorCode } from '../src/errors.js';
 import { isTerminal, windowOf } from '../src/link/retry.js';
-import { ErrorCode, ErrorCodeSchema } from './gen/feed/v1/feed_pb.js';
+import { ErrorCodeSchema } from './gen/feed/v1/feed_pb.js';
 
 const protocol = readFileSync(new URL('../../../PROTOCOL.md', import.meta.url), 'utf8');
 
@@ -28,5 +28,4 @@ it('names each error code as the schema does', () => {
     expect(serverErrorCode(value.number)).toBe(value.localName.toLowerCase().replaceAll('_', '-'));
   }
   expect(serverErrorCode(999)).toBe('unspecified');
-  expect(ErrorCode.TOO_LATE).toBe(ErrorCodeSchema.values.length - 1);
 });

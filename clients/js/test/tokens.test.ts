@@ -122,6 +122,25 @@ describe('a token', () => {
     expect([w.client.state, w.network.sockets.length]).toEqual(['live', 1]);
   });
 
+  it('is renewed at once when the machine slept through the warning', async () => {
+    let n = 0;
+    const { w, reasons } = tokenWorld(() => `t${++n}`, ['t1', 't2']);
+    w.server.tokenSeconds = 3600;
+    w.client.connect();
+    await settle();
+    await w.clock.sleep(600_000);
+    await w.clock.advance(3000);
+    expect([w.client.state, reasons()]).toEqual(['live', ['connect']]);
+    await w.clock.sleep(2_960_000);
+    await settle();
+    expect(reasons()).toEqual(['connect', 'expiring']);
+    expect(w.server.last.asked('refreshToken').map((r) => r.token)).toEqual(['t2']);
+    // The answer says when the next one is due.
+    await w.clock.sleep(600_000);
+    await settle();
+    expect(reasons()).toEqual(['connect', 'expiring']);
+  });
+
   it('that cannot be renewed is tried for again, and the connection that ends for it comes back with another', async () => {
     let fail = false;
     const { w, reasons } = tokenWorld(() => (fail ? Promise.reject(new Error('offline')) : 'good'));

@@ -53,6 +53,7 @@ export class BookTopic extends Topic<BookHolder> {
 
   get quality(): Quality {
     const quality = this.entry?.status.quality ?? 'unknown';
+    if (this.phase === 'refused') return 'suspect'; // it is had no more
     return this.complete ? quality : quality === 'suspect' ? quality : 'syncing';
   }
 

@@ -62,6 +62,7 @@ export class QuoteTopic extends LatestTopic<QuoteRow> {
   #status(entry: InstrumentEntry): Pick<QuoteRow, 'quality' | 'trading'> {
     // A hole in the book says nothing of the quote, which has numbers of its own.
     const quality = entry.bookOnly ? 'ok' : entry.status.quality;
-    return { quality: this.#base.known ? quality : 'syncing', trading: entry.status.trading };
+    // What is had no more is as old as it is, and stays so.
+    return { quality: this.phase === 'refused' ? 'suspect' : this.#base.known ? quality : 'syncing', trading: entry.status.trading };
   }
 }

@@ -201,6 +201,10 @@ export class Subscriptions {
 
   #subscribed(answer: WireSubscribed, pending: Pending | undefined): void {
     for (const result of answer.results) {
+      if (result.replaces !== 0) {
+        this.#replaced(result);
+        continue;
+      }
       const pattern = pending === undefined ? this.#patternOf(result) : pending.pattern;
       const kind = pattern?.kind ?? pending?.topics[0]?.kind;
       const by = result.by || (pattern !== undefined && result.symbol !== pattern.text ? pattern.text : '');
@@ -218,6 +222,24 @@ export class Subscriptions {
       if (topic.phase === 'asked')
         this.#refuse(topic.symbol, topic.kind, told({ code: 0, text: 'the server gave no answer' }), undefined);
     }
+  }
+
+  /** What may be had is another view now, or none at all. */
+  #replaced(result: WireResult): void {
+    const topic = this.#byHandle.get(result.replaces);
+    this.#byHandle.delete(result.replaces);
+    this.#leaving.delete(result.replaces);
+    this.#strays.add(result.replaces);
+    if (topic === undefined) return; // let go in the meantime
+    if (result.handle !== 0) {
+      this.#accept(result, topic.kind, undefined, topic.wish, result.by);
+      return;
+    }
+    topic.unbind();
+    topic.phase = 'refused';
+    topic.statusChanged();
+    for (const holder of topic.holders) holder.answered(topic.symbol, told(result));
+    this.#drop(topic);
   }
 
   /** The pattern or list that something has joined. */

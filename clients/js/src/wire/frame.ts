@@ -29,6 +29,8 @@ export interface WireInstrument {
 export interface WireResult {
   symbol: string; channel: string; handle: number; code: number; text: string;
   depth: number; priceGroup: number; barSeconds: number; tradeSummary: boolean; by: string;
+  /** The handle that ends with it. */
+  replaces: number;
 }
 export interface WireSubscribed { instruments: WireInstrument[]; results: WireResult[]; partial: boolean }
 export interface WireGrant {
@@ -109,6 +111,7 @@ export function feedFields(): Fields<Omit<FeedFrame, keyof Rows>> {
   const result = message<WireResult>({
     symbol: [1, string], channel: [2, string], handle: [3, uint32], code: [4, enumeration], text: [5, string],
     depth: [6, uint32], priceGroup: [7, int64], barSeconds: [8, uint32], tradeSummary: [9, bool], by: [10, string],
+    replaces: [11, uint32],
   });
   const ranges = each(message<WireRange>({ handle: [1, uint32], from: [2, uint64], to: [3, uint64], epoch: [4, wide], recovered: [5, bool] }));
   return {

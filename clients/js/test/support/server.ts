@@ -55,6 +55,8 @@ export class Server {
   readonly markets = new Map<string, Market>();
   /** Tokens that are good; undefined: none is asked for. */
   tokens: Set<string> | undefined;
+  /** For how long one is good. */
+  tokenSeconds = 86_400;
   epoch = 1;
   quality = Quality.OK;
   /** How far this server's clock is ahead. */
@@ -213,6 +215,7 @@ export class Session implements Peer {
             heartbeatMs: this.server.heartbeatMs,
             cadencesMs: [0, 100, 250, 1000],
           },
+          ...this.identity(),
         });
         break;
       case 'ping':
@@ -229,7 +232,7 @@ export class Session implements Peer {
         this.send({ replyTo: frame.id, unsubscribed: { handles: request.value.handles } });
         break;
       case 'refreshToken':
-        this.send({ replyTo: frame.id });
+        this.send({ replyTo: frame.id, ...this.identity() });
         break;
       case 'setRate':
         this.setRate(frame.id, request.value);
@@ -294,6 +297,11 @@ export class Session implements Peer {
       grants: [{ handles, cadenceMs, reason: s.cadenceMs === undefined ? GrantReason.DEFAULT : GrantReason.UNSPECIFIED }],
     });
     if (instruments.length > 0) this.sendStatuses(instruments);
+  }
+
+  private identity() {
+    const { tokens, tokenSeconds, nowUs } = this.server;
+    return tokens === undefined ? {} : { identity: { user: 'ada', expiresUs: BigInt(nowUs + 1_000_000 * tokenSeconds) } };
   }
 
   private cursor(
