@@ -51,7 +51,7 @@ export default function () {
   socket.onmessage = (message) => {
     const frame = JSON.parse(message.data);
     if (frame.replyTo === 1 && frame.subscribed) {
-      const refused = frame.subscribed.results.filter((r) => r.error);
+      const refused = frame.subscribed.results.filter((r) => r.code);
       answered = check(refused, { 'every symbol is granted': (list) => list.length === 0 });
       if (!answered) console.error(JSON.stringify(refused.slice(0, 3)));
       joined.add(Date.now() - began);
