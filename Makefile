@@ -51,9 +51,13 @@ generate: $(NPM) ## generate code from the schemas, and the page
 	$(GO) run ./cmd/feedd config docs >docs/configuration.md
 	$(GO) test ./admin -run TestTheDocumentationIsFresh -update
 
+.PHONY: release
+release: $(NPM) ## make the archives, SBOM, npm package and checksums of this commit in dist/
+	scripts/release
+
 .PHONY: clean
 clean: ## remove what was built and fetched
-	rm -rf bin node_modules clients/js/node_modules clients/js/dist web/node_modules
+	rm -rf bin dist node_modules clients/js/node_modules clients/js/dist web/node_modules
 
 # ----------------------------------------------------------------------------------------------------
 # Check: what can be judged without running it
@@ -112,6 +116,10 @@ test-js: $(NPM) ## tests of the client library and of the page's parts
 test-system: $(NPM) build ## the client library and a browser against bin/feedd
 	FEEDD_BIN=$(CURDIR)/bin/feedd npm run test:integration -w clients/js
 	chromium=$$(scripts/chromium) && FEEDD_BIN=$(CURDIR)/bin/feedd CHROMIUM=$$chromium npm run test:browser -w web
+
+.PHONY: audit
+audit: $(NPM) ## look for known vulnerabilities; says so where the databases cannot be reached
+	scripts/audit
 
 .PHONY: fuzz
 fuzz: ## run every fuzz function for FUZZTIME

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrInUse is the error of a directory that another process has taken.
@@ -26,9 +24,9 @@ func Take(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := take(f); err != nil {
 		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
+		if errors.Is(err, errTaken) {
 			return nil, fmt.Errorf("data directory %s is %w: stop that one, or choose another directory", dir, ErrInUse)
 		}
 		return nil, fmt.Errorf("data directory %s: lock: %w", dir, err)
