@@ -10,12 +10,12 @@ export interface Listing {
   total: number;
 }
 
-/** Asks the server which instruments fit `q`; "" fits all. Throws an Error with words for people. */
-export async function listInstruments(q: string, limit: number, signal?: AbortSignal): Promise<Listing> {
+/** Asks the server which instruments fit `q`; "" fits all. `token` says who asks. Throws an Error with words for people. */
+export async function listInstruments(q: string, limit: number, token?: string, signal?: AbortSignal): Promise<Listing> {
   const url = new URL("v1/instruments", document.baseURI);
   if (q !== "") url.searchParams.set("q", q);
   url.searchParams.set("limit", String(limit));
-  const answer = await fetch(url, { headers: { accept: "application/json" }, ...(signal && { signal }) });
+  const answer = await fetch(url, { headers: { accept: "application/json", ...(token !== undefined && { authorization: `Bearer ${token}` }) }, ...(signal && { signal }) });
   if (!answer.ok) throw new Error(`the server answered ${answer.status} to ${url.pathname}`);
   return readListing(await answer.json());
 }

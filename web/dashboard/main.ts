@@ -23,6 +23,7 @@ import { RatePicker } from "./rate.ts";
 import type { Row, RowText } from "./row.ts";
 import { Search } from "./search.ts";
 import { Settings } from "./settings.ts";
+import { SignIn, takeToken } from "./sign-in.ts";
 import { Sources } from "./sources.ts";
 import { Traffic } from "./traffic.ts";
 import { Watchlist } from "./watchlist.ts";
@@ -66,7 +67,8 @@ let linked = address.symbols !== undefined;
 
 const url = new URL("v1/ws", document.baseURI);
 url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-const feed = createClient({ url: url.href, client: "feedd dashboard" });
+const token = takeToken(() => sessionStorage);
+const feed = createClient({ url: url.href, client: "feedd dashboard", ...(token !== undefined && { getToken: () => token }) });
 
 const frame = new Frame();
 const flashes = new Flashes(FLASH_MS, MOST_FLASHES);
@@ -100,7 +102,9 @@ const pages = new PageTabs(prefs.pages, prefs.shown, address.symbols, {
   pagesChanged: () => void savePrefs(storage, prefs),
   pageMade: () => search.open(),
 });
-const search = new Search((symbol) => watchlist.has(symbol), addSymbol);
+const search = new Search((symbol) => watchlist.has(symbol), addSymbol, token);
+// A token belongs to a connection from its start, and so to a page from its own.
+const signIn = new SignIn(() => sessionStorage, () => location.reload());
 const settings = new Settings(look, {
   lookChanged() {
     restyle();
@@ -199,7 +203,7 @@ async function firstInstruments(): Promise<void> {
   const wanted = () => watchlist.size === 0 && !linked && prefs.shown === shown;
   let again = "";
   try {
-    const { instruments } = await listInstruments("", FIRST_ROWS);
+    const { instruments } = await listInstruments("", FIRST_ROWS, token);
     if (!wanted()) return;
     watchlist.add(instruments.map((listed) => listed.symbol));
     if (watchlist.size === 0) again = "No instruments yet: nothing is being published. This page looks again every few seconds.";
@@ -294,7 +298,8 @@ feed.on("pace", ({ steps }) => rate.paced(steps));
 feed.on("error", (error) => {
   // A refused symbol says so in its own row, and a connection that will be tried again in the banner.
   const told = error.code === "unknown-symbol" || error.code === "no-match" || ((error.code === "transport" || error.code === "unreachable") && error.retrying);
-  if (!told) notice(error.message);
+  if (error.code === "unauthenticated") signIn.open(token === undefined ? "" : error.text);
+  else if (!told) notice(error.message);
 });
 
 for (const problem of address.problems) notice(problem);

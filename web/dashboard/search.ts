@@ -21,6 +21,7 @@ export class Search {
   constructor(
     private readonly has: (symbol: string) => boolean,
     private readonly add: (symbol: string) => void,
+    private readonly token: string | undefined,
   ) {
     this.#text.addEventListener("input", () => this.#typed());
     this.#text.addEventListener("keydown", (event) => this.#pressed(event));
@@ -59,7 +60,7 @@ export class Search {
       return;
     }
     try {
-      const { instruments, total } = await listInstruments(q, SHOWN, asking.signal);
+      const { instruments, total } = await listInstruments(q, SHOWN, this.token, asking.signal);
       if (asking.signal.aborted) return;
       const more = total > instruments.length ? `${instruments.length} of ${total}: type on to narrow it down` : "";
       this.#show(instruments, instruments.length === 0 ? `No instrument fits “${q}”. A pattern such as sim:* adds several.` : more);

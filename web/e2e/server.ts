@@ -26,14 +26,15 @@ export interface Server {
   clean(): Promise<void>;
 }
 
-export async function startServer(sim: "on" | "off"): Promise<Server> {
+/** more: further flags. */
+export async function startServer(sim: "on" | "off", ...more: string[]): Promise<Server> {
   binary(); // says what is missing before anything is made
   const state = await mkdtemp(join(tmpdir(), "feedd-e2e-"));
-  return start(state, sim, "127.0.0.1:0");
+  return start(state, sim, "127.0.0.1:0", more);
 }
 
-async function start(state: string, sim: "on" | "off", listen: string): Promise<Server> {
-  const child = spawn(binary(), ["serve", "--listen", listen, "--admin-listen", "127.0.0.1:0", "--data-dir", state, "--sim", sim], {
+async function start(state: string, sim: "on" | "off", listen: string, more: string[]): Promise<Server> {
+  const child = spawn(binary(), ["serve", "--listen", listen, "--admin-listen", "127.0.0.1:0", "--data-dir", state, "--sim", sim, ...more], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const places = await untilReady(child);
@@ -52,7 +53,7 @@ async function start(state: string, sim: "on" | "off", listen: string): Promise<
     url, natsUrl,
     kill: async () => void (await end("SIGKILL")),
     stop: () => end("SIGTERM"),
-    restart: () => start(state, sim, new URL(url).host),
+    restart: () => start(state, sim, new URL(url).host, more),
     clean: () => rm(state, { recursive: true, force: true, maxRetries: 3 }),
   };
 }
@@ -73,13 +74,13 @@ function untilReady(child: ChildProcess): Promise<Map<string, string>> {
   });
 }
 
-/** Runs a command of the binary to its end; a status other than 0 is an error that tells what it printed. */
-export function run(...args: string[]): Promise<void> {
+/** Runs a command of the binary to its end and returns what it printed; a status other than 0 is an error that tells it. */
+export function run(...args: string[]): Promise<string> {
   const child = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output = (output + text).slice(-4000)));
   return new Promise((done, fail) => {
     child.once("error", fail);
-    child.once("exit", (status) => (status === 0 ? done() : fail(new Error(`feedd ${args.join(" ")}: status ${status}\n${output}`))));
+    child.once("exit", (status) => (status === 0 ? done(output) : fail(new Error(`feedd ${args.join(" ")}: status ${status}\n${output}`))));
   });
 }
