@@ -50,6 +50,7 @@ generate: $(NPM) ## generate code from the schemas, and the page
 	npm run build -w web
 	$(GO) run ./cmd/feedd config docs >docs/configuration.md
 	$(GO) test ./admin -run TestTheDocumentationIsFresh -update
+	$(GO) -C deploy/check run ./dashboards ../grafana/dashboards
 
 .PHONY: release
 release: $(NPM) ## make the archives, SBOM, npm package and checksums of this commit in dist/
@@ -106,6 +107,7 @@ test: test-go test-js test-system ## every test, with what they need installed
 test-go: ## Go tests with the race detector
 	$(GO) test -race ./...
 	$(GO) -C benchmarks test -race ./...
+	$(GO) -C deploy/check test ./dashboards
 
 .PHONY: test-js
 test-js: $(NPM) ## tests of the client library and of the page's parts
@@ -120,6 +122,10 @@ test-system: $(NPM) build ## the client library and a browser against bin/feedd
 .PHONY: audit
 audit: $(NPM) ## look for known vulnerabilities; says so where the databases cannot be reached
 	scripts/audit
+
+.PHONY: check-deploy
+check-deploy: ## hold deploy/ against the programs that it is for, fetching them
+	tools=$$(scripts/deploy-tools) && DEPLOY_TOOLS=$$tools $(GO) -C deploy/check test ./...
 
 .PHONY: fuzz
 fuzz: ## run every fuzz function for FUZZTIME

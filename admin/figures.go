@@ -35,6 +35,10 @@ type Figures struct {
 	NATSConnected           bool
 	NATSReconnects          uint64
 
+	// The throttle policy in force.
+	PolicyRevision             uint64
+	PolicyStale, PolicyRefused bool
+
 	// Load.
 	Admission               uint8   // 0 open, 1 refusing, 2 slowing, 3 shedding
 	MemoryLive, MemoryLimit float64 // bytes; limit 0: none

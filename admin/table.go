@@ -116,6 +116,12 @@ var table = []metric{
 	gauge("nats_connected", "1 while the connection to NATS stands.", nil, func(s *scrape, to sink) { to.is(truth(s.NATSConnected)) }),
 	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
 
+	gauge("policy_revision", "Revision of the throttle policy in force.", nil, func(s *scrape, to sink) { to.is(float64(s.PolicyRevision)) }),
+	gauge("policy_stale", "1 while the source of policies cannot be reached, and the last good copy is in force.", nil,
+		func(s *scrape, to sink) { to.is(truth(s.PolicyStale)) }),
+	gauge("policy_refused", "1 while the source holds a policy that this node does not take, and the one before is in force.", nil,
+		func(s *scrape, to sink) { to.is(truth(s.PolicyRefused)) }),
+
 	// Load.
 	gauge("admission_state", "What the node gives up: 0 nothing, 1 new connections are refused, 2 and rows come less often, 3 and sessions of the "+
 		"least important tiers are ended.", nil, func(s *scrape, to sink) { to.is(float64(s.Admission)) }),

@@ -38,6 +38,7 @@ func commands() []command {
 		{"revoke", "shut a user, a token or a session out on all nodes", revokeCommand},
 		{"token", "make a token for development and tests", tokenCommand},
 		{"watch", "show live prices in the terminal", watchCommand},
+		{"healthcheck", "ask a node on this machine how it is: exit status 0 when it is well", healthCommand},
 		{"check", "say what is wrong with the configuration, and what would be right", checkCommand},
 		{"config", "show the configuration that holds, or describe all of it", configCommand},
 		{"version", "print the version", versionCommand},
@@ -154,7 +155,7 @@ Commands:
 func writeHelp(w io.Writer, all []command) {
 	fmt.Fprint(w, helpHead)
 	for _, c := range all {
-		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.summary)
+		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(w, "\n\"feedd help COMMAND\" tells more of each. Without a command, feedd serves.\n")
 }

@@ -24,6 +24,8 @@ func (s *server) figures() admin.Figures {
 			Name: c.Cadence.String(), Age: c.Age, Late: c.Late, Flush: c.Flush, Lanes: c.Lanes, Subscriptions: c.Subscriptions,
 		})
 	}
+	inForce := s.policy.Status()
+	f.PolicyRevision, f.PolicyStale, f.PolicyRefused = inForce.Version.Revision, inForce.Stale, inForce.Refused != nil
 	load := s.lookout.now.Load()
 	f.Admission, f.MemoryLive, f.MemoryLimit = uint8(load.Level), float64(load.Memory), float64(load.MemoryLimit)
 	f.ProcessorShare, f.AcceptsMax, f.Draining = load.CPU, load.Accepts, s.draining.Load()

@@ -163,3 +163,32 @@ func TestTheEndOfAConnectionIsOneLine(t *testing.T) {
 		return strings.Count(log.String(), "connection ended") == 1 && want.MatchString(log.String()), log.String()
 	})
 }
+
+func TestHealthcheckAsksTheNode(t *testing.T) {
+	s := node(t, io.Discard)
+	address := s.private.Addr().String()
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"healthcheck", "--admin-listen", address}, exitOK, "ok\n"},
+		{[]string{"healthcheck", "ready", "--admin-listen", address}, exitOK, "[ ] load: open; memory"},
+		{[]string{"healthcheck", "startup", "--admin-listen", address}, exitOK, "[+] booted"},
+		{[]string{"healthcheck", "well", "--admin-listen", address}, exitUsage, "want live, ready or startup"},
+		{[]string{"healthcheck", "--admin-listen", "127.0.0.1:1"}, exitFailed, "is feedd running here?"},
+	} {
+		if status, out, errs := run(t, t.Context(), c.args...); status != c.status || !strings.Contains(out+errs, c.want) {
+			t.Errorf("%v: status %d, want %q in %s%s", c.args, status, c.want, out, errs)
+		}
+	}
+	s.draining.Store(true)
+	if status, _, errs := run(t, t.Context(), "healthcheck", "ready", "--admin-listen", address); status != exitFailed || !strings.Contains(errs, "the server is stopping") {
+		t.Errorf("draining: status %d, %s", status, errs)
+	}
+	for listen, want := range map[string]string{"0.0.0.0:1": "localhost:1", ":1": "localhost:1", "[::]:1": "localhost:1", "10.0.0.1:1": "10.0.0.1:1"} {
+		if got := localAddress(listen); got != want {
+			t.Errorf("%s: %s, want %s", listen, got, want)
+		}
+	}
+}

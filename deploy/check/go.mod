@@ -1,0 +1,3 @@
+module github.com/feedd/feedd/deploy/check
+
+go 1.26.0
