@@ -312,7 +312,11 @@ func TestTwoLines(t *testing.T) {
 	a.trade()
 	w := followFaulty(t, server)
 	await(t, "the first book", w.Client, a.seen)
+	channels := []string{"trade", "book", "definition"}
+	lineA.hasPassed(3, channels...)
+	lineB.hasPassed(3, channels...)
 	const ticks = 300
+	kept := 2 * 2 * ticks // of both lines and channels
 	for _, channel := range []string{"trade", "book"} {
 		var scripts [2]strings.Builder
 		for range ticks {
@@ -320,6 +324,7 @@ func TestTwoLines(t *testing.T) {
 			for line := range scripts {
 				if lost == line {
 					scripts[line].WriteByte('d')
+					kept--
 				} else {
 					scripts[line].WriteByte('.')
 				}
@@ -333,9 +338,7 @@ func TestTwoLines(t *testing.T) {
 		a.change()
 	}
 	await(t, "all of it", w.Client, a.seen)
-	channels := []string{"trade", "book", "definition"}
-	single := 2*(ticks+1) + 1
-	server.eventually("duplicate", lineA.passed(channels...)+lineB.passed(channels...)-single)
+	server.eventually("duplicate", 3+kept-2*ticks) // the second definition, trade and book, and what both lines had
 	for _, reason := range []string{"missed_ticks", "book_resync", "stale_epoch"} {
 		if n := server.dropped(reason); n != 0 {
 			t.Errorf("%s counted %d times", reason, n)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -142,12 +143,22 @@ func (r *relay) ask(m *nats.Msg) {
 	}
 }
 
-// passed returns how many messages of channels were passed on.
-func (r *relay) passed(channels ...string) (n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, ch := range channels {
-		n += r.delivered[ch]
+// hasPassed waits until so many messages of channels were passed on.
+func (r *relay) hasPassed(n int, channels ...string) {
+	r.t.Helper()
+	passed := func() (sum int) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, ch := range channels {
+			sum += r.delivered[ch]
+		}
+		return sum
 	}
-	return n
+	for ctx := deadline(r.t); passed() < n; {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			r.t.Fatalf("%d messages were passed on, want %d", passed(), n)
+		}
+	}
 }
