@@ -15,8 +15,11 @@ import (
 type Options struct {
 	Workers   int           // flush workers; default GOMAXPROCS
 	Heartbeat time.Duration // longest silence towards a subscriber; default 5 s
-	MaxFrame  int           // bytes of rows in a frame, which may go over by one row; default 32 KiB
-	Counters  *drop.Counters
+	// Delay is how far behind the market the store is on purpose: cut times lie so far back, and frames say so. An engine
+	// with a delay sends no heartbeats: its connections have a subscriber in one without, which does.
+	Delay    time.Duration
+	MaxFrame int // bytes of rows in a frame, which may go over by one row; default 32 KiB
+	Counters *drop.Counters
 }
 
 // Engine sends the state of a store to subscribers.
@@ -53,8 +56,8 @@ func New(store *snapshot.Store, o Options) *Engine {
 	start := time.Now()
 	for i := range o.Workers {
 		e.workers = append(e.workers, &worker{
-			engine: e, number: i, wake: make(chan struct{}, 1), out: output{maxFrame: o.MaxFrame},
-			wall: func() int64 { return time.Now().UnixMicro() },
+			engine: e, number: i, wake: make(chan struct{}, 1), out: output{maxFrame: o.MaxFrame, builder: builder{delay: o.delayMs()}},
+			wall: func() int64 { return time.Now().Add(-o.Delay).UnixMicro() },
 			mono: func() int64 { return time.Since(start).Microseconds() },
 		})
 	}
@@ -65,6 +68,8 @@ func New(store *snapshot.Store, o Options) *Engine {
 	})
 	return e
 }
+
+func (o *Options) delayMs() uint32 { return uint32(o.Delay.Milliseconds()) }
 
 // Start begins the workers. Call it once.
 func (e *Engine) Start() {

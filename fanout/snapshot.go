@@ -18,6 +18,7 @@ func (e *TooLargeError) Error() string {
 // It may be called from any goroutine, and costs the caller's time alone.
 func (e *Engine) Snapshot(items []Item, enc Encoding, limit int) ([]byte, error) {
 	var b builder
+	b.delay = e.options.delayMs()
 	b.reset(enc, e.workers[0].wall())
 	b.limit = limit
 	for n := range items {

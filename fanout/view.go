@@ -63,7 +63,8 @@ type builder struct {
 	cut       int64 // time of the cut in microseconds
 	conflated uint64
 	lost      uint64
-	limit     int // bytes at which an Event view stops
+	limit     int    // bytes at which an Event view stops
+	delay     uint32 // of the engine, in milliseconds
 }
 
 func (b *builder) reset(e Encoding, cut int64) {
@@ -98,7 +99,7 @@ func (b *builder) back(to point) {
 
 // finish returns the whole payload.
 func (b *builder) finish(partial bool) []byte {
-	h := wire.Header{CutTime: b.cut, Conflated: b.conflated, Partial: partial}
+	h := wire.Header{CutTime: b.cut, Conflated: b.conflated, Partial: partial, Delay: b.delay}
 	if b.encoding == JSON {
 		b.payload = b.texts.Append(b.payload[:0], h)
 	} else {

@@ -287,6 +287,9 @@ func (w *worker) heartbeats() int64 {
 	w.nextBeat = w.out.now + interval/4
 	w.countLanes()
 	b := &w.out.builder
+	if w.engine.options.Delay > 0 {
+		return w.nextBeat
+	}
 	for _, s := range w.subscribers {
 		if w.out.now-s.lastSend < interval*3/4 || s.blocked {
 			continue

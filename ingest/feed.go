@@ -31,6 +31,9 @@ type Options struct {
 	// quarter of an hour ago, the stream is read from there on, so that nothing is missing or comes twice.
 	Past     []Past
 	PastTime int64
+	// Delay makes a feed that reads the stream so far back and nothing else; see delayed.go. It has no Past. 0: the market
+	// as it is now.
+	Delay time.Duration
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 }
@@ -55,7 +58,7 @@ type Feed struct {
 	counters *drop.Counters
 	log      *slog.Logger
 
-	sub     *nats.Subscription
+	sub     *nats.Subscription // nil: delayed
 	live    chan *nats.Msg
 	status  chan nats.Status
 	found   chan found    // from the goroutines that read the stream and ask publishers
@@ -73,6 +76,7 @@ type Feed struct {
 	core       *core
 	holding    bool // live ticks wait for the stream
 	goLive     <-chan time.Time
+	tail       tail // of a delayed feed
 	join       joining
 	joined     bool // the stream was read once, or there is none
 	reconnects uint64
@@ -126,6 +130,12 @@ func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *sl
 		sink.Commit()
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
+	if o.Delay > 0 {
+		f.holding = false
+		f.status = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+		go f.run()
+		return f, nil
+	}
 	var err error
 	if f.sub, err = nc.ChanSubscribe(subject.All, f.live); err != nil {
 		f.cancel()
@@ -172,6 +182,9 @@ func (f *Feed) Stop() error {
 	<-f.stopped
 	f.finder.Wait()
 	f.nc.RemoveStatusListener(f.status)
+	if f.sub == nil {
+		return nil
+	}
 	if err := f.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		return fmt.Errorf("ingest: %w", err)
 	}
@@ -225,7 +238,13 @@ func (f *Feed) run() {
 	}
 }
 
-func (f *Feed) now() int64 { return f.o.Now().UnixMicro() }
+// now is the time of the core.
+func (f *Feed) now() int64 {
+	if f.o.Delay > 0 {
+		return f.pastNow()
+	}
+	return f.o.Now().UnixMicro()
+}
 
 // drain applies m and what waits behind it, together, so that under load the costs of a batch are shared
 // while a lone tick is seen at once.
@@ -248,6 +267,10 @@ func (f *Feed) drain(m *nats.Msg) {
 
 // observe finds out whether the connection came or went. Both may have happened since the last look.
 func (f *Feed) observe() {
+	if f.o.Delay > 0 {
+		f.observeTail()
+		return
+	}
 	connected, reconnects := f.nc.IsConnected(), f.nc.Stats().Reconnects
 	again := connected && (!f.core.connected || reconnects != f.reconnects)
 	if (!connected || again) && f.core.connected {
@@ -268,6 +291,9 @@ func (f *Feed) observe() {
 
 // countDropped adds what the NATS client dropped since the last look because its channel was full.
 func (f *Feed) countDropped() {
+	if f.sub == nil {
+		return
+	}
 	dropped, err := f.sub.Dropped()
 	if err != nil || dropped == f.dropped {
 		return // the connection is closed: nothing arrives any more

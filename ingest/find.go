@@ -40,6 +40,10 @@ func (r *request) party() int {
 
 // ask starts what the core wants, a few at a time.
 func (f *Feed) ask() {
+	if f.o.Delay > 0 {
+		f.core.takeRequests() // whoever could answer knows what this feed must not know yet
+		return
+	}
 	for _, r := range f.core.takeRequests() {
 		e := &f.errands[r.party()]
 		e.queue = append(e.queue, r)

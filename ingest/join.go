@@ -62,7 +62,8 @@ type found struct {
 	answered bool // with done: a publisher answered
 	hopeless bool // with done: another try would find no more
 	join     int  // the join that speaks
-	failed   bool // with join and done: the stream could not be read
+	failed   bool // with join and done, or tail: the stream could not be read
+	tail     bool // the reader of a delayed feed speaks; done: that is all that is due
 }
 
 // tell hands r to the feed's goroutine, and reports false when the feed is being stopped.
@@ -77,6 +78,10 @@ func (f *Feed) tell(r found) bool {
 
 // take applies what was found.
 func (f *Feed) take(r found) {
+	if r.tail {
+		f.takeTail(r)
+		return
+	}
 	now := f.now()
 	f.sink.Begin()
 	for _, m := range r.messages {

@@ -30,7 +30,7 @@ func (s *Store) SourceHandle(name string) market.Handle {
 func (s *Store) Topic(h market.Handle) Topic {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.topics[h]
+	return s.topics[h-s.options.FirstHandle]
 }
 
 func (s *Store) findHandle(t Topic) market.Handle {
@@ -52,7 +52,7 @@ func (s *Store) findHandle(t Topic) market.Handle {
 func (s *Store) handle(t Topic) market.Handle {
 	h := s.handles[t]
 	if h == 0 {
-		h = market.Handle(len(s.topics))
+		h = s.options.FirstHandle + market.Handle(len(s.topics))
 		s.handles[t] = h
 		s.topics = append(s.topics, t)
 	}

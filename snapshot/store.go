@@ -15,6 +15,8 @@ import (
 type Options struct {
 	Instruments int // how many instruments may be defined; default 100,000
 	Handles     int // how many different views clients may ask for; default 2,000,000
+	// FirstHandle is the number ahead of the first handle, so that those of several stores differ. 0 for one store.
+	FirstHandle market.Handle
 	// The log of an instrument keeps the last LogEvents events, and those of the last LogFor, but never more
 	// than LogMax, which is rounded up to a power of two. The defaults are 1,024 events, 6 s (the slowest
 	// cadence must not lose what came between two of its cuts), and 65,536 events.
@@ -35,7 +37,7 @@ type Store struct {
 	byName  map[market.Symbol]market.InstrumentID
 	sorted  []market.InstrumentID // by symbol
 	handles map[Topic]market.Handle
-	topics  []Topic // by handle; handle 0 is none
+	topics  []Topic // by handle, less options.FirstHandle; handle 0 is none
 	journal journal
 	stirred bool // something that is followed changed in this batch
 	changes definitionLog

@@ -13,6 +13,7 @@ const (
 	frameLosses         = 10
 	frameGaps           = 11
 	framePartial        = 12
+	frameDelay          = 14
 	frameHeartbeat      = 22
 )
 

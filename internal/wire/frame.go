@@ -46,6 +46,7 @@ type Header struct {
 	CutTime   int64  // microseconds since the Unix epoch
 	Conflated uint64 // ticks merged into State rows beyond those shown
 	Partial   bool   // more frames of the same cut follow
+	Delay     uint32 // milliseconds behind the market on purpose
 }
 
 // AppendHeader appends h as fields of a ServerFrame. It may stand before or behind the fragments.
@@ -56,7 +57,7 @@ func AppendHeader(dst []byte, h Header) []byte {
 	if h.Partial {
 		dst = appendUint(dst, framePartial, 1)
 	}
-	return dst
+	return appendUint(dst, frameDelay, uint64(h.Delay))
 }
 
 // AppendHeartbeat appends a ServerFrame that holds a heartbeat and nothing else.

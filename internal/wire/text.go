@@ -90,6 +90,10 @@ func (f *TextFrame) Append(dst []byte, h Header) []byte {
 	if h.Partial {
 		dst = append(dst, `,"partial":true`...)
 	}
+	if h.Delay != 0 {
+		dst = append(dst, `,"delayMs":`...)
+		dst = strconv.AppendUint(dst, uint64(h.Delay), 10)
+	}
 	return append(dst, '}')
 }
 

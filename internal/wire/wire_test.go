@@ -151,7 +151,7 @@ func TestStatusesRangesAndHeader(t *testing.T) {
 	s := market.Status{Stream: market.StreamOpen, Quality: market.QualitySuspect, Trading: market.TradingHalted, Reason: string(long)}
 	var b []byte
 	b = AppendStatus(b, 300, &s)
-	b = append(b, AppendHeader(nil, Header{CutTime: 1700000000123456, Conflated: 7, Partial: true})...)
+	b = append(b, AppendHeader(nil, Header{CutTime: 1700000000123456, Conflated: 7, Partial: true, Delay: 900_000})...)
 	frame := feedv1.ServerFrame{}
 	if err := proto.Unmarshal(b, &frame); err != nil {
 		t.Fatal(err)
@@ -195,14 +195,14 @@ func TestTextFrame(t *testing.T) {
 	f.SourceStatus("test", &s)
 	f.Lost(8, Range{Epoch: 1, From: 2, To: 3})
 	f.Gap(8, Range{Epoch: 1, From: 4, To: 4})
-	text := f.Append(nil, Header{CutTime: 5, Conflated: 6, Partial: true})
+	text := f.Append(nil, Header{CutTime: 5, Conflated: 6, Partial: true, Delay: 900_000})
 
 	var got feedv1.ServerFrame
 	if err := protojson.Unmarshal(text, &got); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	want := &feedv1.ServerFrame{
-		CutTimeUs: 5, Conflated: 6, Partial: true,
+		CutTimeUs: 5, Conflated: 6, Partial: true, DelayMs: 900_000,
 		QuoteTexts: []*feedv1.QuoteText{
 			{
 				Symbol: `test:A"\B`, Bid: "-1.05", BidSize: "0.007", Ask: "61837.64", AskSize: "1.546",

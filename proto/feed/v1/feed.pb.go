@@ -26,6 +26,56 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How fresh rows are.
+type Timeliness int32
+
+const (
+	Timeliness_TIMELINESS_UNSPECIFIED Timeliness = 0
+	Timeliness_TIMELINESS_REAL_TIME   Timeliness = 1 // or not at all
+	Timeliness_TIMELINESS_DELAYED     Timeliness = 2 // by the shortest delay that may be had
+)
+
+// Enum value maps for Timeliness.
+var (
+	Timeliness_name = map[int32]string{
+		0: "TIMELINESS_UNSPECIFIED",
+		1: "TIMELINESS_REAL_TIME",
+		2: "TIMELINESS_DELAYED",
+	}
+	Timeliness_value = map[string]int32{
+		"TIMELINESS_UNSPECIFIED": 0,
+		"TIMELINESS_REAL_TIME":   1,
+		"TIMELINESS_DELAYED":     2,
+	}
+)
+
+func (x Timeliness) Enum() *Timeliness {
+	p := new(Timeliness)
+	*p = x
+	return p
+}
+
+func (x Timeliness) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Timeliness) Descriptor() protoreflect.EnumDescriptor {
+	return file_feed_v1_feed_proto_enumTypes[0].Descriptor()
+}
+
+func (Timeliness) Type() protoreflect.EnumType {
+	return &file_feed_v1_feed_proto_enumTypes[0]
+}
+
+func (x Timeliness) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Timeliness.Descriptor instead.
+func (Timeliness) EnumDescriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{0}
+}
+
 type Visibility int32
 
 const (
@@ -62,11 +112,11 @@ func (x Visibility) String() string {
 }
 
 func (Visibility) Descriptor() protoreflect.EnumDescriptor {
-	return file_feed_v1_feed_proto_enumTypes[0].Descriptor()
+	return file_feed_v1_feed_proto_enumTypes[1].Descriptor()
 }
 
 func (Visibility) Type() protoreflect.EnumType {
-	return &file_feed_v1_feed_proto_enumTypes[0]
+	return &file_feed_v1_feed_proto_enumTypes[1]
 }
 
 func (x Visibility) Number() protoreflect.EnumNumber {
@@ -75,7 +125,7 @@ func (x Visibility) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Visibility.Descriptor instead.
 func (Visibility) EnumDescriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{0}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{1}
 }
 
 type Side int32
@@ -111,11 +161,11 @@ func (x Side) String() string {
 }
 
 func (Side) Descriptor() protoreflect.EnumDescriptor {
-	return file_feed_v1_feed_proto_enumTypes[1].Descriptor()
+	return file_feed_v1_feed_proto_enumTypes[2].Descriptor()
 }
 
 func (Side) Type() protoreflect.EnumType {
-	return &file_feed_v1_feed_proto_enumTypes[1]
+	return &file_feed_v1_feed_proto_enumTypes[2]
 }
 
 func (x Side) Number() protoreflect.EnumNumber {
@@ -124,7 +174,7 @@ func (x Side) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Side.Descriptor instead.
 func (Side) EnumDescriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{1}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{2}
 }
 
 type TradeKind int32
@@ -160,11 +210,11 @@ func (x TradeKind) String() string {
 }
 
 func (TradeKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_feed_v1_feed_proto_enumTypes[2].Descriptor()
+	return file_feed_v1_feed_proto_enumTypes[3].Descriptor()
 }
 
 func (TradeKind) Type() protoreflect.EnumType {
-	return &file_feed_v1_feed_proto_enumTypes[2]
+	return &file_feed_v1_feed_proto_enumTypes[3]
 }
 
 func (x TradeKind) Number() protoreflect.EnumNumber {
@@ -173,7 +223,7 @@ func (x TradeKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TradeKind.Descriptor instead.
 func (TradeKind) EnumDescriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{2}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{3}
 }
 
 // Whether more will come.
@@ -213,11 +263,11 @@ func (x Stream) String() string {
 }
 
 func (Stream) Descriptor() protoreflect.EnumDescriptor {
-	return file_feed_v1_feed_proto_enumTypes[3].Descriptor()
+	return file_feed_v1_feed_proto_enumTypes[4].Descriptor()
 }
 
 func (Stream) Type() protoreflect.EnumType {
-	return &file_feed_v1_feed_proto_enumTypes[3]
+	return &file_feed_v1_feed_proto_enumTypes[4]
 }
 
 func (x Stream) Number() protoreflect.EnumNumber {
@@ -226,7 +276,7 @@ func (x Stream) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Stream.Descriptor instead.
 func (Stream) EnumDescriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{3}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{4}
 }
 
 // Whether what was sent may be believed.
@@ -266,11 +316,11 @@ func (x Quality) String() string {
 }
 
 func (Quality) Descriptor() protoreflect.EnumDescriptor {
-	return file_feed_v1_feed_proto_enumTypes[4].Descriptor()
+	return file_feed_v1_feed_proto_enumTypes[5].Descriptor()
 }
 
 func (Quality) Type() protoreflect.EnumType {
-	return &file_feed_v1_feed_proto_enumTypes[4]
+	return &file_feed_v1_feed_proto_enumTypes[5]
 }
 
 func (x Quality) Number() protoreflect.EnumNumber {
@@ -279,7 +329,7 @@ func (x Quality) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Quality.Descriptor instead.
 func (Quality) EnumDescriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{4}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{5}
 }
 
 type Trading int32
@@ -324,11 +374,11 @@ func (x Trading) String() string {
 }
 
 func (Trading) Descriptor() protoreflect.EnumDescriptor {
-	return file_feed_v1_feed_proto_enumTypes[5].Descriptor()
+	return file_feed_v1_feed_proto_enumTypes[6].Descriptor()
 }
 
 func (Trading) Type() protoreflect.EnumType {
-	return &file_feed_v1_feed_proto_enumTypes[5]
+	return &file_feed_v1_feed_proto_enumTypes[6]
 }
 
 func (x Trading) Number() protoreflect.EnumNumber {
@@ -337,7 +387,7 @@ func (x Trading) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Trading.Descriptor instead.
 func (Trading) EnumDescriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{5}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{6}
 }
 
 type GrantReason int32
@@ -397,11 +447,11 @@ func (x GrantReason) String() string {
 }
 
 func (GrantReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_feed_v1_feed_proto_enumTypes[6].Descriptor()
+	return file_feed_v1_feed_proto_enumTypes[7].Descriptor()
 }
 
 func (GrantReason) Type() protoreflect.EnumType {
-	return &file_feed_v1_feed_proto_enumTypes[6]
+	return &file_feed_v1_feed_proto_enumTypes[7]
 }
 
 func (x GrantReason) Number() protoreflect.EnumNumber {
@@ -410,7 +460,7 @@ func (x GrantReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GrantReason.Descriptor instead.
 func (GrantReason) EnumDescriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{6}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{7}
 }
 
 type ErrorCode int32
@@ -482,11 +532,11 @@ func (x ErrorCode) String() string {
 }
 
 func (ErrorCode) Descriptor() protoreflect.EnumDescriptor {
-	return file_feed_v1_feed_proto_enumTypes[7].Descriptor()
+	return file_feed_v1_feed_proto_enumTypes[8].Descriptor()
 }
 
 func (ErrorCode) Type() protoreflect.EnumType {
-	return &file_feed_v1_feed_proto_enumTypes[7]
+	return &file_feed_v1_feed_proto_enumTypes[8]
 }
 
 func (x ErrorCode) Number() protoreflect.EnumNumber {
@@ -495,7 +545,7 @@ func (x ErrorCode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ErrorCode.Descriptor instead.
 func (ErrorCode) EnumDescriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{7}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{8}
 }
 
 type ClientFrame struct {
@@ -730,7 +780,9 @@ type Subscribe struct {
 	// Last position of each Event channel that the client holds from before.
 	Resume []*Resume `protobuf:"bytes,8,rep,name=resume,proto3" json:"resume,omitempty"`
 	// Trades as one row a cut that sums them up, for those who show no tape.
-	TradeSummary  bool `protobuf:"varint,9,opt,name=trade_summary,json=tradeSummary,proto3" json:"trade_summary,omitempty"`
+	TradeSummary bool `protobuf:"varint,9,opt,name=trade_summary,json=tradeSummary,proto3" json:"trade_summary,omitempty"`
+	// Unspecified: as fresh as may be had.
+	Timeliness    Timeliness `protobuf:"varint,10,opt,name=timeliness,proto3,enum=feed.v1.Timeliness" json:"timeliness,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -826,6 +878,13 @@ func (x *Subscribe) GetTradeSummary() bool {
 		return x.TradeSummary
 	}
 	return false
+}
+
+func (x *Subscribe) GetTimeliness() Timeliness {
+	if x != nil {
+		return x.Timeliness
+	}
+	return Timeliness_TIMELINESS_UNSPECIFIED
 }
 
 type Resume struct {
@@ -1142,6 +1201,9 @@ type ServerFrame struct {
 	// More frames of the same cut follow.
 	Partial        bool            `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
 	TradeSummaries []*TradeSummary `protobuf:"bytes,13,rep,name=trade_summaries,json=tradeSummaries,proto3" json:"trade_summaries,omitempty"`
+	// How far behind the market on purpose the rows of this frame are, in milliseconds; 0: in real time. The cut time lies
+	// so far back too.
+	DelayMs uint32 `protobuf:"varint,14,opt,name=delay_ms,json=delayMs,proto3" json:"delay_ms,omitempty"`
 	// Answers and notices. reply_to repeats the id of the ClientFrame that is answered.
 	ReplyTo       uint32         `protobuf:"varint,16,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	Welcome       *Welcome       `protobuf:"bytes,17,opt,name=welcome,proto3" json:"welcome,omitempty"`
@@ -1289,6 +1351,13 @@ func (x *ServerFrame) GetTradeSummaries() []*TradeSummary {
 		return x.TradeSummaries
 	}
 	return nil
+}
+
+func (x *ServerFrame) GetDelayMs() uint32 {
+	if x != nil {
+		return x.DelayMs
+	}
+	return 0
 }
 
 func (x *ServerFrame) GetReplyTo() uint32 {
@@ -2869,6 +2938,8 @@ type Instrument struct {
 	SessionStartS int32  `protobuf:"varint,12,opt,name=session_start_s,json=sessionStartS,proto3" json:"session_start_s,omitempty"`
 	TimeZone      string `protobuf:"bytes,13,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	Delisted      bool   `protobuf:"varint,14,opt,name=delisted,proto3" json:"delisted,omitempty"`
+	// An instrument that is held in real time and delayed is described for each: status_handle is of rows with this delay.
+	DelayMs       uint32 `protobuf:"varint,15,opt,name=delay_ms,json=delayMs,proto3" json:"delay_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3001,6 +3072,13 @@ func (x *Instrument) GetDelisted() bool {
 	return false
 }
 
+func (x *Instrument) GetDelayMs() uint32 {
+	if x != nil {
+		return x.DelayMs
+	}
+	return 0
+}
+
 type SubscribeResult struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Symbol  string                 `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
@@ -3018,7 +3096,9 @@ type SubscribeResult struct {
 	By string `protobuf:"bytes,10,opt,name=by,proto3" json:"by,omitempty"`
 	// The handle of the subscription whose place this takes, because the policy gives another view of the same, or, with
 	// handle 0, none at all. Nothing more comes under that handle.
-	Replaces      uint32 `protobuf:"varint,11,opt,name=replaces,proto3" json:"replaces,omitempty"`
+	Replaces uint32 `protobuf:"varint,11,opt,name=replaces,proto3" json:"replaces,omitempty"`
+	// How far behind the market on purpose its rows are, in milliseconds; 0: in real time.
+	DelayMs       uint32 `protobuf:"varint,12,opt,name=delay_ms,json=delayMs,proto3" json:"delay_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3126,6 +3206,13 @@ func (x *SubscribeResult) GetBy() string {
 func (x *SubscribeResult) GetReplaces() uint32 {
 	if x != nil {
 		return x.Replaces
+	}
+	return 0
+}
+
+func (x *SubscribeResult) GetDelayMs() uint32 {
+	if x != nil {
+		return x.DelayMs
 	}
 	return 0
 }
@@ -4521,7 +4608,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\arequest\"5\n" +
 	"\x05Hello\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x16\n" +
-	"\x06client\x18\x02 \x01(\tR\x06client\"\xc5\x02\n" +
+	"\x06client\x18\x02 \x01(\tR\x06client\"\xfa\x02\n" +
 	"\tSubscribe\x12\x18\n" +
 	"\asymbols\x18\x01 \x03(\tR\asymbols\x12\x1a\n" +
 	"\bchannels\x18\x02 \x03(\tR\bchannels\x12\"\n" +
@@ -4534,7 +4621,11 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\vbar_seconds\x18\a \x01(\rR\n" +
 	"barSeconds\x12'\n" +
 	"\x06resume\x18\b \x03(\v2\x0f.feed.v1.ResumeR\x06resume\x12#\n" +
-	"\rtrade_summary\x18\t \x01(\bR\ftradeSummaryB\r\n" +
+	"\rtrade_summary\x18\t \x01(\bR\ftradeSummary\x123\n" +
+	"\n" +
+	"timeliness\x18\n" +
+	" \x01(\x0e2\x13.feed.v1.TimelinessR\n" +
+	"timelinessB\r\n" +
 	"\v_cadence_msB\n" +
 	"\n" +
 	"\b_history\"l\n" +
@@ -4561,7 +4652,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04Ping\x12$\n" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\"$\n" +
 	"\fRefreshToken\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"\xb4\v\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\xcf\v\n" +
 	"\vServerFrame\x12&\n" +
 	"\x06quotes\x18\x01 \x03(\v2\x0e.feed.v1.QuoteR\x06quotes\x12&\n" +
 	"\x06trades\x18\x02 \x03(\v2\x0e.feed.v1.TradeR\x06trades\x12#\n" +
@@ -4577,6 +4668,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04gaps\x18\v \x03(\v2\f.feed.v1.GapR\x04gaps\x12\x18\n" +
 	"\apartial\x18\f \x01(\bR\apartial\x12>\n" +
 	"\x0ftrade_summaries\x18\r \x03(\v2\x15.feed.v1.TradeSummaryR\x0etradeSummaries\x12\x19\n" +
+	"\bdelay_ms\x18\x0e \x01(\rR\adelayMs\x12\x19\n" +
 	"\breply_to\x18\x10 \x01(\rR\areplyTo\x12*\n" +
 	"\awelcome\x18\x11 \x01(\v2\x10.feed.v1.WelcomeR\awelcome\x123\n" +
 	"\n" +
@@ -4745,7 +4837,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"Subscribed\x125\n" +
 	"\vinstruments\x18\x01 \x03(\v2\x13.feed.v1.InstrumentR\vinstruments\x122\n" +
 	"\aresults\x18\x02 \x03(\v2\x18.feed.v1.SubscribeResultR\aresults\x12\x18\n" +
-	"\apartial\x18\x03 \x01(\bR\apartial\"\xab\x03\n" +
+	"\apartial\x18\x03 \x01(\bR\apartial\"\xc6\x03\n" +
 	"\n" +
 	"Instrument\x12\x16\n" +
 	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x1f\n" +
@@ -4766,7 +4858,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"assetClass\x12&\n" +
 	"\x0fsession_start_s\x18\f \x01(\x05R\rsessionStartS\x12\x1b\n" +
 	"\ttime_zone\x18\r \x01(\tR\btimeZone\x12\x1a\n" +
-	"\bdelisted\x18\x0e \x01(\bR\bdelisted\"\xc0\x02\n" +
+	"\bdelisted\x18\x0e \x01(\bR\bdelisted\x12\x19\n" +
+	"\bdelay_ms\x18\x0f \x01(\rR\adelayMs\"\xdb\x02\n" +
 	"\x0fSubscribeResult\x12\x16\n" +
 	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x16\n" +
@@ -4781,7 +4874,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\rtrade_summary\x18\t \x01(\bR\ftradeSummary\x12\x0e\n" +
 	"\x02by\x18\n" +
 	" \x01(\tR\x02by\x12\x1a\n" +
-	"\breplaces\x18\v \x01(\rR\breplaces\"(\n" +
+	"\breplaces\x18\v \x01(\rR\breplaces\x12\x19\n" +
+	"\bdelay_ms\x18\f \x01(\rR\adelayMs\"(\n" +
 	"\fUnsubscribed\x12\x18\n" +
 	"\ahandles\x18\x01 \x03(\rR\ahandles\"\xdf\x01\n" +
 	"\x05Grant\x12\x18\n" +
@@ -4913,7 +5007,12 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x06volume\x18\x05 \x01(\tR\x06volume\x12\x1a\n" +
 	"\bturnover\x18\x06 \x01(\tR\bturnover\x12\x12\n" +
 	"\x04vwap\x18\a \x01(\tR\x04vwap\x12\x16\n" +
-	"\x06trades\x18\b \x01(\x04R\x06trades*l\n" +
+	"\x06trades\x18\b \x01(\x04R\x06trades*Z\n" +
+	"\n" +
+	"Timeliness\x12\x1a\n" +
+	"\x16TIMELINESS_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14TIMELINESS_REAL_TIME\x10\x01\x12\x16\n" +
+	"\x12TIMELINESS_DELAYED\x10\x02*l\n" +
 	"\n" +
 	"Visibility\x12\x1a\n" +
 	"\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -4989,117 +5088,119 @@ func file_feed_v1_feed_proto_rawDescGZIP() []byte {
 	return file_feed_v1_feed_proto_rawDescData
 }
 
-var file_feed_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_feed_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
 var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_feed_v1_feed_proto_goTypes = []any{
-	(Visibility)(0),          // 0: feed.v1.Visibility
-	(Side)(0),                // 1: feed.v1.Side
-	(TradeKind)(0),           // 2: feed.v1.TradeKind
-	(Stream)(0),              // 3: feed.v1.Stream
-	(Quality)(0),             // 4: feed.v1.Quality
-	(Trading)(0),             // 5: feed.v1.Trading
-	(GrantReason)(0),         // 6: feed.v1.GrantReason
-	(ErrorCode)(0),           // 7: feed.v1.ErrorCode
-	(*ClientFrame)(nil),      // 8: feed.v1.ClientFrame
-	(*Hello)(nil),            // 9: feed.v1.Hello
-	(*Subscribe)(nil),        // 10: feed.v1.Subscribe
-	(*Resume)(nil),           // 11: feed.v1.Resume
-	(*Unsubscribe)(nil),      // 12: feed.v1.Unsubscribe
-	(*SetRate)(nil),          // 13: feed.v1.SetRate
-	(*Ping)(nil),             // 14: feed.v1.Ping
-	(*RefreshToken)(nil),     // 15: feed.v1.RefreshToken
-	(*ServerFrame)(nil),      // 16: feed.v1.ServerFrame
-	(*Quote)(nil),            // 17: feed.v1.Quote
-	(*Trade)(nil),            // 18: feed.v1.Trade
-	(*Book)(nil),             // 19: feed.v1.Book
-	(*TradeSummary)(nil),     // 20: feed.v1.TradeSummary
-	(*Bar)(nil),              // 21: feed.v1.Bar
-	(*Stats)(nil),            // 22: feed.v1.Stats
-	(*Status)(nil),           // 23: feed.v1.Status
-	(*SourceStatus)(nil),     // 24: feed.v1.SourceStatus
-	(*Lost)(nil),             // 25: feed.v1.Lost
-	(*Gap)(nil),              // 26: feed.v1.Gap
-	(*Welcome)(nil),          // 27: feed.v1.Welcome
-	(*Limits)(nil),           // 28: feed.v1.Limits
-	(*Subscribed)(nil),       // 29: feed.v1.Subscribed
-	(*Instrument)(nil),       // 30: feed.v1.Instrument
-	(*SubscribeResult)(nil),  // 31: feed.v1.SubscribeResult
-	(*Unsubscribed)(nil),     // 32: feed.v1.Unsubscribed
-	(*Grant)(nil),            // 33: feed.v1.Grant
-	(*Pong)(nil),             // 34: feed.v1.Pong
-	(*Heartbeat)(nil),        // 35: feed.v1.Heartbeat
-	(*GoAway)(nil),           // 36: feed.v1.GoAway
-	(*Error)(nil),            // 37: feed.v1.Error
-	(*TokenExpiring)(nil),    // 38: feed.v1.TokenExpiring
-	(*Identity)(nil),         // 39: feed.v1.Identity
-	(*QuoteText)(nil),        // 40: feed.v1.QuoteText
-	(*TradeText)(nil),        // 41: feed.v1.TradeText
-	(*BookText)(nil),         // 42: feed.v1.BookText
-	(*LevelText)(nil),        // 43: feed.v1.LevelText
-	(*TradeSummaryText)(nil), // 44: feed.v1.TradeSummaryText
-	(*BarText)(nil),          // 45: feed.v1.BarText
-	(*StatsText)(nil),        // 46: feed.v1.StatsText
-	(*WindowText)(nil),       // 47: feed.v1.WindowText
+	(Timeliness)(0),          // 0: feed.v1.Timeliness
+	(Visibility)(0),          // 1: feed.v1.Visibility
+	(Side)(0),                // 2: feed.v1.Side
+	(TradeKind)(0),           // 3: feed.v1.TradeKind
+	(Stream)(0),              // 4: feed.v1.Stream
+	(Quality)(0),             // 5: feed.v1.Quality
+	(Trading)(0),             // 6: feed.v1.Trading
+	(GrantReason)(0),         // 7: feed.v1.GrantReason
+	(ErrorCode)(0),           // 8: feed.v1.ErrorCode
+	(*ClientFrame)(nil),      // 9: feed.v1.ClientFrame
+	(*Hello)(nil),            // 10: feed.v1.Hello
+	(*Subscribe)(nil),        // 11: feed.v1.Subscribe
+	(*Resume)(nil),           // 12: feed.v1.Resume
+	(*Unsubscribe)(nil),      // 13: feed.v1.Unsubscribe
+	(*SetRate)(nil),          // 14: feed.v1.SetRate
+	(*Ping)(nil),             // 15: feed.v1.Ping
+	(*RefreshToken)(nil),     // 16: feed.v1.RefreshToken
+	(*ServerFrame)(nil),      // 17: feed.v1.ServerFrame
+	(*Quote)(nil),            // 18: feed.v1.Quote
+	(*Trade)(nil),            // 19: feed.v1.Trade
+	(*Book)(nil),             // 20: feed.v1.Book
+	(*TradeSummary)(nil),     // 21: feed.v1.TradeSummary
+	(*Bar)(nil),              // 22: feed.v1.Bar
+	(*Stats)(nil),            // 23: feed.v1.Stats
+	(*Status)(nil),           // 24: feed.v1.Status
+	(*SourceStatus)(nil),     // 25: feed.v1.SourceStatus
+	(*Lost)(nil),             // 26: feed.v1.Lost
+	(*Gap)(nil),              // 27: feed.v1.Gap
+	(*Welcome)(nil),          // 28: feed.v1.Welcome
+	(*Limits)(nil),           // 29: feed.v1.Limits
+	(*Subscribed)(nil),       // 30: feed.v1.Subscribed
+	(*Instrument)(nil),       // 31: feed.v1.Instrument
+	(*SubscribeResult)(nil),  // 32: feed.v1.SubscribeResult
+	(*Unsubscribed)(nil),     // 33: feed.v1.Unsubscribed
+	(*Grant)(nil),            // 34: feed.v1.Grant
+	(*Pong)(nil),             // 35: feed.v1.Pong
+	(*Heartbeat)(nil),        // 36: feed.v1.Heartbeat
+	(*GoAway)(nil),           // 37: feed.v1.GoAway
+	(*Error)(nil),            // 38: feed.v1.Error
+	(*TokenExpiring)(nil),    // 39: feed.v1.TokenExpiring
+	(*Identity)(nil),         // 40: feed.v1.Identity
+	(*QuoteText)(nil),        // 41: feed.v1.QuoteText
+	(*TradeText)(nil),        // 42: feed.v1.TradeText
+	(*BookText)(nil),         // 43: feed.v1.BookText
+	(*LevelText)(nil),        // 44: feed.v1.LevelText
+	(*TradeSummaryText)(nil), // 45: feed.v1.TradeSummaryText
+	(*BarText)(nil),          // 46: feed.v1.BarText
+	(*StatsText)(nil),        // 47: feed.v1.StatsText
+	(*WindowText)(nil),       // 48: feed.v1.WindowText
 }
 var file_feed_v1_feed_proto_depIdxs = []int32{
-	9,  // 0: feed.v1.ClientFrame.hello:type_name -> feed.v1.Hello
-	10, // 1: feed.v1.ClientFrame.subscribe:type_name -> feed.v1.Subscribe
-	12, // 2: feed.v1.ClientFrame.unsubscribe:type_name -> feed.v1.Unsubscribe
-	13, // 3: feed.v1.ClientFrame.set_rate:type_name -> feed.v1.SetRate
-	14, // 4: feed.v1.ClientFrame.ping:type_name -> feed.v1.Ping
-	15, // 5: feed.v1.ClientFrame.refresh_token:type_name -> feed.v1.RefreshToken
-	11, // 6: feed.v1.Subscribe.resume:type_name -> feed.v1.Resume
-	0,  // 7: feed.v1.SetRate.visibility:type_name -> feed.v1.Visibility
-	17, // 8: feed.v1.ServerFrame.quotes:type_name -> feed.v1.Quote
-	18, // 9: feed.v1.ServerFrame.trades:type_name -> feed.v1.Trade
-	19, // 10: feed.v1.ServerFrame.books:type_name -> feed.v1.Book
-	21, // 11: feed.v1.ServerFrame.bars:type_name -> feed.v1.Bar
-	22, // 12: feed.v1.ServerFrame.stats:type_name -> feed.v1.Stats
-	23, // 13: feed.v1.ServerFrame.statuses:type_name -> feed.v1.Status
-	24, // 14: feed.v1.ServerFrame.source_statuses:type_name -> feed.v1.SourceStatus
-	25, // 15: feed.v1.ServerFrame.losses:type_name -> feed.v1.Lost
-	26, // 16: feed.v1.ServerFrame.gaps:type_name -> feed.v1.Gap
-	20, // 17: feed.v1.ServerFrame.trade_summaries:type_name -> feed.v1.TradeSummary
-	27, // 18: feed.v1.ServerFrame.welcome:type_name -> feed.v1.Welcome
-	29, // 19: feed.v1.ServerFrame.subscribed:type_name -> feed.v1.Subscribed
-	32, // 20: feed.v1.ServerFrame.unsubscribed:type_name -> feed.v1.Unsubscribed
-	33, // 21: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
-	34, // 22: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
-	35, // 23: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
-	36, // 24: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
-	37, // 25: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
-	38, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
-	30, // 27: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
-	28, // 28: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
-	39, // 29: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
-	40, // 30: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
-	41, // 31: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
-	42, // 32: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
-	45, // 33: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
-	46, // 34: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
-	44, // 35: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
-	1,  // 36: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
-	2,  // 37: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
-	3,  // 38: feed.v1.Status.stream:type_name -> feed.v1.Stream
-	4,  // 39: feed.v1.Status.quality:type_name -> feed.v1.Quality
-	5,  // 40: feed.v1.Status.trading:type_name -> feed.v1.Trading
-	3,  // 41: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
-	4,  // 42: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
-	28, // 43: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
-	30, // 44: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
-	31, // 45: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
-	7,  // 46: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
-	6,  // 47: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
-	7,  // 48: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
-	43, // 49: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
-	43, // 50: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
-	47, // 51: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
-	47, // 52: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	10, // 0: feed.v1.ClientFrame.hello:type_name -> feed.v1.Hello
+	11, // 1: feed.v1.ClientFrame.subscribe:type_name -> feed.v1.Subscribe
+	13, // 2: feed.v1.ClientFrame.unsubscribe:type_name -> feed.v1.Unsubscribe
+	14, // 3: feed.v1.ClientFrame.set_rate:type_name -> feed.v1.SetRate
+	15, // 4: feed.v1.ClientFrame.ping:type_name -> feed.v1.Ping
+	16, // 5: feed.v1.ClientFrame.refresh_token:type_name -> feed.v1.RefreshToken
+	12, // 6: feed.v1.Subscribe.resume:type_name -> feed.v1.Resume
+	0,  // 7: feed.v1.Subscribe.timeliness:type_name -> feed.v1.Timeliness
+	1,  // 8: feed.v1.SetRate.visibility:type_name -> feed.v1.Visibility
+	18, // 9: feed.v1.ServerFrame.quotes:type_name -> feed.v1.Quote
+	19, // 10: feed.v1.ServerFrame.trades:type_name -> feed.v1.Trade
+	20, // 11: feed.v1.ServerFrame.books:type_name -> feed.v1.Book
+	22, // 12: feed.v1.ServerFrame.bars:type_name -> feed.v1.Bar
+	23, // 13: feed.v1.ServerFrame.stats:type_name -> feed.v1.Stats
+	24, // 14: feed.v1.ServerFrame.statuses:type_name -> feed.v1.Status
+	25, // 15: feed.v1.ServerFrame.source_statuses:type_name -> feed.v1.SourceStatus
+	26, // 16: feed.v1.ServerFrame.losses:type_name -> feed.v1.Lost
+	27, // 17: feed.v1.ServerFrame.gaps:type_name -> feed.v1.Gap
+	21, // 18: feed.v1.ServerFrame.trade_summaries:type_name -> feed.v1.TradeSummary
+	28, // 19: feed.v1.ServerFrame.welcome:type_name -> feed.v1.Welcome
+	30, // 20: feed.v1.ServerFrame.subscribed:type_name -> feed.v1.Subscribed
+	33, // 21: feed.v1.ServerFrame.unsubscribed:type_name -> feed.v1.Unsubscribed
+	34, // 22: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
+	35, // 23: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
+	36, // 24: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
+	37, // 25: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
+	38, // 26: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
+	39, // 27: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
+	31, // 28: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
+	29, // 29: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
+	40, // 30: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
+	41, // 31: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
+	42, // 32: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
+	43, // 33: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
+	46, // 34: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
+	47, // 35: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
+	45, // 36: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
+	2,  // 37: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
+	3,  // 38: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
+	4,  // 39: feed.v1.Status.stream:type_name -> feed.v1.Stream
+	5,  // 40: feed.v1.Status.quality:type_name -> feed.v1.Quality
+	6,  // 41: feed.v1.Status.trading:type_name -> feed.v1.Trading
+	4,  // 42: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
+	5,  // 43: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
+	29, // 44: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
+	31, // 45: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
+	32, // 46: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
+	8,  // 47: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
+	7,  // 48: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
+	8,  // 49: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
+	44, // 50: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
+	44, // 51: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
+	48, // 52: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
+	48, // 53: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_feed_v1_feed_proto_init() }
@@ -5125,7 +5226,7 @@ func file_feed_v1_feed_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_feed_v1_feed_proto_rawDesc), len(file_feed_v1_feed_proto_rawDesc)),
-			NumEnums:      8,
+			NumEnums:      9,
 			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
