@@ -149,13 +149,7 @@ func (a *api) rollback(r *http.Request, w policy.Write) (target string, err erro
 }
 
 func (a *api) stop(r *http.Request, w policy.Write) (target string, err error) {
-	var m struct {
-		Name     string   `json:"name"`
-		Symbols  []string `json:"symbols"`
-		Tiers    []string `json:"tiers"`
-		Channels []string `json:"channels"`
-		For      string   `json:"for"`
-	}
+	var m StopRequest
 	if err := decode(r, &m); err != nil {
 		return "", err
 	}

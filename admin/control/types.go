@@ -155,3 +155,12 @@ type Traffic struct {
 	Now  float64 `json:"now"`
 	Then float64 `json:"then"`
 }
+
+// StopRequest is a kill switch as it is asked for.
+type StopRequest struct {
+	Name     string   `json:"name,omitempty"` // empty: one is made
+	Symbols  []string `json:"symbols"`
+	Tiers    []string `json:"tiers,omitempty"`
+	Channels []string `json:"channels,omitempty"`
+	For      string   `json:"for,omitempty"` // such as 15m; empty: until it is released
+}

@@ -29,6 +29,8 @@ const (
 	// closeShare is the part of the time to drain over which connections are closed, so that clients do not all connect
 	// elsewhere in one moment. The rest is for their farewells.
 	closeShare = 0.7
+	// answersWithin is what HTTP requests that are being answered get at the end.
+	answersWithin = time.Second
 	// reconnectMin is how soon clients are asked to come back at the earliest.
 	reconnectMin = 500 * time.Millisecond
 )
@@ -138,11 +140,19 @@ func (s *server) serveHTTP(part string, l net.Listener, h http.Handler) {
 		Handler: h, ErrorLog: slog.NewLogLogger(s.options.log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	s.run(part, func(ctx context.Context) error {
-		// Requests are short; a profile that is being taken need not hold up the end.
-		defer context.AfterFunc(ctx, func() { _ = hs.Close() })()
+		closed := make(chan struct{})
+		defer context.AfterFunc(ctx, func() {
+			defer close(closed)
+			// Requests are short, and one of them may be what ends all; a profile that is being taken need not hold up the end.
+			ctx, cancel := context.WithTimeout(context.Background(), answersWithin)
+			defer cancel()
+			_ = hs.Shutdown(ctx)
+			_ = hs.Close()
+		})()
 		if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving on %s: %w", l.Addr(), err)
 		}
+		<-closed
 		return nil
 	})
 }

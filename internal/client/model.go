@@ -150,6 +150,10 @@ func (m *Model) applyAnswers(u *Update) error {
 		}
 	}
 	for _, r := range f.GetSubscribed().GetResults() {
+		if old := m.subs[r.Replaces]; old != nil {
+			old.forget()
+			delete(m.byName, old.topic)
+		}
 		if r.Handle == 0 {
 			continue
 		}
@@ -209,12 +213,13 @@ func (m *Model) open(r *feedv1.SubscribeResult) error {
 	}
 	s, other := m.subs[r.Handle], m.byName[t]
 	switch {
-	case s == nil && other == nil:
-		s = &subscription{topic: t, handle: r.Handle}
-		m.subs[r.Handle], m.byName[t] = s, s
-	case s == nil || s.topic != t:
+	case other != nil && other != s, s != nil && s.topic != t:
 		return violation("result for %v of %s: handle %d does not stand for it alone", t.channel, r.Symbol, r.Handle)
+	case s == nil:
+		s = &subscription{topic: t, handle: r.Handle}
+		m.subs[r.Handle] = s
 	}
+	m.byName[t] = s
 	if !s.open && s.channel == market.ChannelTrade {
 		s.trade.last, s.trade.known = m.resumes[r.Symbol], m.resumes[r.Symbol] != market.Position{}
 		delete(m.resumes, r.Symbol)
