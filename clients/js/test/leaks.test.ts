@@ -12,9 +12,10 @@ import { World } from './support/world.js';
 setFlagsFromString('--expose_gc');
 const gc = runInNewContext('gc') as () => void;
 
-/** Collects until it is so: what promises and weak references hold needs turns of the loop. */
+/** Collects until it is so. What was looked at through a weak reference lives to the end of that turn of the loop. */
 async function collectUntil(done: () => boolean): Promise<void> {
   for (let i = 0; i < 50 && !done(); i++) {
+    await settle();
     gc();
     await settle();
   }

@@ -135,7 +135,7 @@ export class Feed {
         const topic = subscriptions.topicOf(wire.handle, list);
         if (topic === undefined) continue;
         this.#check(topic, topic.apply(wire, at));
-        topic.took(share, serverNow - topic.ingestTimeUs / 1000);
+        topic.took(share, Math.max(0, serverNow - topic.ingestTimeUs / 1000));
         if (topic !== this.#suspect) continue;
         this.#suspect = undefined;
         asked = true;

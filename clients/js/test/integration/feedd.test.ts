@@ -1,120 +1,13 @@
-/**
- * Against the real server, which FEEDD_BIN names. It runs with a simulated market and is stopped and
- * started on the same ports.
- */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { connect as dial, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+/** What a client of the real server sees of its market. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import WebSocket from 'ws';
-import {
-  type BarEvent, type BookChange, type BookSide, type Client, type FeedError, type QuoteRow, type StatsRow, type SummaryRow, type TradeEvent,
-  type TradeRow, createClient,
-} from '../../src/index.js';
+import type { BarEvent, BookChange, BookSide, QuoteRow, StatsRow, SummaryRow, TradeEvent, TradeRow } from '../../src/index.js';
+import { RealServer, when } from './server.js';
 
-const binary = process.env.FEEDD_BIN;
-if (binary === undefined || !existsSync(binary))
-  throw new Error(`FEEDD_BIN is ${JSON.stringify(binary)}: want the path of a feedd binary (go build -o bin/feedd ./cmd/feedd)`);
-
-/**
- * A port that nobody listens on. It lies below those that Linux hands out by itself, so that it is still free when the
- * server comes back to it.
- */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_768);
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!free) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-}
-
-let port: number;
-let dir: string;
-let running: ChildProcess | undefined;
-let nats: URL;
-
-async function start(): Promise<void> {
-  const args = ['serve', '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', '--data-dir', dir, '--sim', 'on'];
-  const child = spawn(binary!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  running = child;
-  const said: string[] = [];
-  child.stderr!.on('data', (b) => said.push(String(b)));
-  await new Promise<void>((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`feedd ended with ${code}: ${said.join('')}`)));
-    createInterface(child.stdout!).on('line', (line) => {
-      const [name, value] = line.trim().split(/\s+/);
-      if (name === 'nats') nats = new URL(value!);
-      if (name === 'ready') resolve();
-    });
-  });
-}
-
-/** Ends the server and returns its exit code. */
-async function stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-  const child = running;
-  running = undefined;
-  if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
-  const code = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  return code;
-}
-
-/** Publishes one tick in JSON, as a person with a NATS client would. */
-function publish(subject: string, tick: object): Promise<void> {
-  const payload = JSON.stringify(tick);
-  return new Promise((resolve, reject) => {
-    const socket = dial(Number(nats.port), nats.hostname, () =>
-      socket.write(`CONNECT {"verbose":false}\r\nPUB ${subject} ${payload.length}\r\n${payload}\r\nPING\r\n`),
-    );
-    socket.on('data', (data) => {
-      if (!String(data).includes('PONG')) return;
-      socket.end();
-      resolve();
-    });
-    socket.on('error', reject);
-  });
-}
-
-const clients: Client[] = [];
-function connect(reconnect = { baseMs: 50, maxMs: 500 }): { feed: Client; errors: FeedError[] } {
-  const errors: FeedError[] = [];
-  const feed = createClient({ url: `ws://127.0.0.1:${port}/v1/ws`, WebSocket, reconnect, client: 'integration' });
-  feed.on('error', (e) => errors.push(e));
-  clients.push(feed);
-  return { feed, errors };
-}
-
-/** Waits for what listeners bring; the test's own time limit ends a wait in vain. */
-function when<T>(subscribe: (fn: (e: T) => void) => () => void, holds: (e: T) => boolean): Promise<T> {
-  return new Promise((resolve) => {
-    const stop = subscribe((e) => {
-      if (!holds(e)) return;
-      stop();
-      resolve(e);
-    });
-  });
-}
-
-beforeAll(async () => {
-  port = await freePort();
-  dir = await mkdtemp(join(tmpdir(), 'feedd-integration-'));
-  await start();
-});
-afterEach(() => clients.splice(0).forEach((c) => c.close()));
-afterAll(async () => {
-  await stop();
-  await rm(dir, { recursive: true, force: true });
-});
+let server: RealServer;
+beforeAll(async () => void (server = await RealServer.start()));
+afterEach(() => server.closeClients());
+afterAll(() => server.clean());
+const connect = () => server.connect();
 
 describe('the real server', () => {
   it('moves the test instrument', async () => {
@@ -275,7 +168,7 @@ describe('the real server', () => {
     const status = feed.status(['fresh:*']);
     await when<unknown>((fn) => quotes.onResult((...result) => fn(result)), () => quotes.results.has('fresh:*'));
     const joined = when<readonly QuoteRow[]>((fn) => quotes.subscribe(fn), (rows) => rows.some((r) => r.symbol === `fresh:${name}`));
-    await publish(`md.fresh.${name}.quote`, { bid: '1.5', ask: '1.75' });
+    await server.publish(`md.fresh.${name}.quote`, { bid: '1.5', ask: '1.75' });
     await joined;
     const row = quotes.get(`fresh:${name}`)!;
     expect((row.ask! - row.bid!) * 4).toBe(10 ** row.instrument.priceScale);
@@ -294,9 +187,9 @@ describe('the real server', () => {
     const bars = feed.bars([symbol], { seconds: 1, cadenceMs: 0 });
     await when<readonly BarEvent[]>((fn) => bars.subscribe(fn), () => bars.get(symbol).length >= 3 && book.complete);
     const held = bars.get(symbol).slice(0, 2);
-    expect(await stop()).toBe(0);
+    expect(await server.stop()).toBe(0);
     const last = trades.get(symbol).at(-1)!;
-    await start();
+    await server.start();
     await when<readonly TradeEvent[]>((fn) => trades.subscribe(fn), () => trades.get(symbol).at(-1)!.ingestTimeUs > last.ingestTimeUs && book.complete);
     const told = tape.map((e) => (e.type === 'trade' ? e.trade : e));
     let before: { epoch: number | bigint; sequence: number } | undefined;
@@ -326,7 +219,7 @@ describe('the real server', () => {
       (fn) => feed.on('state', fn),
       (e) => e.state === 'reconnecting',
     );
-    expect(await stop()).toBe(0);
+    expect(await server.stop()).toBe(0);
     await down;
     const before = quotes.get('test:FAKE')!;
     const fresh = when<readonly QuoteRow[]>(
@@ -337,7 +230,7 @@ describe('the real server', () => {
       (fn) => trades.subscribe(fn),
       (events) => events.some((e) => e.type === 'trade'),
     );
-    await start();
+    await server.start();
     await fresh;
     await traded;
     expect(feed.state).toBe('live');
