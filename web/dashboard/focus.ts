@@ -62,7 +62,7 @@ export class FocusPanel {
     this.#bidSize = this.#size("focus-bid-size");
     this.#askSize = this.#size("focus-ask-size");
     for (const text of [this.#about, this.#change, this.#spread]) text.set("");
-    this.#balance.style.transform = "";
+    this.#balance.style.backgroundSize = "";
     this.#resetTape(row);
     this.draw(row, performance.now());
   }
@@ -128,7 +128,7 @@ export class FocusPanel {
     this.#askSize.show(quote.askSize, instrument);
     this.#spread.set(spreadText(quote.bid, quote.ask, instrument) + basisPoints(quote.bid, quote.ask));
     const total = (quote.bidSize ?? 0) + (quote.askSize ?? 0);
-    this.#balance.style.transform = `scaleX(${total > 0 ? ((quote.bidSize ?? 0) / total).toFixed(3) : 0.5})`;
+    this.#balance.style.backgroundSize = `${total > 0 ? ((100 * (quote.bidSize ?? 0)) / total).toFixed(1) : 50}% 100%`;
   }
 
   #drawStatus(status: InstrumentStatus | undefined, source: string | undefined): void {

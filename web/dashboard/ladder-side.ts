@@ -11,15 +11,12 @@ class Line {
   readonly #size = new TextCell();
   readonly #sum = new TextCell();
   readonly #sizeCell: HTMLElement;
-  readonly #sizeBar = make("i", { class: "size-bar" });
-  readonly #sumBar = make("i", { class: "sum-bar" });
   #at = NaN;
   #amount = NaN;
 
   constructor(side: "bid" | "ask") {
     this.#sizeCell = make("td", { role: "cell", class: "size" }, this.#size.node);
     const price = make("td", { role: "cell", class: "at" }, this.#price.node);
-    price.prepend(this.#sumBar, this.#sizeBar);
     this.element = make("tr", { role: "row", class: side }, price, this.#sizeCell, make("td", { role: "cell", class: "sum" }, this.#sum.node));
   }
 
@@ -32,9 +29,9 @@ class Line {
     this.#sum.set(group(formatSize(Math.min(sum, Number.MAX_SAFE_INTEGER), instrument)));
   }
 
+  /** Draws the bars of size and sum as shares of the row, 0 to 1: grounds, not elements, which would each be a layer to the browser. */
   scale(size: number, sum: number): void {
-    this.#sizeBar.style.transform = `scaleX(${size.toFixed(3)})`;
-    this.#sumBar.style.transform = `scaleX(${sum.toFixed(3)})`;
+    this.element.style.backgroundSize = `${(100 * size).toFixed(1)}% calc(100% - 2px), ${(100 * sum).toFixed(1)}% calc(100% - 2px)`;
   }
 
   clear(): void {

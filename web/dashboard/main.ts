@@ -121,7 +121,7 @@ let settledAtMs = Infinity;
 frame.add((nowMs) => {
   if (!slowDue) return;
   slowDue = false;
-  watchlist.drawAges(nowMs);
+  watchlist.drawAges();
   focusPanel.drawAge(feed.serverNow());
   connection.draw();
   if (nowMs >= settledAtMs) startCounting(nowMs);
@@ -245,7 +245,6 @@ function showVisibility(): void {
 
 function restyle(): void {
   focusPanel.restyle();
-  watchlist.restyle();
   flow.restyle();
   frame.request();
 }

@@ -4,7 +4,7 @@ import { TextCell, make, setAttribute } from "../ui/dom.ts";
 import type { Flashes } from "../ui/flash.ts";
 import { NONE, age } from "../ui/format.ts";
 import { Past } from "./past.ts";
-import { Trend, type TrendColours } from "./trend.ts";
+import { Trend } from "./trend.ts";
 import { percentText, wayOf } from "./statistics.ts";
 
 /** Decimals of a price from which on it takes small letters. */
@@ -84,7 +84,7 @@ export class Row {
     const name = make("th", { role: "rowheader", scope: "row", class: "symbol" }, ...symbolNodes(symbol));
     this.element = make(
       "tr", { role: "row", "data-symbol": symbol, "data-quality": "unknown", class: "waiting", "aria-selected": "false", tabindex: "-1" },
-      name, cell("about", this.#about.node), cell("spark", this.trend.canvas), cells.last, cells.change, cells.bidSize, cells.bid, cells.ask, cells.askSize,
+      name, cell("about", this.#about.node), cell("spark", this.trend.element), cells.last, cells.change, cells.bidSize, cells.bid, cells.ask, cells.askSize,
       cell("spread", this.#spread.node), cells.state,
       cell("act", make("button", { type: "button", tabindex: "-1", title: "Remove (Del)", "aria-label": `Remove ${symbol}` }, "×")),
     );
@@ -143,8 +143,8 @@ export class Row {
   }
 
   /** Draws the sparkline anew, of the hour's bars or, while there are few, of what was seen of the quote. */
-  showTrend(colours: TrendColours): void {
-    this.trend.draw(this.bars?.get(this.symbol) ?? [], this.past, colours);
+  showTrend(): void {
+    this.trend.draw(this.bars?.get(this.symbol) ?? [], this.past);
   }
 
   /** The row in a sentence, for those who listen. */

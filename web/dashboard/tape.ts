@@ -55,7 +55,6 @@ class Line {
   readonly #time: TextCell;
   readonly #price: TextCell;
   readonly #size: TextCell;
-  readonly #bar = make("i");
 
   constructor() {
     const cell = (name: string) => make("td", { role: "cell", class: name });
@@ -64,12 +63,11 @@ class Line {
     this.#time = new TextCell(time);
     this.#price = new TextCell(price);
     this.#size = new TextCell(size);
-    time.prepend(this.#bar);
   }
 
   /** share: how large the trade is beside those before it, 0 to 1. */
   show(line: TapeLine, share: number): void {
-    this.#bar.style.transform = `scaleX(${share.toFixed(3)})`;
+    this.element.style.backgroundSize = `${(100 * share).toFixed(1)}% calc(100% - 2px)`;
     this.element.className = line.kind === "note" ? `note ${line.mark}` : line.mark;
     this.#time.set(line.kind === "note" ? line.note : line.time);
     this.#price.set(line.price);

@@ -10,31 +10,20 @@ const FEWEST_BARS = 8;
 /** Values drawn of it. */
 const POINTS = 72;
 
-export interface TrendColours {
-  up: string;
-  down: string;
-  flat: string;
-  faintUp: string;
-  faintDown: string;
-}
-
 const values = new Float64Array(Math.max(TREND_BARS + 1, POINTS));
 
 /** The sparkline of a row. */
 export class Trend {
   readonly #line = new Sparkline();
 
-  get canvas(): HTMLCanvasElement {
-    return this.#line.canvas;
+  get element(): Element {
+    return this.#line.element;
   }
 
-  draw(bars: readonly BarRow[], past: Past, colours: TrendColours): void {
+  draw(bars: readonly BarRow[], past: Past): void {
     const enough = bars.length >= FEWEST_BARS;
-    const count = enough ? readBars(bars) : readPast(past);
-    const [first, last] = [values[0]!, values[count - 1]!];
-    const way = count < 2 || first === last ? 0 : last > first ? 1 : -1;
-    this.#line.draw(values, count, way === 0 ? colours.flat : way > 0 ? colours.up : colours.down, way < 0 ? colours.faintDown : way > 0 ? colours.faintUp : "transparent");
-    setAttribute(this.canvas, "data-of", enough ? "bars" : "quotes");
+    this.#line.draw(values, enough ? readBars(bars) : readPast(past));
+    setAttribute(this.element, "data-of", enough ? "bars" : "quotes");
   }
 }
 

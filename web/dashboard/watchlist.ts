@@ -1,12 +1,11 @@
 import type { Client, Grant, QuoteRow, QuoteStore, TradeEvent } from "@feedd/client";
-import { readColours, translucent } from "../ui/colours.ts";
 import { setAttribute } from "../ui/dom.ts";
 import { isPattern, MAX_ROWS } from "./address.ts";
 import type { Flashes } from "../ui/flash.ts";
 import type { Frame } from "../ui/frame.ts";
 import type { Latency } from "./latency.ts";
 import { Row, type RowText } from "./row.ts";
-import { TREND_BARS, type TrendColours } from "./trend.ts";
+import { TREND_BARS } from "./trend.ts";
 
 /** What the watchlist tells the rest of the page. */
 export interface WatchlistListener {
@@ -29,8 +28,8 @@ const TRADE_BUFFER = 200;
 const STATS_MS = 1000;
 /** Bars of a minute change little: a sparkline takes them at the slowest pace there is. */
 const TREND_MS = 5000;
-/** Sparklines of what was seen so far are drawn this often. */
-const TREND_DRAW_MS = 1000;
+/** One in so many sparklines is drawn at a time, so that each is once a second and none of the frames has all of them. */
+const TREND_SHARES = 4;
 
 /** What rows can be put in order by. */
 export type SortKey = "symbol" | "change";
@@ -44,8 +43,7 @@ export class Watchlist {
   readonly #traded = new Set<Row>();
   #focused: Row | undefined;
   #cadenceMs: number;
-  #trendColours: TrendColours | undefined;
-  #trendsDrawnMs = -Infinity;
+  #trendShare = 0;
   /** The order that the viewer asked for; it holds until the order is changed by hand. */
   #sorted: { key: SortKey; descending: boolean } | undefined;
 
@@ -150,11 +148,6 @@ export class Watchlist {
     }
   }
 
-  #readTrendColours(): TrendColours {
-    const { up, down, soft } = readColours(this.body, ["up", "down", "soft"]);
-    return { up, down, flat: soft, faintUp: translucent(up, 0.14), faintDown: translucent(down, 0.14) };
-  }
-
   /** Moves the focus to the row of a symbol and shows it. */
   select(symbol: string): void {
     const row = this.#rows.get(symbol);
@@ -164,20 +157,13 @@ export class Watchlist {
     row.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** Draws all ages, which grow without any news, and once a second the sparklines. */
-  drawAges(nowMs: number): void {
+  /** Draws all ages, which grow without any news, and a share of the sparklines; four times a second. */
+  drawAges(): void {
     const serverNowMs = this.feed.serverNow();
     for (const row of this.#rows.values()) row.showAge(serverNowMs);
-    if (nowMs - this.#trendsDrawnMs < TREND_DRAW_MS) return;
-    this.#trendsDrawnMs = nowMs;
-    const colours = this.#trendColours ??= this.#readTrendColours();
-    for (const row of this.#rows.values()) if (!row.failed) row.showTrend(colours);
-  }
-
-  /** The look changed. */
-  restyle(): void {
-    this.#trendColours = undefined;
-    this.#trendsDrawnMs = -Infinity;
+    this.#trendShare = (this.#trendShare + 1) % TREND_SHARES;
+    let i = 0;
+    for (const row of this.#rows.values()) if (i++ % TREND_SHARES === this.#trendShare && !row.failed) row.showTrend();
   }
 
   /** Puts the rows in order, once; the same again turns it round. What has no value comes last. */

@@ -8,7 +8,7 @@ describe("the book of the focused symbol", () => {
   const book = (bids: [number, number][], asks: [number, number][], view?: string, quality?: "ok" | "syncing") =>
     page.evaluate(([symbol, bids, asks, view, quality]) => window.fakeFeed.book(symbol, bids, asks, view, quality), [BTC, bids, asks, view, quality] as const).then(frames);
   const shown = async () => (await snapshot(page)).book;
-  const bars = (row: string) => page.locator(`${row} i`).evaluateAll((all) => all.map((i) => (i as HTMLElement).style.transform));
+  const bars = (row: string) => page.locator(row).evaluate((tr) => (tr as HTMLElement).style.backgroundSize.match(/[\d.]+(?=% calc)/g)!.map(Number));
 
   test("is a ladder about its spread, best levels next to it, with bars for size and total", async () => {
     await open();
@@ -20,9 +20,9 @@ describe("the book of the focused symbol", () => {
     const asks = await page.locator("#depth-asks tr").allTextContents();
     expect(asks.at(-1)).toBe("61,837.640.000500.00050");
     expect(asks.at(-2)).toBe("61,839.000.001500.00200");
-    // Total, then size, each as a share of the largest on either side.
-    expect(await bars("#depth-bids tr:nth-child(2)")).toEqual(["scaleX(1)", "scaleX(0.333)"]);
-    expect(await bars("#depth-asks tr:last-child")).toEqual(["scaleX(0.125)", "scaleX(0.167)"]);
+    // Size, then total, each in per cent of the largest on either side.
+    expect(await bars("#depth-bids tr:nth-child(2)")).toEqual([33.3, 100]);
+    expect(await bars("#depth-asks tr:last-child")).toEqual([16.7, 12.5]);
     await book([[6183763, 301], [6183700, 100]], [[6183764, 50]]);
     expect(await classesOf("#depth-bids tr:first-child td.size")).toBe("size moved");
     expect((await shown()).asks).toEqual([["61,837.64", "0.00050"]]);

@@ -87,21 +87,21 @@ describe("the order of rows", () => {
 
 test("a sparkline shows what was seen of the quote, and the hour once there are bars of it", async () => {
   await open();
-  const spark = page.locator(`tr[data-symbol="${BTC}"] td.spark canvas`);
-  const picture = () => spark.evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
-  const empty = await picture();
+  const spark = page.locator(`tr[data-symbol="${BTC}"] td.spark svg`);
+  const line = () => spark.locator("path").nth(1).getAttribute("d");
   await page.evaluate(async (symbol) => {
     for (let i = 0; i < 4; i++) {
       window.fakeFeed.quote(symbol, { bid: 100 + i, ask: 101 + i });
       await new Promise((done) => setTimeout(done, 250));
     }
   }, BTC);
-  await page.waitForFunction((symbol) => document.querySelector(`tr[data-symbol="${symbol}"] canvas[data-of=quotes]`), BTC);
-  await expect.poll(picture).not.toBe(empty);
+  await page.waitForFunction((symbol) => document.querySelector(`tr[data-symbol="${symbol}"] svg[data-of=quotes][data-way=up]`), BTC);
+  expect(await line()).toMatch(/^M3\.0 27\.0L.*97\.0 3\.0$/); // from the least at the left to the most at the right
+  expect(await spark.getAttribute("data-way")).toBe("up");
   await page.evaluate((symbol) => {
     for (let i = 0; i < 10; i++) window.fakeFeed.bar(symbol, 60, 1_767_225_600 + 60 * i, { open: 100, high: 110, low: 90, close: 100 + i });
   }, BTC);
-  await page.waitForFunction((symbol) => document.querySelector(`tr[data-symbol="${symbol}"] canvas[data-of=bars]`), BTC);
+  await page.waitForFunction((symbol) => document.querySelector(`tr[data-symbol="${symbol}"] svg[data-of=bars]`), BTC);
 });
 
 test("the line between list and symbol is moved by hand and by keys, and stays", async () => {
