@@ -12,14 +12,15 @@ import (
 
 // world is an engine of one worker whose clock and turns belong to the test.
 type world struct {
-	store    *snapshot.Store
-	engine   *Engine
-	worker   *worker
-	counters *drop.Counters
-	now      int64
-	quotes   []int64 // last Bid by instrument
-	trades   []int64 // last price by instrument; also how many there were
-	epoch    market.Epoch
+	store     *snapshot.Store
+	engine    *Engine
+	worker    *worker
+	counters  *drop.Counters
+	now       int64
+	quotes    []int64 // last Bid by instrument
+	trades    []int64 // last price by instrument; also how many there were
+	epoch     market.Epoch
+	sizeTicks int64
 }
 
 func newWorld(instruments, logEvents int, o Options) *world {

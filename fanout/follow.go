@@ -9,6 +9,60 @@ type follow struct {
 	journal uint64   // position up to which changes are known
 	touched []*cohort
 	changed []uint32
+	held    []held
+	due     int64 // when to look at held again, on the worker's monotonic clock; 0: it is empty
+}
+
+// held is a slot that time alone will have changed.
+type held struct {
+	slot uint32
+	due  int64 // on the worker's monotonic clock
+}
+
+// heldStep gathers times that lie close together, so that thousands of held slots are walked 100 times a second at most.
+const heldStep = 10_000
+
+func (f *follow) hold(slot uint32, due int64) {
+	due = (due + heldStep - 1) / heldStep * heldStep
+	f.held = append(f.held, held{slot, due})
+	if f.due == 0 || due < f.due {
+		f.due = due
+	}
+}
+
+// wait is how long the phase can wait for the time of a held slot, in microseconds.
+func (f *follow) wait(now int64) int64 {
+	if f.due == 0 {
+		return longestWait
+	}
+	return min(longestWait, max(0, f.due-now))
+}
+
+// chaseHeld takes in what time has changed since.
+func (p *phase) chaseHeld(r *snapshot.Reader) {
+	f := p.follow
+	if f.due == 0 || p.out.now < f.due {
+		return
+	}
+	all := f.held
+	f.held, f.due = all[:0], 0
+	for n := range all {
+		h := all[n]
+		s := &p.slots[h.slot]
+		switch {
+		case !s.held: // it was freed meanwhile
+		case h.due > p.out.now:
+			f.held = append(f.held, h)
+			if f.due == 0 || h.due < f.due {
+				f.due = h.due
+			}
+		default:
+			s.held = false
+			if p.changed[h.slot] != p.cut && p.freeze(h.slot, r) {
+				f.changed = append(f.changed, h.slot)
+			}
+		}
+	}
 }
 
 func (f *follow) add(k snapshot.Key, slot uint32) {
@@ -40,13 +94,14 @@ func (p *phase) chase(wall int64) {
 	p.open(wall)
 	f.changed, f.touched = f.changed[:0], f.touched[:0]
 	r := p.store.Acquire()
+	p.chaseHeld(r)
 	a, b, next, ok := r.Changes(f.journal)
 	if ok {
 		p.chaseKeys(a, r)
 		p.chaseKeys(b, r)
 	} else {
 		for i := range p.slots {
-			if p.slots[i].view != nil && p.freeze(uint32(i), r) {
+			if p.slots[i].view != nil && p.changed[i] != p.cut && p.freeze(uint32(i), r) {
 				f.changed = append(f.changed, uint32(i))
 			}
 		}

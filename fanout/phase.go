@@ -41,6 +41,7 @@ type slot struct {
 	cohorts   []*cohort // immediate phases only: who holds it
 	conflated uint64    // in the last cut that changed it
 	lost      uint64    // the same
+	held      bool      // immediate phases only: it is to be looked at again when a time has come
 	fragment  fragment
 }
 
@@ -96,6 +97,10 @@ func (p *phase) freeze(i uint32, r *snapshot.Reader) bool {
 	start := len(p.arena)
 	arena, ch := s.view.freeze(r, p.arena)
 	p.arena = arena
+	if ch.due != 0 && p.follow != nil && !s.held {
+		s.held = true
+		p.follow.hold(i, ch.due)
+	}
 	if !ch.happened {
 		return false
 	}
@@ -127,7 +132,7 @@ func (p *phase) slotOf(h Handle) uint32 {
 		return i
 	}
 	t := p.store.Topic(h)
-	s := slot{view: newView(h, t), handle: h}
+	s := slot{view: newView(h, t, &p.out.now), handle: h}
 	r := p.store.Acquire()
 	if p.follow != nil {
 		r.Follow(t.Key)

@@ -169,7 +169,7 @@ func (r *reader) quote(row *feedv1.Quote, cut int64) {
 	if row.Sequence == 0 && q.Bid < before {
 		r.fail("quote %d steps back from %d to %d", h, before, q.Bid)
 	}
-	if q.Ask != q.Bid*3+1 || q.BidSize != q.Bid%7 || q.AskSize != q.Bid%5 {
+	if q.Ask != q.Bid*3+1 || q.BidSize%7 != q.Bid%7 || q.AskSize%5 != q.Bid%5 || q.BidSize/7 != q.AskSize/5 {
 		r.fail("quote %d is torn: %+v", h, q)
 	}
 }

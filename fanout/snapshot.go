@@ -31,7 +31,7 @@ func (e *Engine) Snapshot(items []Item, enc Encoding, limit int) ([]byte, error)
 
 // appendState appends the rows of it, and reports whether all of them found room.
 func (e *Engine) appendState(b *builder, it *Item) (whole bool) {
-	v := newView(it.Handle, e.store.Topic(it.Handle))
+	v := newView(it.Handle, e.store.Topic(it.Handle), new(int64))
 	r := e.store.Acquire()
 	defer r.Release()
 	v.freeze(r, nil)

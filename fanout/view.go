@@ -33,6 +33,7 @@ type change struct {
 	encoded   bool // the delta stands in the arena already
 	conflated uint64
 	lost      uint64
+	due       int64 // nothing happened, but will have by then, on the worker's monotonic clock; 0: not by time alone
 	ingested  int64 // quotes: when the newest one came in, in microseconds since the Unix epoch
 }
 
@@ -108,11 +109,14 @@ func (b *builder) finish(partial bool) []byte {
 	return b.payload
 }
 
-// newView makes the view of a handle. t must be of a channel that is subscribable.
-func newView(h Handle, t snapshot.Topic) view {
+// newView makes the view of a handle. t must be of a channel that is subscribable, and clock the worker's monotonic one, in microseconds.
+func newView(h Handle, t snapshot.Topic, clock *int64) view {
 	id := t.Key.Instrument()
 	switch t.Key.Channel() {
 	case market.ChannelQuote:
+		if t.View.Sizes > 0 {
+			return &priceView{quoteView: quoteView{handle: h, id: id}, hold: int64(t.View.Sizes) * 1000, clock: clock}
+		}
 		return &quoteView{handle: h, id: id}
 	case market.ChannelTrade:
 		if t.View.Summary {

@@ -257,9 +257,8 @@ const (
 // chase makes an immediate cut if ingest has committed and the last one is long enough ago. It returns when
 // to look again.
 func (w *worker) chase(p *phase) int64 {
-	never := w.out.now + longestWait
-	if !w.dirty.Load() {
-		return never
+	if !w.dirty.Load() && p.follow.wait(w.out.now) > 0 {
+		return w.out.now + p.follow.wait(w.out.now)
 	}
 	if w.out.now < w.notBefore {
 		return w.notBefore
@@ -275,7 +274,7 @@ func (w *worker) chase(p *phase) int64 {
 	case w.out.tally.frames-frames >= manyFrames:
 		w.notBefore = w.out.now + shortHold
 	}
-	return never
+	return w.out.now + p.follow.wait(w.out.now)
 }
 
 // heartbeats greets subscribers that were sent nothing for a while, and returns when to look again.

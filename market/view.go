@@ -7,6 +7,7 @@ type View struct {
 	Group    int64  // book: width of a price group in scaled units, as GroupOK has it; 0: levels as they are. Needs a Depth
 	Interval uint32 // bar: seconds, one of Intervals
 	Summary  bool   // trade: one row a cut that sums up its trades, in place of the trades
+	Sizes    uint32 // quote: milliseconds; changes of sizes alone come no more often than this; 0: as often as those of prices
 }
 
 // Depths are those at which a book can be subscribed, beside the whole of it.
