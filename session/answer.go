@@ -64,7 +64,7 @@ func (s *Session) wireLimits(t *throttle.Tier) *feedv1.Limits {
 func millis(c throttle.Cadence) uint32 { return uint32(c.Interval().Milliseconds()) }
 
 func wireGrant(g throttle.Grant) *feedv1.Grant {
-	return &feedv1.Grant{CadenceMs: millis(g.Cadence), Depth: uint32(g.Depth), Reason: feedv1.GrantReason(g.Reason), Policy: g.Revision}
+	return &feedv1.Grant{CadenceMs: millis(g.Cadence), Depth: uint32(g.Depth), Reason: feedv1.GrantReason(g.Reason), Policy: g.Revision, SizeCadenceMs: millis(g.SizeChanges)}
 }
 
 // refuse answers a request with an error, and counts it.

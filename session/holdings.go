@@ -26,9 +26,10 @@ type subscription struct {
 	history    uint16 // events to begin with, should it begin anew
 	channel    market.Channel
 	visibility throttle.Visibility
-	depth      uint8 // of a book, as wished
-	grouped    bool  // of a book
-	summary    bool  // of trades
+	depth      uint8            // of a book, as wished
+	sizes      throttle.Cadence // of a quote, as wished
+	grouped    bool             // of a book
+	summary    bool             // of trades
 
 	// As granted, and as the client was told.
 	cadence throttle.Cadence

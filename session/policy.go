@@ -29,7 +29,7 @@ func (s *Session) resolve(sub *subscription) decision { return s.resolveOn(s.tie
 func (s *Session) resolveOn(t *throttle.Tier, sub *subscription) decision {
 	symbol := s.env.Directory.Instrument(sub.id).Symbol
 	d := decision{Grant: throttle.Resolve(t, throttle.Request{
-		Symbol: symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth,
+		Symbol: symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth, Sizes: sub.sizes,
 	})}
 	s.entitle(&d, symbol, sub)
 	return d
@@ -50,8 +50,11 @@ func (s *Session) give(sub *subscription, g decision, after market.Position, tod
 
 // granted is the view that a grant allows of the one that was wished.
 func granted(wished market.View, ch market.Channel, g decision) market.View {
-	if ch == market.ChannelBook {
+	switch ch {
+	case market.ChannelBook:
 		wished.Depth = g.Depth
+	case market.ChannelQuote:
+		wished.Sizes = millis(g.SizeChanges)
 	}
 	return wished
 }

@@ -158,7 +158,7 @@ func nameSome[T any](text string, wrong []T) string {
 func appendGrant(grants []*feedv1.Grant, g throttle.Grant, h fanout.Handle) []*feedv1.Grant {
 	w := wireGrant(g)
 	for _, have := range grants {
-		if have.CadenceMs == w.CadenceMs && have.Depth == w.Depth && have.Reason == w.Reason && have.Policy == w.Policy {
+		if have.CadenceMs == w.CadenceMs && have.Depth == w.Depth && have.Reason == w.Reason && have.Policy == w.Policy && have.SizeCadenceMs == w.SizeCadenceMs {
 			have.Handles = append(have.Handles, uint32(h))
 			return grants
 		}

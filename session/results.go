@@ -75,7 +75,7 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 		sub = r.held.find(want.handle)
 		r.live.welcome(want.handle)
 	}
-	sub.wish, sub.visibility, sub.history, sub.depth = want.wish, want.visibility, want.history, want.depth
+	sub.wish, sub.visibility, sub.history, sub.depth, sub.sizes = want.wish, want.visibility, want.history, want.depth, want.sizes
 	res.grant = r.give(sub, g, after, &r.moves)
 	r.results = append(r.results, res)
 	return 0, ""
@@ -85,7 +85,7 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 func (r *request) want(id market.InstrumentID, w channelWish) (subscription, decision) {
 	want := subscription{
 		id: id, channel: w.channel, cadence: throttle.Cadences, wish: r.wish, visibility: r.standing.visibility, history: uint16(w.history),
-		depth: w.view.Depth, summary: w.view.Summary, grouped: w.view.Group != 0,
+		depth: w.view.Depth, sizes: sizesOf(w.view.Sizes), summary: w.view.Summary, grouped: w.view.Group != 0,
 	}
 	return want, r.resolve(&want)
 }

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/throttle"
 )
 
 // defaultInterval is the length of a bar where the client does not say, in seconds.
@@ -41,6 +43,8 @@ func list[T any](values []T) string {
 // viewOf returns the part of a request's view that a channel knows. The request's view must be in order.
 func viewOf(ch market.Channel, m *feedv1.Subscribe) market.View {
 	switch ch {
+	case market.ChannelQuote:
+		return market.View{Sizes: millis(sizesOf(m.SizeCadenceMs))}
 	case market.ChannelBook:
 		return market.View{Depth: uint8(m.Depth), Group: m.PriceGroup}
 	case market.ChannelBar:
@@ -52,4 +56,10 @@ func viewOf(ch market.Channel, m *feedv1.Subscribe) market.View {
 		return market.View{Summary: m.TradeSummary}
 	}
 	return market.View{}
+}
+
+// sizesOf is the cadence of changes of sizes alone that so many milliseconds stand for.
+func sizesOf(ms uint32) throttle.Cadence {
+	c, _ := throttle.Round(time.Duration(ms) * time.Millisecond)
+	return c
 }

@@ -55,7 +55,8 @@ type Request struct {
 	Channel    market.Channel
 	Wish       Wish
 	Visibility Visibility
-	Depth      uint8 // of a book: levels a side, 0 for all
+	Depth      uint8   // of a book: levels a side, 0 for all
+	Sizes      Cadence // of a quote: how often changes of sizes alone are wanted; Immediate: as often as those of prices
 
 	// Floor is the fastest cadence that the session can take at present, and why; Immediate: any.
 	Floor       Cadence
@@ -105,7 +106,7 @@ func Resolve(t *Tier, r Request) Grant {
 	case market.ChannelBook:
 		g.Depth = lesserDepth(r.Depth, limits.Depth)
 	case market.ChannelQuote:
-		g.SizeChanges = limits.SizeChanges
+		g.SizeChanges = max(limits.SizeChanges, r.Sizes)
 	}
 	return g
 }

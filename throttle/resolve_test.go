@@ -50,6 +50,8 @@ func TestResolve(t *testing.T) {
 		{"depth of a rule", ruled, throttle.Request{Symbol: brk, Channel: market.ChannelBook, Wish: 100}, throttle.Grant{Cadence: throttle.Every100ms, Depth: 10, Rule: shallow}},
 		{"less than a rule's depth", ruled, throttle.Request{Symbol: brk, Channel: market.ChannelBook, Wish: 100, Depth: 5}, throttle.Grant{Cadence: throttle.Every100ms, Depth: 5, Rule: shallow}},
 		{"the rule for the channel", ruled, throttle.Request{Symbol: brk, Wish: 100}, throttle.Grant{Cadence: throttle.Every500ms, SizeChanges: throttle.Every2s, Reason: throttle.ReasonPolicy, Rule: slow}},
+		{"sizes as wished", ruled, throttle.Request{Symbol: brk, Wish: 1000, Sizes: throttle.Every5s}, throttle.Grant{Cadence: throttle.Every1s, SizeChanges: throttle.Every5s, Rule: slow}},
+		{"sizes oftener than allowed", ruled, throttle.Request{Symbol: brk, Wish: 1000, Sizes: throttle.Every1s}, throttle.Grant{Cadence: throttle.Every1s, SizeChanges: throttle.Every2s, Rule: slow}},
 		{"no rule for the symbol", ruled, throttle.Request{Symbol: market.Symbol{Venue: "nasdaq", Name: "BRK.B"}, Wish: 100}, throttle.Grant{Cadence: throttle.Every100ms}},
 		{"nothing", ruled, throttle.Request{Symbol: market.Symbol{Venue: "dark", Name: "X"}, Wish: 0}, throttle.Grant{Timeliness: throttle.NoData, Rule: secret}},
 		{"stopped", ruled, throttle.Request{Symbol: market.Symbol{Venue: "binance", Name: "LUNAUSDT"}, Wish: 100}, throttle.Grant{Cadence: throttle.Paused, Reason: throttle.ReasonStopped, Stop: halted}},
@@ -107,6 +109,7 @@ func TestNobodyIsGivenMoreThanAllowed(t *testing.T) {
 			Visibility: throttle.Visibility(rapid.IntRange(0, 2).Draw(t, "visibility")),
 			Depth:      rapid.SampledFrom([]uint8{0, 1, 5, 10, 20, 50, 100}).Draw(t, "wished depth"),
 			Floor:      cadences.Draw(t, "floor"),
+			Sizes:      cadences.Draw(t, "sizes"),
 		}
 		allowed := tier.Limits
 		for _, rule := range tier.Rules {
@@ -133,7 +136,7 @@ func TestNobodyIsGivenMoreThanAllowed(t *testing.T) {
 			t.Fatalf("timeliness %v, want %v", g.Timeliness, allowed.Timeliness)
 		case r.Channel == market.ChannelBook && deep(g.Depth) > min(deep(allowed.Depth), deep(r.Depth)):
 			t.Fatalf("depth %d", g.Depth)
-		case r.Channel == market.ChannelQuote && g.SizeChanges < allowed.SizeChanges:
+		case r.Channel == market.ChannelQuote && g.SizeChanges < max(allowed.SizeChanges, r.Sizes):
 			t.Fatalf("changes of sizes every %v", g.SizeChanges)
 		case r.Symbol == symbols[0] && len(tier.Stops) > 0, r.Visibility == throttle.VisibilityPaused:
 			if g.Cadence != throttle.Paused {

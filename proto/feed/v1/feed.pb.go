@@ -782,7 +782,10 @@ type Subscribe struct {
 	// Trades as one row a cut that sums them up, for those who show no tape.
 	TradeSummary bool `protobuf:"varint,9,opt,name=trade_summary,json=tradeSummary,proto3" json:"trade_summary,omitempty"`
 	// Unspecified: as fresh as may be had.
-	Timeliness    Timeliness `protobuf:"varint,10,opt,name=timeliness,proto3,enum=feed.v1.Timeliness" json:"timeliness,omitempty"`
+	Timeliness Timeliness `protobuf:"varint,10,opt,name=timeliness,proto3,enum=feed.v1.Timeliness" json:"timeliness,omitempty"`
+	// Of quotes: milliseconds between changes of sizes alone, for those who care for prices. Rounded as cadence_ms is; 0: as
+	// often as prices.
+	SizeCadenceMs uint32 `protobuf:"varint,11,opt,name=size_cadence_ms,json=sizeCadenceMs,proto3" json:"size_cadence_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -885,6 +888,13 @@ func (x *Subscribe) GetTimeliness() Timeliness {
 		return x.Timeliness
 	}
 	return Timeliness_TIMELINESS_UNSPECIFIED
+}
+
+func (x *Subscribe) GetSizeCadenceMs() uint32 {
+	if x != nil {
+		return x.SizeCadenceMs
+	}
+	return 0
 }
 
 type Resume struct {
@@ -4608,7 +4618,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\arequest\"5\n" +
 	"\x05Hello\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x16\n" +
-	"\x06client\x18\x02 \x01(\tR\x06client\"\xfa\x02\n" +
+	"\x06client\x18\x02 \x01(\tR\x06client\"\xa2\x03\n" +
 	"\tSubscribe\x12\x18\n" +
 	"\asymbols\x18\x01 \x03(\tR\asymbols\x12\x1a\n" +
 	"\bchannels\x18\x02 \x03(\tR\bchannels\x12\"\n" +
@@ -4625,7 +4635,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\n" +
 	"timeliness\x18\n" +
 	" \x01(\x0e2\x13.feed.v1.TimelinessR\n" +
-	"timelinessB\r\n" +
+	"timeliness\x12&\n" +
+	"\x0fsize_cadence_ms\x18\v \x01(\rR\rsizeCadenceMsB\r\n" +
 	"\v_cadence_msB\n" +
 	"\n" +
 	"\b_history\"l\n" +
