@@ -21,7 +21,7 @@ NPM     := node_modules/.package-lock.json
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=…       arguments of run and bench, as in: make run ARGS='--sim off'"
 	@echo "  FUZZTIME=…   how long each fuzz function runs (now $(FUZZTIME))"
@@ -125,7 +125,13 @@ audit: $(NPM) ## look for known vulnerabilities; says so where the databases can
 
 .PHONY: check-deploy
 check-deploy: ## hold deploy/ against the programs that it is for, fetching them
+	$(GO) -C deploy/check mod tidy -diff
+	$(GO) -C deploy/check vet ./...
 	tools=$$(scripts/deploy-tools) && DEPLOY_TOOLS=$$tools $(GO) -C deploy/check test ./...
+
+.PHONY: deploy-render
+deploy-render: ## write the kustomize base from the chart
+	scripts/deploy-render
 
 .PHONY: fuzz
 fuzz: ## run every fuzz function for FUZZTIME

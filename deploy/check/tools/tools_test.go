@@ -2,9 +2,11 @@
 package tools
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -39,4 +41,40 @@ func TestPrometheus(t *testing.T) {
 	run(t, dir, promtool, "check", "rules", "rules.yaml")
 	run(t, dir, promtool, "test", "rules", "tests/rules.yaml")
 	run(t, dir, promtool, "check", "config", "prometheus.yaml")
+}
+
+var build struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// feedd returns the path of feedd, built once as the image builds it.
+func feedd(t *testing.T) string {
+	t.Helper()
+	build.once.Do(func() {
+		dir, err := os.MkdirTemp("", "feedd-deploy")
+		if err != nil {
+			build.err = err
+			return
+		}
+		build.path = filepath.Join(dir, "feedd")
+		cmd := exec.Command("go", "build", "-o", build.path, "./cmd/feedd")
+		cmd.Dir, cmd.Env = filepath.Join(deploy, ".."), append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			build.err = fmt.Errorf("building feedd: %w\n%s", err, out)
+		}
+	})
+	if build.err != nil {
+		t.Fatal(build.err)
+	}
+	return build.path
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if build.path != "" {
+		_ = os.RemoveAll(filepath.Dir(build.path))
+	}
+	os.Exit(code)
 }
