@@ -23,7 +23,7 @@ type untimely struct {
 }
 
 func (u *untimely) judge(what string, arrival int64) {
-	if ahead := time.UnixMicro(arrival).Add(u.delay).Sub(time.Now()); ahead > 0 {
+	if ahead := time.Until(time.UnixMicro(arrival).Add(u.delay)); ahead > 0 {
 		u.early = append(u.early, fmt.Sprintf("%s %v early", what, ahead))
 	}
 }

@@ -25,6 +25,8 @@ type StreamOptions struct {
 	// MaxAge and MaxBytes bound what is kept; the oldest goes first. 0: a quarter of an hour, and 512 MiB.
 	MaxAge   time.Duration
 	MaxBytes int64
+	// Raise has a stream of that name keep ticks for longer, or more of them, where it keeps less than is wanted.
+	Raise bool
 	// Memory keeps the stream in memory instead of in files.
 	Memory bool
 }
@@ -41,7 +43,15 @@ func EnsureStream(ctx context.Context, nc *nats.Conn, o StreamOptions, log *slog
 	stream, err := js.Stream(ctx, want.Name)
 	switch {
 	case err == nil:
-		if have := stream.CachedInfo().Config; !same(have, want) {
+		have := stream.CachedInfo().Config
+		if o.Raise && raise(&have, want) {
+			if _, err := js.UpdateStream(ctx, have); err != nil {
+				return fmt.Errorf("stream %s: %w", want.Name, err)
+			}
+			log.Info("the stream keeps ticks for longer now", slog.String("stream", want.Name), slog.Duration("max_age", have.MaxAge), slog.Int64("max_bytes", have.MaxBytes))
+			return nil
+		}
+		if !same(have, want) {
 			log.Warn("the stream is configured otherwise and is left so", slog.String("stream", want.Name), slog.Any("subjects", have.Subjects),
 				slog.Duration("max_age", have.MaxAge), slog.Int64("max_bytes", have.MaxBytes), slog.String("storage", have.Storage.String()))
 		}
@@ -82,6 +92,19 @@ func (o StreamOptions) config() jetstream.StreamConfig {
 		cfg.Storage = jetstream.MemoryStorage
 	}
 	return cfg
+}
+
+// raise has a configuration keep what is wanted, and reports whether that is more than it did.
+func raise(have *jetstream.StreamConfig, want jetstream.StreamConfig) bool {
+	longer := have.MaxAge != 0 && have.MaxAge < want.MaxAge
+	larger := have.MaxBytes > 0 && have.MaxBytes < want.MaxBytes
+	if longer {
+		have.MaxAge = want.MaxAge
+	}
+	if larger {
+		have.MaxBytes = want.MaxBytes
+	}
+	return longer || larger
 }
 
 // same compares what matters to feedd.

@@ -192,29 +192,45 @@ func (s *Session) expiring(now int64) int64 {
 	return expires
 }
 
-// entitle narrows a decision down to what the session's user may have.
+// entitle narrows a decision down to what the session's user may have, and chooses the feed that it comes from.
 func (s *Session) entitle(d *decision, symbol market.Symbol, sub *subscription) {
-	may := s.user().May
-	if may.All() {
-		return
-	}
-	view := market.View{Depth: sub.depth}
-	if sub.grouped {
-		view.Group = 1 // of whatever width
-	}
-	right, ok := may.Best(symbol.String(), sub.channel, view, 0)
+	var least time.Duration
 	switch {
-	case !ok && sub.grouped:
-		d.Timeliness, d.denied = throttle.NoData, "you are not entitled to the whole book, of which grouped levels are sums"
-	case !ok:
-		d.Timeliness, d.denied = throttle.NoData, fmt.Sprintf("you are not entitled to its %v", sub.channel)
-	case right.Delay > 0:
-		d.Timeliness = max(d.Timeliness, throttle.Delayed)
+	case d.Timeliness == throttle.NoData:
+		return
+	case d.Timeliness == throttle.Delayed, sub.timeliness == isDelayed:
+		least = someDelay
+	}
+	right := entitlement.Right{Delay: least}
+	if may := s.user().May; !may.All() {
+		view := market.View{Depth: sub.depth}
+		if sub.grouped {
+			view.Group = 1 // of whatever width
+		}
+		var ok bool
+		if right, ok = may.Best(symbol.String(), sub.channel, view, least); !ok {
+			d.deny(fmt.Sprintf("you are not entitled to its %v", sub.channel))
+			if sub.grouped {
+				d.deny("you are not entitled to the whole book, of which grouped levels are sums")
+			}
+			return
+		}
 	}
 	if sub.channel == market.ChannelBook {
 		d.Depth = right.Clamp(d.Depth)
 	}
+	if right.Delay > 0 && sub.timeliness == inRealTime {
+		d.deny("you may have it delayed only; leave timeliness out")
+		return
+	}
+	d.Timeliness = throttle.RealTime
+	if right.Delay > 0 {
+		d.Timeliness = throttle.Delayed
+	}
+	d.feed, d.delay, _ = s.env.feedWith(right.Delay)
 }
+
+func (d *decision) deny(why string) { d.Timeliness, d.denied = throttle.NoData, why }
 
 // visible is the directory as far as somebody may know of it.
 type visible struct {

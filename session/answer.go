@@ -63,8 +63,11 @@ func (s *Session) wireLimits(t *throttle.Tier) *feedv1.Limits {
 // millis is a cadence as the wire has it; 0 for Paused, which the grant's reason tells.
 func millis(c throttle.Cadence) uint32 { return uint32(c.Interval().Milliseconds()) }
 
-func wireGrant(g throttle.Grant) *feedv1.Grant {
-	return &feedv1.Grant{CadenceMs: millis(g.Cadence), Depth: uint32(g.Depth), Reason: feedv1.GrantReason(g.Reason), Policy: g.Revision, SizeCadenceMs: millis(g.SizeChanges)}
+func wireGrant(g decision) *feedv1.Grant {
+	return &feedv1.Grant{
+		CadenceMs: millis(g.Cadence), Depth: uint32(g.Depth), Reason: feedv1.GrantReason(g.Reason), Policy: g.Revision,
+		DelayMs: uint32(g.delay.Milliseconds()), SizeCadenceMs: millis(g.SizeChanges),
+	}
 }
 
 // refuse answers a request with an error, and counts it.

@@ -48,13 +48,10 @@ type resumption struct {
 
 // takeResumptions takes those out of m.
 func (s *Session) takeResumptions(m *moves) (behind []resumption) {
-	if s.env.Backfill == nil {
-		return nil
-	}
 	for c := range m.items {
 		m.items[c] = slices.DeleteFunc(m.items[c], func(it fanout.Item) bool {
 			// None, unnumbered trades (which the stream cannot tell apart either), or sums of them.
-			if it.After.Epoch == 0 || s.held.find(it.Handle).summary {
+			if it.After.Epoch == 0 || s.env.feed(s.env.feedOfHandle(it.Handle)).Backfill == nil || s.held.find(it.Handle).summary {
 				return false
 			}
 			b := resumption{item: it, cadence: throttle.Cadence(c)}
@@ -70,7 +67,7 @@ func (s *Session) takeResumptions(m *moves) (behind []resumption) {
 
 // behindLog reports whether the log does not reach back to where b stands, and notes how far it does.
 func (s *Session) behindLog(b *resumption) bool {
-	oldest, ok := s.env.Engine.TradesFrom(b.item.Handle)
+	oldest, ok := s.env.feed(s.env.feedOfHandle(b.item.Handle)).Engine.TradesFrom(b.item.Handle)
 	next := market.Position{Epoch: b.item.After.Epoch, Sequence: b.item.After.Sequence + 1}
 	b.oldest = oldest
 	return ok && next.Before(oldest)
@@ -107,15 +104,16 @@ func (s *Session) stopWith(cancel func()) {
 
 // fill sends the trades of one resumption, brings it forward to the last of them, and returns how many they were.
 func (s *Session) fill(ctx context.Context, b *resumption, limit int) int {
+	feed := s.env.feed(s.env.feedOfHandle(b.item.Handle))
 	select {
-	case s.env.Backfill.slots <- struct{}{}:
-		defer func() { <-s.env.Backfill.slots }()
+	case feed.Backfill.slots <- struct{}{}:
+		defer func() { <-feed.Backfill.slots }()
 	case <-ctx.Done():
 		return 0
 	}
 	sub := s.held.find(b.item.Handle)
-	in := s.env.Directory.Instrument(sub.id)
-	trades, complete, err := s.env.Backfill.source.Trades(ctx, in.Symbol, b.item.After, b.oldest, limit)
+	in := s.env.instrument(sub.id)
+	trades, complete, err := feed.Backfill.source.Trades(ctx, in.Symbol, b.item.After, b.oldest, limit)
 	if err != nil {
 		s.env.Log.Debug("trades cannot be fetched", "session", s.id, "symbol", in.Symbol, "error", err)
 		return 0
@@ -128,7 +126,7 @@ func (s *Session) fill(ctx context.Context, b *resumption, limit int) int {
 			trades = trades[:end]
 		}
 	}
-	f := refill{encoding: s.encoding, handle: b.item.Handle, instrument: &in, last: b.item.After}
+	f := refill{encoding: s.encoding, handle: b.item.Handle, instrument: &in, last: b.item.After, delay: feed.Delay}
 	for rest := trades; len(rest) > 0; {
 		f.begin()
 		for len(rest) > 0 && f.len() < partBytes {
@@ -150,6 +148,7 @@ func (s *Session) fill(ctx context.Context, b *resumption, limit int) int {
 type refill struct {
 	encoding   fanout.Encoding
 	handle     fanout.Handle
+	delay      time.Duration
 	instrument *market.Instrument
 
 	last    market.Position // of the trade before
@@ -218,7 +217,7 @@ func (f *refill) finish(cut int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := wire.Header{CutTime: cut}
+	h := wire.Header{CutTime: cut - f.delay.Microseconds(), Delay: uint32(f.delay.Milliseconds())}
 	if f.encoding == fanout.JSON {
 		return merge(f.encoding, payload, f.texts.Append(nil, h)), nil
 	}

@@ -104,12 +104,12 @@ func (s *Session) Preview(p *throttle.Policy, e *Effect) {
 		now += often(sub.cadence)
 		g := s.resolveOn(t, sub)
 		code, _ := s.barred(g, "", "")
-		had := s.env.Engine.View(sub.handle)
+		had := s.env.view(sub.handle)
 		switch {
 		case code != 0:
 			e.Withdrawn++
 			g.Cadence = sub.cadence
-		case granted(had, sub.channel, g) != had:
+		case granted(had, sub.channel, g) != had, g.feed != feedOf(sub.id):
 			e.Replaced++
 			then += often(g.Cadence)
 		case g.Cadence == sub.cadence:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -23,6 +24,7 @@ type right struct {
 	venue    string // "" for all
 	channels []market.Channel
 	depth    uint8 // 0: all
+	delayed  bool
 }
 
 func (r right) text() string {
@@ -40,12 +42,15 @@ func (r right) text() string {
 	if r.depth != 0 {
 		words = append(words, fmt.Sprintf("depth=%d", r.depth))
 	}
+	if r.delayed {
+		words = append(words, "delayed")
+	}
 	return strings.Join(words, " ")
 }
 
 // gives judges one row.
-func (r right) gives(sym market.Symbol, ch market.Channel, v market.View) bool {
-	if r.venue != "" && r.venue != sym.Venue {
+func (r right) gives(sym market.Symbol, ch market.Channel, v market.View, delayed bool) bool {
+	if r.venue != "" && r.venue != sym.Venue || r.delayed && !delayed {
 		return false
 	}
 	switch {
@@ -66,7 +71,8 @@ func drawRights(t *rapid.T) []right {
 			channels: rapid.SampledFrom([][]market.Channel{
 				nil, {market.ChannelQuote}, {market.ChannelTrade, market.ChannelBook}, {market.ChannelBar, market.ChannelStats}, {market.ChannelBook},
 			}).Draw(t, "channels"),
-			depth: rapid.SampledFrom([]uint8{0, 1, 5, 10}).Draw(t, "depth"),
+			depth:   rapid.SampledFrom([]uint8{0, 1, 5, 10}).Draw(t, "depth"),
+			delayed: rapid.Bool().Draw(t, "delayed"),
 		}
 	}), 0, 3).Draw(t, "rights")
 }
@@ -74,13 +80,14 @@ func drawRights(t *rapid.T) []right {
 // warden is a connection that looks at each row and knows whether its client may see it.
 type warden struct {
 	store    *snapshot.Store
+	late     *snapshot.Store // of the delayed feed
 	encoding fanout.Encoding
 
-	mu     sync.Mutex
-	may    [][]right // a row must be allowed by one of these: two while they change
-	rows   int
-	closed bool
-	faults []string
+	mu             sync.Mutex
+	may            [][]right // a row must be allowed by one of these: two while they change
+	rows, lateRows int
+	closed         bool
+	faults         []string
 }
 
 func (w *warden) set(may ...[]right) {
@@ -89,9 +96,9 @@ func (w *warden) set(may ...[]right) {
 	w.may = may
 }
 
-func (w *warden) allows(sym market.Symbol, ch market.Channel, v market.View) bool {
+func (w *warden) allows(sym market.Symbol, ch market.Channel, v market.View, delayed bool) bool {
 	return slices.ContainsFunc(w.may, func(rights []right) bool {
-		return slices.ContainsFunc(rights, func(r right) bool { return r.gives(sym, ch, v) })
+		return slices.ContainsFunc(rights, func(r right) bool { return r.gives(sym, ch, v, delayed) })
 	})
 }
 
@@ -119,23 +126,34 @@ func (w *warden) Close(session.CloseCode, string) {
 // look judges every row of a frame, and what it says of instruments. mu is held, or nobody else knows of w.
 func (w *warden) look(payload []byte) {
 	f := decodeServer(fatal{}, w.encoding, payload)
-	judge := func(what string, sym market.Symbol, ch market.Channel, v market.View) {
+	judge := func(what string, sym market.Symbol, ch market.Channel, v market.View, delayed bool) {
 		w.rows++
-		if !w.allows(sym, ch, v) {
-			w.faults = append(w.faults, fmt.Sprintf("%s of %v %v %+v, with %v", what, sym, ch, v, w.may))
+		if delayed {
+			w.lateRows++
+		}
+		if !w.allows(sym, ch, v, delayed) {
+			w.faults = append(w.faults, fmt.Sprintf("%s of %v %v %+v, delayed %v, with %v", what, sym, ch, v, delayed, w.may))
 		}
 	}
 	handle := func(what string, h uint32) {
-		topic := w.store.Topic(fanout.Handle(h))
-		judge(what, w.store.Instrument(topic.Key.Instrument()).Symbol, topic.Key.Channel(), topic.View)
+		store, delayed := w.store, h > lateHandles
+		if delayed {
+			store = w.late
+		}
+		if delayed != (f.DelayMs != 0) {
+			w.faults = append(w.faults, fmt.Sprintf("%s of handle %d in a frame that says a delay of %d ms", what, h, f.DelayMs))
+		}
+		topic := store.Topic(fanout.Handle(h))
+		judge(what, store.Instrument(topic.Key.Instrument()).Symbol, topic.Key.Channel(), topic.View, delayed)
 	}
-	symbol := func(what, text string, ch market.Channel, v market.View) {
+	symbol := func(what, text string, ch market.Channel, v market.View, delayed bool) {
 		sym, err := market.ParseSymbol(text)
 		if err != nil {
 			panic(err)
 		}
-		judge(what, sym, ch, v)
+		judge(what, sym, ch, v, delayed)
 	}
+	late := f.DelayMs != 0
 	for _, r := range f.Quotes {
 		handle("quote", r.Handle)
 	}
@@ -158,30 +176,30 @@ func (w *warden) look(payload []byte) {
 		handle("status", r.Handle)
 	}
 	for _, r := range f.QuoteTexts {
-		symbol("quote", r.Symbol, market.ChannelQuote, market.View{})
+		symbol("quote", r.Symbol, market.ChannelQuote, market.View{}, late)
 	}
 	for _, r := range f.TradeTexts {
-		symbol("trade", r.Symbol, market.ChannelTrade, market.View{})
+		symbol("trade", r.Symbol, market.ChannelTrade, market.View{}, late)
 	}
 	for _, r := range f.BookTexts {
 		v := market.View{Depth: uint8(r.Depth)}
 		if r.PriceGroup != "" {
 			v.Group = 1
 		}
-		symbol("book", r.Symbol, market.ChannelBook, v)
+		symbol("book", r.Symbol, market.ChannelBook, v, late)
 	}
 	for _, r := range f.BarTexts {
-		symbol("bar", r.Symbol, market.ChannelBar, market.View{})
+		symbol("bar", r.Symbol, market.ChannelBar, market.View{}, late)
 	}
 	for _, r := range f.StatsTexts {
-		symbol("stats", r.Symbol, market.ChannelStats, market.View{})
+		symbol("stats", r.Symbol, market.ChannelStats, market.View{}, late)
 	}
 	for _, in := range append(f.Instruments, f.GetSubscribed().GetInstruments()...) {
-		symbol("description", in.Symbol, market.ChannelStatus, market.View{})
+		symbol("description", in.Symbol, market.ChannelStatus, market.View{}, in.DelayMs != 0)
 	}
 	for _, r := range f.GetSubscribed().GetResults() {
 		if r.By != "" {
-			symbol("match", r.Symbol, market.ChannelStatus, market.View{})
+			symbol("match", r.Symbol, market.ChannelStatus, market.View{}, true)
 		}
 	}
 }
@@ -195,33 +213,52 @@ func (fatal) Helper()                           {}
 // Whatever a client asks, and however its rights change and end meanwhile, no frame holds a row that it may not see;
 // nor does a snapshot. The engine and the market are real.
 func TestNoRowThatItsSessionMayNotSee(t *testing.T) {
-	total := 0
-	rapid.Check(t, func(t *rapid.T) { total += guardedSession(t) })
-	if total == 0 {
-		t.Error("no row was ever judged")
+	total, late := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		rows, delayed := guardedSession(t)
+		total, late = total+rows, late+delayed
+	})
+	if total == 0 || late == 0 {
+		t.Errorf("%d rows were judged, %d of them delayed", total, late)
 	}
-	t.Logf("%d rows and descriptions were judged", total)
+	t.Logf("%d rows and descriptions were judged, %d of them delayed", total, late)
 }
 
-func guardedSession(t *rapid.T) (judged int) {
+// lateHandles is ahead of the handles of the delayed feed.
+const lateHandles = 1 << 21
+
+func guardedSession(t *rapid.T) (judged, delayed int) {
 	p := newPlace(exchange())
 	store := snapshot.NewStore(snapshot.Options{})
 	engine := fanout.New(store, fanout.Options{Workers: 2})
+	late := snapshot.NewStore(snapshot.Options{FirstHandle: lateHandles})
+	lateEngine := fanout.New(late, fanout.Options{Workers: 2, Delay: 15 * time.Minute})
 	all := append(exchange(), crowd(4)...)
-	known := 0
-	define := func() {
-		store.Begin()
-		defer store.Commit()
-		if _, err := store.Define(all[known]); err != nil {
+	known, lateKnown := 0, 0
+	define := func(s *snapshot.Store, n *int) {
+		s.Begin()
+		defer s.Commit()
+		// The delayed feed knows them in another order, so that its ids are others.
+		in := all[*n]
+		if s == late && *n < len(exchange()) {
+			in = all[len(exchange())-1-*n]
+		}
+		if _, err := s.Define(in); err != nil {
 			t.Fatal(err)
 		}
-		known++
+		*n++
 	}
 	for known < len(exchange()) {
-		define()
+		define(store, &known)
+	}
+	for lateKnown < len(exchange())-1 {
+		define(late, &lateKnown)
 	}
 	engine.Start()
 	defer engine.Close()
+	lateEngine.Start()
+	defer lateEngine.Close()
+	p.env.Delayed = []session.Feed{{Delay: 15 * time.Minute, Engine: realEngine{lateEngine}, Directory: late, FirstHandle: lateHandles}}
 	encoding := rapid.SampledFrom([]fanout.Encoding{fanout.Proto, fanout.JSON}).Draw(t, "encoding")
 	p.env.Engine, p.env.Directory, p.env.Access, p.env.Users = realEngine{engine}, store, p.access, session.NewUsers()
 	p.access.tokens = make(map[string]*entitlement.Identity)
@@ -239,7 +276,7 @@ func guardedSession(t *rapid.T) (judged int) {
 		return name
 	}
 
-	w := &warden{store: store, encoding: encoding}
+	w := &warden{store: store, late: late, encoding: encoding}
 	s := session.New(&p.env, w, fakeFraming(encoding), nil)
 	defer s.End()
 	rights, expires := drawRights(t), p.now+int64(rapid.IntRange(60, 600).Draw(t, "lasts"))*1e6
@@ -247,7 +284,7 @@ func guardedSession(t *rapid.T) (judged int) {
 	say := func(f *feedv1.ClientFrame) { s.Receive(encodeClient(fatal{}, encoding, f)) }
 	say(&feedv1.ClientFrame{Request: &feedv1.ClientFrame_Hello{Hello: &feedv1.Hello{Token: token(rights, expires)}}})
 
-	m := &realMarket{store: store}
+	m, lateMarket := &realMarket{store: store}, &realMarket{store: late}
 	draw := func(what string, n int) int { return rapid.IntRange(0, n-1).Draw(t, what) }
 	for range rapid.IntRange(5, 30).Draw(t, "steps") {
 		switch draw("step", 8) {
@@ -270,20 +307,24 @@ func guardedSession(t *rapid.T) (judged int) {
 			}
 		case 6:
 			if known < len(all) {
-				define()
+				define(store, &known)
+			}
+			if lateKnown < known-1 {
+				define(late, &lateKnown)
 			}
 		case 7:
 			ask := drawSubscribe(t)
-			once := &warden{store: store, encoding: encoding, may: [][]right{rights}}
+			once := &warden{store: store, late: late, encoding: encoding, may: [][]right{rights}}
 			who := p.access.tokens[fmt.Sprint("t", len(p.access.tokens)-1)]
 			if payload, err := p.env.Snapshot(who, ask, encoding, 1<<20); err == nil {
 				once.look(payload)
 			}
-			judged += once.rows
+			judged, delayed = judged+once.rows, delayed+once.lateRows
 			w.faults = append(w.faults, once.faults...)
 		}
 		s.Refresh()
 		m.move(known, p.now)
+		lateMarket.move(lateKnown, p.now)
 	}
 	s.End()
 	w.mu.Lock()
@@ -291,12 +332,13 @@ func guardedSession(t *rapid.T) (judged int) {
 	for _, fault := range w.faults {
 		t.Errorf("%s", fault)
 	}
-	return judged + w.rows
+	return judged + w.rows, delayed + w.lateRows
 }
 
 func drawSubscribe(t *rapid.T) *feedv1.Subscribe {
 	ask := proto.Clone(rapid.SampledFrom(realViews).Draw(t, "view")).(*feedv1.Subscribe)
 	ask.Symbols = rapid.SliceOfN(rapid.SampledFrom([]string{"*", "binance:*", "many:*", "*:*A*", "@majors", "test:FAKE", "nyse:BRK.B", "binance:BTCUSDT", "binance:BTCUSDX"}), 1, 3).Draw(t, "symbols")
+	ask.Timeliness = feedv1.Timeliness(rapid.IntRange(0, 2).Draw(t, "timeliness"))
 	ask.CadenceMs = proto.Uint32(rapid.SampledFrom([]uint32{0, 20}).Draw(t, "cadence"))
 	return ask
 }

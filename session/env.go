@@ -1,10 +1,12 @@
 package session
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/feedd/feedd/fanout"
@@ -101,6 +103,7 @@ type Env struct {
 	Directory Directory
 	Lists     Lists     // nil: there are none
 	Backfill  *Backfill // nil: what the engine's log does not hold is lost
+	Delayed   []Feed    // by their delays; at most MaxDelayed
 	Policy    *throttle.InForce
 	Access    Access // nil: anybody may have everything, and tokens are not taken
 	Users     *Users // nil: nobody counts the sessions of a user
@@ -143,17 +146,31 @@ func (e *Env) Validate() error {
 	if e.Heartbeat < time.Millisecond {
 		wrong = append(wrong, fmt.Errorf("session.Env: Heartbeat of %v: want at least 1ms", e.Heartbeat))
 	}
+	if len(e.Delayed) > MaxDelayed || !slices.IsSortedFunc(e.Delayed, func(a, b Feed) int { return cmp.Compare(a.Delay, b.Delay) }) {
+		wrong = append(wrong, fmt.Errorf("session.Env: %d delayed feeds: want at most %d, by their delays", len(e.Delayed), MaxDelayed))
+	}
+	for i := range e.Delayed {
+		f := &e.Delayed[i]
+		if f.Delay < time.Second || f.Engine == nil || f.Directory == nil || f.FirstHandle == 0 {
+			wrong = append(wrong, fmt.Errorf("session.Env: delayed feed %d: want a delay of 1s or more, an engine, a directory and a first handle", i))
+		}
+	}
 	return errors.Join(wrong...)
 }
 
-// revisions say how far the directory and the lists have come, and which policy is in force.
+// revisions say how far the directories of all feeds and the lists have come, and which policy is in force.
 type revisions struct {
-	directory, lists uint64
-	policy           *throttle.Policy
+	directory [MaxDelayed + 1]uint64
+	lists     uint64
+	policy    *throttle.Policy
 }
 
 func (e *Env) revisions() revisions {
-	r := revisions{directory: e.Directory.Revision(), policy: e.Policy.Policy()}
+	r := revisions{policy: e.Policy.Policy()}
+	for n := range e.Delayed {
+		r.directory[n+1] = e.Delayed[n].Directory.Revision()
+	}
+	r.directory[0] = e.Directory.Revision()
 	if e.Lists != nil {
 		r.lists = e.Lists.Revision()
 	}
@@ -169,5 +186,5 @@ func (e *Env) newID() string {
 
 // statusHandle returns the handle of an instrument's status. It exists for every instrument that a session holds.
 func (e *Env) statusHandle(id market.InstrumentID) fanout.Handle {
-	return e.Engine.Handle(id, market.ChannelStatus, market.View{})
+	return e.handle(id, market.ChannelStatus, market.View{})
 }

@@ -46,7 +46,7 @@ type place struct {
 func newPlace(instruments []market.Instrument) *place {
 	p := &place{now: 1_700_000_000_000_000, directory: &fakeDirectory{instruments: instruments}, conn: &fakeConn{}, access: &fakeAccess{}}
 	p.lists = &fakeLists{entries: map[string][]string{"majors": {"binance:BTCUSDT", "binance:ETH*", "test:LATER"}}}
-	p.engine = &fakeEngine{directory: p.directory, active: map[fanout.Handle]throttle.Cadence{}, sources: map[string]fanout.Handle{}, after: map[fanout.Handle]market.Position{}}
+	p.engine = newFakeEngine(p.directory)
 	p.env = session.Env{
 		Engine: p.engine, Directory: p.directory, Lists: p.lists, Policy: throttle.NewInForce(throttle.Default()), Server: "feedd 1.0",
 		ClientFrame: 16 << 10, ServerFrame: 64 << 10, Heartbeat: 5 * time.Second,
@@ -81,7 +81,12 @@ type fakeEngine struct {
 	after     map[fanout.Handle]market.Position // which it was to go on behind
 	detached  int
 	load      fanout.Load
-	fault     string // a call that must not be
+	fault     string        // a call that must not be
+	base      fanout.Handle // added to all handles
+}
+
+func newFakeEngine(d *fakeDirectory) *fakeEngine {
+	return &fakeEngine{directory: d, active: map[fanout.Handle]throttle.Cadence{}, sources: map[string]fanout.Handle{}, after: map[fanout.Handle]market.Position{}}
 }
 
 func (e *fakeEngine) note(format string, args ...any) {
@@ -97,7 +102,7 @@ func handleOf(id market.InstrumentID, ch market.Channel) fanout.Handle {
 // Handle adds a million for each further view, in the order in which they are asked for.
 func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel, v market.View) fanout.Handle {
 	if v == (market.View{}) {
-		return handleOf(id, ch)
+		return e.base + handleOf(id, ch)
 	}
 	i := slices.Index(e.views, v)
 	if i < 0 && e.full {
@@ -107,11 +112,11 @@ func (e *fakeEngine) Handle(id market.InstrumentID, ch market.Channel, v market.
 		i = len(e.views)
 		e.views = append(e.views, v)
 	}
-	return fanout.Handle(i+1)*1_000_000 + handleOf(id, ch)
+	return e.base + fanout.Handle(i+1)*1_000_000 + handleOf(id, ch)
 }
 
 func (e *fakeEngine) View(h fanout.Handle) market.View {
-	if n := int(h / 1_000_000); n > 0 {
+	if n := int((h - e.base) / 1_000_000); n > 0 {
 		return e.views[n-1]
 	}
 	return market.View{}
@@ -125,7 +130,7 @@ func (e *fakeEngine) SourceHandle(source string) fanout.Handle {
 	if i < 0 {
 		return 0
 	}
-	h := 90_000_000 + fanout.Handle(i)
+	h := e.base + 90_000_000 + fanout.Handle(i)
 	for slices.Contains(slices.Collect(maps.Values(e.sources)), h) {
 		h += 1000
 	}

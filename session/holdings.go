@@ -30,6 +30,7 @@ type subscription struct {
 	sizes      throttle.Cadence // of a quote, as wished
 	grouped    bool             // of a book
 	summary    bool             // of trades
+	timeliness timelinessWish
 
 	// As granted, and as the client was told.
 	cadence throttle.Cadence

@@ -46,11 +46,15 @@ func (s *Session) Refresh() (done bool) {
 		}
 	}
 	j := joiner{request: request{Session: s}}
-	ids, directory := s.env.Directory.DefinedSince(s.seen.directory)
-	for _, id := range ids {
-		if !j.look(id) {
-			return false
+	for n := range len(s.env.Delayed) + 1 {
+		n := feedNumber(n)
+		ids, upTo := s.env.feed(n).Directory.DefinedSince(s.seen.directory[n])
+		for _, id := range ids {
+			if !j.look(idIn(n, id)) {
+				return false
+			}
 		}
+		now.directory[n] = upTo
 	}
 	if (s.seen.lists != now.lists || s.rematch) && !j.reread() {
 		return false
@@ -59,7 +63,7 @@ func (s *Session) Refresh() (done bool) {
 		return true // the connection has ended
 	}
 	s.rematch = false
-	s.seen = revisions{directory, now.lists, now.policy}
+	s.seen = now
 	return true
 }
 
@@ -77,7 +81,7 @@ func fingerprint(in market.Instrument) uint32 { return uint32(maphash.Comparable
 
 // look takes in an instrument that may be new or changed. False: the connection must first take what it has.
 func (j *joiner) look(id market.InstrumentID) bool {
-	in := j.env.Directory.Instrument(id)
+	in := j.env.instrument(id)
 	if held, _ := j.held.instrument(id); held != nil && held.told != fingerprint(in) && !j.change(id, held, in) {
 		return false
 	}
@@ -98,13 +102,13 @@ func (j *joiner) look(id market.InstrumentID) bool {
 
 // change tells an instrument anew, and follows it to the source that carries it now.
 func (j *joiner) change(id market.InstrumentID, held *heldInstrument, in market.Instrument) bool {
-	source := j.env.Engine.SourceHandle(in.Source)
+	source := j.env.sourceHandle(id, in.Source)
 	moves := source != held.source
 	if moves && (!j.flush() || !j.conn.Ready()) { // what others do to these sources must be done by then
 		return false
 	}
 	held.told = fingerprint(in)
-	about := wireInstrument(in, j.env.statusHandle(id))
+	about := j.env.wireInstrument(id)
 	j.changed = append(j.changed, about)
 	j.size += instrumentSize(about)
 	if !moves {
@@ -139,9 +143,12 @@ func (e *Env) fits(text, symbol string) bool {
 // join subscribes what a pattern wants of an instrument that fits it, apart from what is held or kept away.
 func (j *joiner) join(p *livePattern, id market.InstrumentID, symbol string) {
 	for _, w := range p.wishes {
-		j.wish = p.wish
-		_, g := j.want(id, w)
-		h := j.env.Engine.Handle(id, w.channel, granted(w.view, w.channel, g))
+		j.wish, j.timeliness = p.wish, p.timeliness
+		want, g := j.want(id, w)
+		if feedOf(want.id) != g.feed {
+			continue // which does not know it yet, and will tell
+		}
+		h := j.env.handle(want.id, w.channel, granted(w.view, w.channel, g))
 		if h != 0 && (j.held.find(h) != nil || j.live.isAway(h)) {
 			continue
 		}
@@ -164,7 +171,7 @@ func (j *joiner) reread() bool {
 			continue
 		}
 		for _, id := range matchEntries(j.directory(), entries, j.tier().SymbolsPerRequest) {
-			j.join(p, id, j.env.Directory.Instrument(id).Symbol.String())
+			j.join(p, id, j.env.instrument(id).Symbol.String())
 			if !j.keepUp() {
 				return false
 			}

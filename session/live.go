@@ -21,10 +21,11 @@ type live struct {
 
 // livePattern is a pattern or list as it was subscribed.
 type livePattern struct {
-	text   string
-	wishes []channelWish
-	wish   throttle.Wish
-	full   bool // the client knows that instruments were left out
+	text       string
+	wishes     []channelWish
+	wish       throttle.Wish
+	timeliness timelinessWish
+	full       bool // the client knows that instruments were left out
 }
 
 // all returns the patterns.

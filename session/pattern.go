@@ -19,7 +19,7 @@ func isPattern(text string) bool {
 // pattern subscribes the channels of all instruments that fit a pattern or stand in a list, and has those join that
 // will.
 func (r *request) pattern(text string) {
-	p := livePattern{text: text, wish: r.wish}
+	p := livePattern{text: text, wish: r.wish, timeliness: r.timeliness}
 	for _, w := range r.channels {
 		if w.code != 0 {
 			r.refusePair(text, w, w.code, w.text)
@@ -46,7 +46,7 @@ func (r *request) pattern(text string) {
 	out, full := make([]int, len(p.wishes)), "" // matches left out, by channel
 	barred := make([]int, len(p.wishes))
 	for _, id := range ids {
-		symbol := r.env.Directory.Instrument(id).Symbol.String()
+		symbol := r.env.instrument(id).Symbol.String()
 		for i, w := range p.wishes {
 			switch code, why := r.acceptPair(id, symbol, w, text); code {
 			case 0:

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"fmt"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -19,7 +20,9 @@ func (s *Session) tier() *throttle.Tier { return s.terms.Load() }
 // decision is what a subscription may have.
 type decision struct {
 	throttle.Grant
-	denied string // why the session's user may not have it, whatever the policy says; empty: it may
+	feed   feedNumber
+	delay  time.Duration // of the feed
+	denied string        // why the session's user may not have it, whatever the policy says; empty: it may
 }
 
 // resolve decides what a subscription may have: what the policy gives, as far as its user is entitled to it.
@@ -27,7 +30,7 @@ func (s *Session) resolve(sub *subscription) decision { return s.resolveOn(s.tie
 
 // resolveOn decides what it might have on another tier.
 func (s *Session) resolveOn(t *throttle.Tier, sub *subscription) decision {
-	symbol := s.env.Directory.Instrument(sub.id).Symbol
+	symbol := s.env.instrument(sub.id).Symbol
 	d := decision{Grant: throttle.Resolve(t, throttle.Request{
 		Symbol: symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth, Sizes: sub.sizes,
 	})}
@@ -37,7 +40,7 @@ func (s *Session) resolveOn(t *throttle.Tier, sub *subscription) decision {
 
 // give has a subscription follow a grant whose view is the one that it has: it moves where that is another cadence.
 // One that begins anew does so behind after, if that is a position, or else with its history.
-func (s *Session) give(sub *subscription, g decision, after market.Position, todo *moves) throttle.Grant {
+func (s *Session) give(sub *subscription, g decision, after market.Position, todo *moves) decision {
 	sub.reason = g.Reason
 	if g.Cadence != sub.cadence {
 		sub.cadence = g.Cadence
@@ -45,7 +48,7 @@ func (s *Session) give(sub *subscription, g decision, after market.Position, tod
 			todo.add(fanout.Item{Handle: sub.handle, History: int(sub.history), After: after}, g.Cadence)
 		}
 	}
-	return g.Grant
+	return g
 }
 
 // granted is the view that a grant allows of the one that was wished.
@@ -65,7 +68,10 @@ func (s *Session) barred(g decision, symbol, channel string) (feedv1.ErrorCode, 
 	case throttle.RealTime:
 		return 0, ""
 	case throttle.Delayed:
-		return feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, fmt.Sprintf("%s of %q is for you delayed only, and this server has no delayed data", channel, clip(symbol, market.MaxSymbolLen))
+		if g.feed != 0 {
+			return 0, ""
+		}
+		return feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED, fmt.Sprintf("%s of %q is for you delayed only, and this server has no data with such a delay", channel, clip(symbol, market.MaxSymbolLen))
 	default:
 		return feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED, fmt.Sprintf("%s of %q: %s", channel, clip(symbol, market.MaxSymbolLen), cmp.Or(g.denied, s.closedTo(channel)))
 	}
@@ -110,14 +116,14 @@ type adoption struct {
 func (a *adoption) review(h fanout.Handle) {
 	sub := a.held.find(h)
 	g := a.resolve(sub)
-	symbol := a.env.Directory.Instrument(sub.id).Symbol.String()
-	had := a.env.Engine.View(h)
+	symbol := a.env.instrument(sub.id).Symbol.String()
+	had := a.env.view(h)
 	if code, text := a.barred(g, symbol, sub.channel.String()); code != 0 {
 		a.withdraw(h, result{symbol: symbol, channel: sub.channel.String(), view: had, code: code, text: text, replaces: h})
 		return
 	}
-	if view := granted(had, sub.channel, g); view != had {
-		a.replace(h, symbol, view)
+	if view := granted(had, sub.channel, g); view != had || g.feed != feedOf(sub.id) {
+		a.replace(h, symbol, view, g.feed)
 		return
 	}
 	if g.Cadence == sub.cadence && g.Reason == sub.reason {
@@ -140,17 +146,26 @@ func (a *adoption) withdraw(h fanout.Handle, res result) {
 	a.results = append(a.results, res)
 }
 
-// replace ends a subscription and begins another one of the same in another view.
-func (a *adoption) replace(h fanout.Handle, symbol string, view market.View) {
+// replace ends a subscription and begins another one of the same in another view, or from another feed.
+func (a *adoption) replace(h fanout.Handle, symbol string, view market.View, n feedNumber) {
 	sub := *a.held.find(h)
-	res := result{symbol: symbol, channel: sub.channel.String(), view: view, id: sub.id, replaces: h}
-	sub.handle = a.env.Engine.Handle(sub.id, sub.channel, view)
-	if sub.handle == 0 {
+	res := result{symbol: symbol, channel: sub.channel.String(), view: view, replaces: h}
+	own, known := a.env.counterpart(n, sub.id)
+	if !known {
+		res.code, res.text = feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, notYetDelayed
+		a.withdraw(h, res)
+		return
+	}
+	sub.id, res.id = own, own
+	sub.handle = a.env.handle(sub.id, sub.channel, view)
+	status := a.env.statusHandle(sub.id)
+	if sub.handle == 0 || status == 0 {
 		res.code, res.text = tooMany, serverFull
 		a.withdraw(h, res)
 		return
 	}
 	if a.held.find(sub.handle) == nil {
+		res.fresh = a.holdInstrument(sub.id, status)
 		sub.cadence = throttle.Cadences
 		a.held.add(sub)
 	}

@@ -155,10 +155,11 @@ func nameSome[T any](text string, wrong []T) string {
 }
 
 // appendGrant adds a handle to the grant that equals g, or to a new one.
-func appendGrant(grants []*feedv1.Grant, g throttle.Grant, h fanout.Handle) []*feedv1.Grant {
+func appendGrant(grants []*feedv1.Grant, g decision, h fanout.Handle) []*feedv1.Grant {
 	w := wireGrant(g)
 	for _, have := range grants {
-		if have.CadenceMs == w.CadenceMs && have.Depth == w.Depth && have.Reason == w.Reason && have.Policy == w.Policy && have.SizeCadenceMs == w.SizeCadenceMs {
+		if have.CadenceMs == w.CadenceMs && have.Depth == w.Depth && have.Reason == w.Reason && have.Policy == w.Policy &&
+			have.SizeCadenceMs == w.SizeCadenceMs && have.DelayMs == w.DelayMs {
 			have.Handles = append(have.Handles, uint32(h))
 			return grants
 		}

@@ -26,7 +26,7 @@ type result struct {
 
 	// Of an accepted one.
 	handle fanout.Handle
-	grant  throttle.Grant
+	grant  decision
 	id     market.InstrumentID
 	fresh  bool // the first of its instrument, which is told with it
 }
@@ -50,13 +50,17 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 	if code, text := r.barred(g, symbol, w.name); code != 0 {
 		return code, text
 	}
+	if feedOf(want.id) != g.feed {
+		return feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, notYetDelayed
+	}
+	id = want.id
 	in, _ := r.held.instrument(id)
 	room := len(r.held.subs) < r.tier().Subscriptions
 	if in == nil && !room {
 		return tooMany, r.noRoom() // whatever its handle is
 	}
 	view := granted(w.view, w.channel, g)
-	want.handle = r.env.Engine.Handle(id, w.channel, view)
+	want.handle = r.env.handle(id, w.channel, view)
 	status := r.env.statusHandle(id)
 	if want.handle == 0 || status == 0 {
 		return tooMany, serverFull
@@ -75,19 +79,27 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 		sub = r.held.find(want.handle)
 		r.live.welcome(want.handle)
 	}
-	sub.wish, sub.visibility, sub.history, sub.depth, sub.sizes = want.wish, want.visibility, want.history, want.depth, want.sizes
+	sub.wish, sub.visibility, sub.history, sub.depth, sub.sizes, sub.timeliness = want.wish, want.visibility, want.history, want.depth, want.sizes, want.timeliness
 	res.grant = r.give(sub, g, after, &r.moves)
 	r.results = append(r.results, res)
 	return 0, ""
 }
 
-// want is a subscription as it would begin, and what it would be given.
+const notYetDelayed = "not known in the delayed data yet: it is newer than that is late"
+
+// want is a subscription as it would begin, and what it would be given. Its id is that of another feed than the one that
+// is given where that one does not know the instrument.
 func (r *request) want(id market.InstrumentID, w channelWish) (subscription, decision) {
 	want := subscription{
 		id: id, channel: w.channel, cadence: throttle.Cadences, wish: r.wish, visibility: r.standing.visibility, history: uint16(w.history),
 		depth: w.view.Depth, sizes: sizesOf(w.view.Sizes), summary: w.view.Summary, grouped: w.view.Group != 0,
+		timeliness: r.timeliness,
 	}
-	return want, r.resolve(&want)
+	d := r.resolve(&want)
+	if own, known := r.env.counterpart(d.feed, id); known {
+		want.id = own
+	}
+	return want, d
 }
 
 const tooMany = feedv1.ErrorCode_ERROR_CODE_TOO_MANY_SUBSCRIPTIONS
@@ -99,8 +111,8 @@ func (r *request) holdInstrument(id market.InstrumentID, status fanout.Handle) b
 	if in, _ := r.held.instrument(id); in != nil {
 		return false
 	}
-	about := r.env.Directory.Instrument(id)
-	in := heldInstrument{id: id, source: r.env.Engine.SourceHandle(about.Source), told: fingerprint(about)}
+	about := r.env.instrument(id)
+	in := heldInstrument{id: id, source: r.env.sourceHandle(id, about.Source), told: fingerprint(about)}
 	if r.held.addInstrument(in) {
 		r.moves.add(fanout.Item{Handle: in.source}, throttle.Immediate)
 	}
@@ -169,10 +181,11 @@ func (r *request) lines(res *result) (line *feedv1.SubscribeResult, instrument *
 	line = &feedv1.SubscribeResult{
 		Symbol: res.symbol, Channel: res.channel, Handle: uint32(res.handle), Code: res.code, Text: res.text,
 		By: res.by, Replaces: uint32(res.replaces), Depth: uint32(res.view.Depth), PriceGroup: res.view.Group, BarSeconds: res.view.Interval, TradeSummary: res.view.Summary,
+		DelayMs: uint32(res.grant.delay.Milliseconds()),
 	}
 	size = resultBytes + handleBytes + textBytes(line.Symbol, line.Channel, line.Text, line.By)
 	if res.fresh {
-		instrument = wireInstrument(r.env.Directory.Instrument(res.id), r.env.statusHandle(res.id))
+		instrument = r.env.wireInstrument(res.id)
 		size += instrumentSize(instrument)
 	}
 	return line, instrument, size
@@ -185,12 +198,14 @@ func instrumentSize(in *feedv1.Instrument) int {
 // maxNameLen bounds the words of an instrument in bytes, so that it fits a part whatever its publisher says.
 const maxNameLen = 256
 
-func wireInstrument(in market.Instrument, status fanout.Handle) *feedv1.Instrument {
+func (e *Env) wireInstrument(id market.InstrumentID) *feedv1.Instrument {
+	in, status := e.instrument(id), e.statusHandle(id)
 	return &feedv1.Instrument{
 		Symbol: in.Symbol.String(), PriceScale: uint32(in.PriceScale), SizeScale: uint32(in.SizeScale),
 		PriceStep: in.PriceStep, SizeStep: in.SizeStep, Description: clip(in.Description, maxNameLen),
 		Base: clip(in.Base, maxNameLen), Quote: clip(in.Quote, maxNameLen), Source: in.Source, StatusHandle: uint32(status),
 		AssetClass: in.Asset.String(), SessionStartS: in.SessionStart, TimeZone: clip(in.TimeZone, maxNameLen), Delisted: in.Delisted,
+		DelayMs: uint32(e.feed(feedOf(id)).Delay.Milliseconds()),
 	}
 }
 

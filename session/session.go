@@ -78,7 +78,7 @@ func New(env *Env, conn Conn, framing fanout.Framing, who *entitlement.Identity)
 	t := s.seen.policy.Tier("")
 	s.terms.Store(t)
 	s.allowance = rate.NewLimiter(rate.Limit(t.RequestsPerSecond), t.RequestBurst)
-	s.engine = env.Engine.Attach(conn, framing)
+	s.engine = env.attach(conn, framing)
 	switch {
 	case env.Access == nil:
 		s.who.Store(anybody)

@@ -45,7 +45,12 @@ func (e *Env) Snapshot(who *entitlement.Identity, m *feedv1.Subscribe, encoding 
 	if err := r.findings(); err != nil {
 		return nil, err
 	}
-	rows, err := e.Engine.Snapshot(r.moves.all(), encoding, limit)
+	items := r.moves.all()
+	n := e.feedOfHandle(items[0].Handle)
+	if slices.ContainsFunc(items, func(it fanout.Item) bool { return e.feedOfHandle(it.Handle) != n }) {
+		return nil, &Refusal{feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "some of this is for you in real time and some delayed, which one frame cannot hold: ask for each by itself, with timeliness"}
+	}
+	rows, err := e.feed(n).Engine.Snapshot(items, encoding, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,10 @@ const (
 // request is a subscribe being carried out.
 type request struct {
 	*Session
-	channels []channelWish
-	wish     throttle.Wish
-	resume   map[resumeKey]market.Position // taken out as they are used
+	channels   []channelWish
+	wish       throttle.Wish
+	timeliness timelinessWish
+	resume     map[resumeKey]market.Position // taken out as they are used
 
 	results []result
 	moves   moves
@@ -57,7 +58,7 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 
 // gather finds what a request in order names, and holds it.
 func (s *Session) gather(m *feedv1.Subscribe) *request {
-	r := &request{Session: s, wish: throttle.WishOf(m.CadenceMs), channels: s.channelWishes(m)}
+	r := &request{Session: s, wish: throttle.WishOf(m.CadenceMs), timeliness: timelinessWish(m.Timeliness), channels: s.channelWishes(m)}
 	if m.CadenceMs == nil {
 		r.wish = s.standing.wish
 	}
@@ -95,6 +96,9 @@ func (s *Session) checkSubscribe(m *feedv1.Subscribe) (feedv1.ErrorCode, string)
 	}
 	if text := checkView(m); text != "" {
 		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, text
+	}
+	if m.Timeliness < 0 || m.Timeliness > feedv1.Timeliness_TIMELINESS_DELAYED {
+		return feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, fmt.Sprintf("timeliness %d: want 1 (real time), 2 (delayed), or 0 for as fresh as you may have it", m.Timeliness)
 	}
 	for _, res := range m.Resume {
 		if res.Channel != market.ChannelTrade.String() {

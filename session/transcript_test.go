@@ -41,6 +41,7 @@ var rewrite = flag.Bool("rewrite", false, "write what happened into testdata and
 //	        define SYMBOL WORD…  an instrument comes or changes; a word is its new description, or source=…, delisted
 //	        list NAME SYMBOL…  a list comes or changes
 //	        refresh            the session is told of both
+//	        delayed D SYMBOL…  there is a feed so far back, which knows these instruments; their handles begin with 500000000
 //	        token NAME USER D RULE; RULE   a token that is good for a time, and the server wants one from everybody
 //	        anonymous RULE; RULE           nobody needs one
 //	        tokens away        whether any is good cannot be found out
@@ -176,6 +177,8 @@ func (s *stage) happen(text string) {
 		if !s.play().Refresh() {
 			s.line("! unfinished")
 		}
+	case "delayed":
+		s.delay(words[1], words[2:])
 	case "token":
 		s.token(words[1], words[2], words[3], strings.Join(words[4:], " "))
 	case "anonymous":
@@ -198,6 +201,28 @@ func (s *stage) happen(text string) {
 	default:
 		s.t.Fatalf("unknown event %q", text)
 	}
+}
+
+func (s *stage) delay(by string, symbols []string) {
+	d, err := time.ParseDuration(by)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	directory := &fakeDirectory{}
+	for _, text := range symbols {
+		sym, err := market.ParseSymbol(text)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		id, known := s.directory.Lookup(sym)
+		if !known {
+			s.t.Fatalf("%s is not known in real time", text)
+		}
+		directory.define(s.directory.Instrument(id))
+	}
+	e := newFakeEngine(directory)
+	e.base, e.log = 500_000_000, s.engine.log
+	s.env.Delayed = append(s.env.Delayed, session.Feed{Delay: d, Engine: e, Directory: directory, FirstHandle: e.base})
 }
 
 func (s *stage) people() *fakeAccess {

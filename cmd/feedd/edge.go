@@ -46,6 +46,11 @@ func (s *server) startSockets() error {
 		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
 		Origins:    s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
 	}
+	for _, d := range s.delayed {
+		env.Delayed = append(env.Delayed, session.Feed{
+			Delay: d.delay, Engine: engine{d.engine}, Directory: d.store, Backfill: session.NewBackfill(d.feed), FirstHandle: d.first,
+		})
+	}
 	if s.access != nil {
 		env.Access, env.Users = s.access, session.NewUsers()
 		sockets.Authenticate = s.access.Authenticate

@@ -68,6 +68,7 @@ type server struct {
 	engine          *fanout.Engine
 	conn            *nats.Conn
 	feed            *ingest.Feed
+	delayed         []delayedFeed
 	past            func(context.Context) ([]ingest.Past, int64, error) // of feed, also when it has stopped
 	origin          contents.Origin                                     // of the keeper's goroutine
 	policy          *live.Keeper
@@ -105,7 +106,7 @@ func (s *server) fail(part string, err error) {
 // start returns when the server takes connections, or with what kept it from that.
 func (s *server) start(ctx context.Context) error {
 	for _, step := range []func() error{
-		s.listen, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startPolicy, s.startAccess, s.startSockets, s.startAdmin,
+		s.listen, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startDelayed, s.startPolicy, s.startAccess, s.startSockets, s.startAdmin,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -179,7 +180,7 @@ func (s *server) startNATS() error {
 	if s.natsURL != "" {
 		return nil
 	}
-	ns, err := natsserver.Start(natsserver.Options{StoreDir: s.options.dataDir, Log: s.options.log})
+	ns, err := natsserver.Start(natsserver.Options{StoreDir: s.options.dataDir, MaxStore: s.options.streamBytes() * 2, Log: s.options.log})
 	if err != nil {
 		return usagef("%w; see --data-dir and --nats-url", err)
 	}
@@ -200,7 +201,7 @@ func (s *server) startIngest() error {
 	if s.nats != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), streamWithin)
 		defer cancel()
-		if err := ingest.EnsureStream(ctx, nc, ingest.StreamOptions{}, s.options.log); err != nil {
+		if err := ingest.EnsureStream(ctx, nc, ingest.StreamOptions{MaxAge: s.options.streamAge(), MaxBytes: s.options.streamBytes(), Raise: true}, s.options.log); err != nil {
 			return err
 		}
 	}
@@ -272,6 +273,7 @@ func (s *server) awaitBoot(ctx context.Context) (booted bool) {
 	defer timeout.Stop()
 	select {
 	case <-s.feed.Booted():
+		s.awaitDelayed(ctx, timeout.C)
 		return true
 	case <-timeout.C:
 	case <-ctx.Done():

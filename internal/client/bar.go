@@ -70,7 +70,7 @@ func (m *Model) applyBars(u *Update) error {
 		if err != nil {
 			return err
 		}
-		b, err := barFromText(r, m.instruments[r.Symbol])
+		b, err := barFromText(r, m.instruments[named(r.Symbol, m.delayMs)])
 		if err != nil {
 			return err
 		}

@@ -252,7 +252,7 @@ type textBookRow struct {
 }
 
 func (m *Model) bookFromText(r *feedv1.BookText) (*subscription, textBookRow, error) {
-	in := m.instruments[r.Symbol]
+	in := m.instruments[named(r.Symbol, m.delayMs)]
 	read := textReader{in: in}
 	view := market.View{Depth: uint8(r.Depth)}
 	if r.PriceGroup != "" {

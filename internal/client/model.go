@@ -18,9 +18,23 @@ func violation(format string, args ...any) error {
 	return &ProtocolError{fmt.Sprintf(format, args...)}
 }
 
+// Delayed is what the model calls the delayed data of a symbol, or of a source. That in real time goes by its own name.
+func Delayed(name string, delay time.Duration) string {
+	if delay == 0 {
+		return name
+	}
+	return name + " delayed " + delay.String()
+}
+
+// named is the same, with the delay as it is on the wire.
+func named(name string, delayMs uint32) string {
+	return Delayed(name, time.Duration(delayMs)*time.Millisecond)
+}
+
 // Model is what a session was told: instruments, grants, and the state of every subscription. Its
 // methods must not run at the same time.
 type Model struct {
+	delayMs     uint32 // of the frame at hand
 	instruments map[string]market.Instrument
 	statusOf    map[uint32]string // status handle → symbol
 	subs        map[uint32]*subscription
@@ -113,6 +127,7 @@ type SourceRow struct {
 // for nothing more.
 func (m *Model) Apply(f *feedv1.ServerFrame) (Update, error) {
 	u := Update{Frame: f}
+	m.delayMs = f.DelayMs
 	if f.CutTimeUs != 0 {
 		u.Cut = time.UnixMicro(int64(f.CutTimeUs))
 	} else if hasRows(f) {
@@ -193,19 +208,20 @@ func (m *Model) define(in *feedv1.Instrument) (market.Instrument, error) {
 		SizeStep: in.SizeStep, Description: in.Description, Base: in.Base, Quote: in.Quote, Source: in.Source,
 		Asset: market.AssetClass(asset), SessionStart: in.SessionStartS, TimeZone: in.TimeZone, Delisted: in.Delisted,
 	}
-	if old, told := m.instruments[in.Symbol]; told && (old.PriceScale != known.PriceScale || old.SizeScale != known.SizeScale) {
+	name := named(in.Symbol, in.DelayMs)
+	if old, told := m.instruments[name]; told && (old.PriceScale != known.PriceScale || old.SizeScale != known.SizeScale) {
 		return known, violation("instrument %s: scales went from %d and %d to %d and %d", in.Symbol, old.PriceScale, old.SizeScale, known.PriceScale, known.SizeScale)
 	}
-	m.instruments[in.Symbol] = known
-	m.statusOf[in.StatusHandle] = in.Symbol
+	m.instruments[name] = known
+	m.statusOf[in.StatusHandle] = name
 	return known, nil
 }
 
 func (m *Model) open(r *feedv1.SubscribeResult) error {
-	t := topic{r.Symbol, market.ParseChannel(r.Channel), market.View{
+	t := topic{named(r.Symbol, r.DelayMs), market.ParseChannel(r.Channel), market.View{
 		Depth: uint8(r.Depth), Group: r.PriceGroup, Interval: r.BarSeconds, Summary: r.TradeSummary,
 	}}
-	if _, told := m.instruments[r.Symbol]; !told {
+	if _, told := m.instruments[t.symbol]; !told {
 		return violation("result for %s, of which nothing was told", r.Symbol)
 	}
 	if !t.valid() {
@@ -260,12 +276,14 @@ func (m *Model) find(handle uint32, want market.Channel) (*subscription, error) 
 		return nil, violation("%v row of %s behind its unsubscribe", want, s.symbol)
 	case s.grant == nil:
 		return nil, violation("%v row of %s ahead of its grant", want, s.symbol)
+	case s.grant.DelayMs != m.delayMs:
+		return nil, violation("%v row of %s in a frame that is %d ms late, granted are %d", want, s.symbol, m.delayMs, s.grant.DelayMs)
 	}
 	return s, nil
 }
 
 func (m *Model) findText(symbol string, want market.Channel, view market.View) (*subscription, error) {
-	s := m.byName[topic{symbol, want, view}]
+	s := m.byName[topic{named(symbol, m.delayMs), want, view}]
 	if s == nil {
 		return nil, violation("%v row of %q, which no answer named", want, symbol)
 	}
@@ -286,8 +304,9 @@ func (m *Model) applyStatuses(u *Update) error {
 	}
 	for _, r := range u.Frame.SourceStatuses {
 		st := market.Status{Stream: market.Stream(r.Stream), Quality: market.Quality(r.Quality), Reason: r.Reason}
-		m.sources[r.Source] = st
-		u.Sources = append(u.Sources, SourceRow{r.Source, st})
+		name := named(r.Source, m.delayMs)
+		m.sources[name] = st
+		u.Sources = append(u.Sources, SourceRow{name, st})
 	}
 	return nil
 }

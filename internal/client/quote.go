@@ -28,7 +28,7 @@ func (m *Model) applyQuotes(u *Update) error {
 		if err != nil {
 			return err
 		}
-		q, err := quoteFromText(r, m.instruments[r.Symbol])
+		q, err := quoteFromText(r, m.instruments[named(r.Symbol, m.delayMs)])
 		if err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ func (m *Model) applyStats(u *Update) error {
 		if err != nil {
 			return err
 		}
-		v, err := statsFromText(r, m.instruments[r.Symbol])
+		v, err := statsFromText(r, m.instruments[named(r.Symbol, m.delayMs)])
 		if err != nil {
 			return err
 		}

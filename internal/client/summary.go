@@ -53,7 +53,7 @@ func (m *Model) applySummaries(u *Update) error {
 		if err != nil {
 			return err
 		}
-		sum, err := summaryFromText(r, m.instruments[r.Symbol])
+		sum, err := summaryFromText(r, m.instruments[named(r.Symbol, m.delayMs)])
 		if err != nil {
 			return err
 		}

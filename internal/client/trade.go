@@ -74,7 +74,7 @@ func (m *Model) applyTrades(u *Update) error {
 		if err != nil {
 			return err
 		}
-		t, err := tradeFromText(r, m.instruments[r.Symbol])
+		t, err := tradeFromText(r, m.instruments[named(r.Symbol, m.delayMs)])
 		if err != nil {
 			return err
 		}

@@ -164,6 +164,35 @@ var duration = ordered[time.Duration]{kind[time.Duration]{
 	},
 }}
 
+// durations is a list, from the shortest, each within bounds and at most so many.
+func durations(low, high time.Duration, most int) kind[[]time.Duration] {
+	each := duration.within(low, high)
+	return kind[[]time.Duration]{
+		parse: func(s string) (list []time.Duration, _ error) {
+			entries, _ := words.parse(s)
+			for _, entry := range entries {
+				d, err := each.parse(entry)
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, d)
+			}
+			slices.Sort(list)
+			if list = slices.Compact(list); len(list) > most {
+				return nil, fmt.Errorf("want at most %d", most)
+			}
+			return list, nil
+		},
+		format: func(list []time.Duration) string {
+			texts := make([]string, len(list))
+			for i, d := range list {
+				texts[i] = each.format(d)
+			}
+			return strings.Join(texts, ",")
+		},
+	}
+}
+
 // oneOf is a kind for a few words.
 func oneOf(words ...string) kind[string] {
 	return text.where(func(s string) error {

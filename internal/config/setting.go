@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Source is where a value comes from. Greater ones win.
@@ -106,7 +107,7 @@ func add[T any](c *Config, p *T, k kind[T], path string, initial T, doc string) 
 	}
 	_, s.isBool = any(initial).(bool)
 	switch any(initial).(type) {
-	case []string, Steps:
+	case []string, Steps, []time.Duration:
 		s.separator = ","
 	case Rules:
 		s.separator = ";"

@@ -36,7 +36,8 @@ type Config struct {
 		Creds         string // a file; empty: none
 		CA, Cert, Key string // files; empty: none
 	}
-	Data struct {
+	Delays []time.Duration // of delayed feeds, from the shortest
+	Data   struct {
 		Dir string // empty: to be found
 	}
 	Checkpoint struct {
@@ -96,6 +97,9 @@ func (c *Config) define() {
 		"`LIST` of the pages that may connect, such as https://app.example.com; * for any; empty for those of this host and of this machine")
 	add(c, &c.Echo, boolean, "echo", false,
 		"serve /v1/echo too, which sends WebSocket messages back for conformance suites; only on a loopback address, as it keeps to no limits")
+
+	add(c, &c.Delays, durations(time.Second, 24*time.Hour, 3), "delays", nil,
+		"`LIST` of delays, such as 15m: for each the market is kept a second time as it was so long ago, for those who may have it delayed. The stream must keep ticks for longer")
 
 	add(c, &c.TLS.Cert, text, "tls.cert", "",
 		"`FILE` with the certificate, and what leads to its root, in PEM; with it the dashboard and WebSocket take TLS alone. Read again when it changes")

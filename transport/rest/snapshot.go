@@ -138,6 +138,14 @@ func parseSnapshot(rawQuery string) (*feedv1.Subscribe, error) {
 		PriceGroup: p.number("price_group", 0, math.MaxInt64, 0),
 		BarSeconds: uint32(p.number("bar_seconds", 0, math.MaxUint32, 0)),
 	}
+	switch text, given := p.text("timeliness"); {
+	case text == "realtime":
+		m.Timeliness = feedv1.Timeliness_TIMELINESS_REAL_TIME
+	case text == "delayed":
+		m.Timeliness = feedv1.Timeliness_TIMELINESS_DELAYED
+	case given:
+		p.fail("timeliness %q: want realtime or delayed", text)
+	}
 	if n := p.number("history", 0, math.MaxUint32, -1); n >= 0 {
 		history := uint32(n)
 		m.History = &history

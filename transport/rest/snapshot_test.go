@@ -157,7 +157,7 @@ func TestSnapshotRefusesInWords(t *testing.T) {
 	}{
 		{"GET", "", 400, "symbols is empty: name instruments"},
 		{"GET", "symbols=,", 400, "symbols is empty"},
-		{"GET", "symbol=x:BTC", 400, `unknown parameter \"symbol\": want symbols, channels, depth, price_group, bar_seconds and history`},
+		{"GET", "symbol=x:BTC", 400, `unknown parameter \"symbol\": want symbols, channels, depth, price_group, bar_seconds, timeliness and history`},
 		{"GET", "symbols=x:BTC&symbols=x:ETH", 400, "given 2 times: want it once"},
 		{"GET", "symbols=x:BTC&channels=pears", 400, `channel \"pears\": this server sends quote`},
 		{"GET", "symbols=x:BTC&channels=book&depth=7", 400, "depth 7: want one of 1, 5, 10"},

@@ -2,7 +2,6 @@ package ws
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -128,7 +127,7 @@ func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 		c.Close(4004, "nothing was asked")
 	}
 	eventually(t, func() bool { return r.Stats().Open <= 45 })
-	same(t, wstest.Dial(t, r.addr, wstest.Request{}), fmt.Sprint("hello"))
+	same(t, wstest.Dial(t, r.addr, wstest.Request{}), "hello")
 }
 
 func FuzzTokenInSubprotocols(f *testing.F) {
