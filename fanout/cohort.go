@@ -13,6 +13,7 @@ type cohort struct {
 	inStep  []*lane
 	members int    // lanes in step or lagging
 	touched uint64 // immediate phases: last cut that concerns it
+	urgent  bool   // all slots are of statuses, which wait for no ceiling
 }
 
 // cohortOf finds or makes the cohort with these slots, of which it takes a copy.
@@ -27,6 +28,7 @@ func (p *phase) cohortOf(f Framing, slots []uint32) *cohort {
 		}
 	}
 	c := &cohort{framing: f, hash: hash, next: p.cohorts[hash], order: len(p.order), slots: slices.Clone(slots)}
+	c.urgent = len(slots) > 0 && !slices.ContainsFunc(slots, func(i uint32) bool { return !p.slots[i].urgent })
 	p.cohorts[hash] = c
 	p.order = append(p.order, c)
 	if p.follow != nil {
@@ -97,6 +99,7 @@ func (p *phase) flush(c *cohort) {
 		return
 	}
 	conflated, lost := b.conflated, b.lost
+	p.out.urgent = c.urgent
 	frame := p.out.wrap(c.framing, b.finish(false))
 	for n := len(c.inStep) - 1; n >= 0; n-- {
 		l := c.inStep[n]
@@ -104,8 +107,7 @@ func (p *phase) flush(c *cohort) {
 			l.sub.told(p.out, conflated, lost)
 			continue
 		}
-		p.out.tally.missed++
-		l.sub.tally.Missed++
+		l.sub.miss(p.out)
 		p.fallBehind(l, true) // the last lane takes its place, which was served already
 	}
 }

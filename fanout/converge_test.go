@@ -29,7 +29,7 @@ func TestReadersConverge(t *testing.T) {
 		}
 		for range rapid.IntRange(10, 150).Draw(t, "steps") {
 			id := rapid.IntRange(0, instruments-1).Draw(t, "instrument")
-			switch rapid.IntRange(0, 11).Draw(t, "step") {
+			switch rapid.IntRange(0, 12).Draw(t, "step") {
 			case 0, 1, 2:
 				for range rapid.IntRange(1, 20).Draw(t, "n") {
 					w.quote(id)
@@ -62,6 +62,8 @@ func TestReadersConverge(t *testing.T) {
 				if c := anyClient(); c.stalled {
 					c.resume()
 				}
+			case 12:
+				anyClient().s.Limit(rapid.SampledFrom([]int{0, 1000, 5000, 1_000_000}).Draw(t, "limit"))
 			case 11:
 				w.pass(10 * rapid.IntRange(1, 100).Draw(t, "pass"))
 			}
@@ -75,6 +77,7 @@ func TestReadersConverge(t *testing.T) {
 					c.s.Subscribe([]Item{{Handle: h}}, throttle.Every100ms)
 				}
 			}
+			c.s.Limit(0)
 			c.resume()
 		}
 		w.pass(10_100)

@@ -13,6 +13,10 @@ type lane struct {
 	cohort *cohort
 	place  int    // in cohort.inStep, or in phase.lagging where marks is set
 	marks  []mark // nil: in step; else how far it is informed of each slot of the cohort
+
+	// Of a lane that is served in turn.
+	turn   uint32 // the slot that comes next
+	turnAt int64  // when the first slot was served last, on the worker's monotonic clock; 0: the lane has not waited since
 }
 
 // newLane adds an empty lane, which is in step with nothing.
@@ -97,6 +101,11 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) {
 	if live {
 		cut = max(cut, wall)
 	}
+	if m := l.sub.meter.Load(); m != nil {
+		p.serveInTurn(l, m, live, cut)
+		return
+	}
+	p.out.urgent = false
 	waiting := false
 	for next, slots := 0, l.cohort.slots; ; {
 		b := &p.out.builder
@@ -112,8 +121,7 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) {
 		p.out.budget -= len(frame)
 		if !p.out.send(l.sub, frame) {
 			copy(l.marks[first:], p.out.undo)
-			p.out.tally.missed++
-			l.sub.tally.Missed++
+			l.sub.miss(p.out)
 			return
 		}
 		l.sub.told(p.out, conflated, lost)

@@ -41,6 +41,7 @@ type slot struct {
 	cohorts   []*cohort // immediate phases only: who holds it
 	conflated uint64    // in the last cut that changed it
 	lost      uint64    // the same
+	urgent    bool      // it is the status of an instrument or a source
 	held      bool      // immediate phases only: it is to be looked at again when a time has come
 	fragment  fragment
 }
@@ -133,6 +134,10 @@ func (p *phase) slotOf(h Handle) uint32 {
 	}
 	t := p.store.Topic(h)
 	s := slot{view: newView(h, t, &p.out.now), handle: h}
+	switch s.view.(type) {
+	case *statusView, *sourceView:
+		s.urgent = true
+	}
 	r := p.store.Acquire()
 	if p.follow != nil {
 		r.Follow(t.Key)

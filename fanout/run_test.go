@@ -175,3 +175,32 @@ func BenchmarkFlush(b *testing.B) {
 		})
 	}
 }
+
+// Many jobs at once hold up no cut: what a turn has no time for is done in the next, in order.
+func TestJobsLeaveTimeForCuts(t *testing.T) {
+	w := newWorld(1, 64, Options{})
+	turns, last := map[int64]int{}, -1
+	for i := range 100 {
+		w.worker.post(func(k *worker) {
+			w.now += 1000 // each takes a millisecond
+			turns[k.out.now]++
+			if i != last+1 {
+				t.Errorf("job %d came behind job %d", i, last)
+			}
+			last = i
+		})
+	}
+	for range 100 {
+		if w.worker.turn() > 0 {
+			break
+		}
+	}
+	if last != 99 {
+		t.Fatalf("the last job was %d", last)
+	}
+	for at, n := range turns {
+		if n > 2*jobsFor/1000+2 {
+			t.Errorf("%d jobs in the turn at %d", n, at)
+		}
+	}
+}

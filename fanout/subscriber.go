@@ -3,6 +3,7 @@ package fanout
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/feedd/feedd/throttle"
 )
@@ -24,9 +25,39 @@ type Subscriber struct {
 	detached bool
 	tally    Tally
 
-	sent struct { // counted by the worker, read by anyone
+	// Written by the worker, read by anyone.
+	meter atomic.Pointer[meter] // nil: there is no ceiling
+	sent  struct {
 		frames, bytes atomic.Uint64
 	}
+	stalled struct {
+		since atomic.Int64 // when blocked became true, on the worker's monotonic clock; 0: it is not
+		sum   atomic.Int64 // microseconds, up to then
+	}
+}
+
+// block notes that the connection took no frame.
+func (s *Subscriber) block(now int64) {
+	s.blocked = true
+	s.stalled.since.Store(max(now, 1))
+}
+
+// unblock notes that it takes frames again.
+func (s *Subscriber) unblock(now int64) {
+	s.blocked = false
+	if since := s.stalled.since.Swap(0); since != 0 {
+		s.stalled.sum.Add(now - since)
+	}
+}
+
+// miss counts a frame that was left out.
+func (s *Subscriber) miss(o *output) {
+	if !s.blocked {
+		o.tally.metered++
+		return
+	}
+	o.tally.missed++
+	s.tally.Missed++
 }
 
 // Tally is what a subscriber went without.
@@ -44,15 +75,34 @@ func (s *Subscriber) told(o *output, conflated, lost uint64) {
 	s.tally.Lost += lost
 }
 
-// Load is what a subscriber was sent so far.
+// Load is what a subscriber was sent so far, and what kept it from more.
 type Load struct {
-	Frames, Bytes uint64 // as they went to its connection
+	Frames, Bytes uint64        // as they went to its connection
+	Blocked       time.Duration // in all, while the connection took nothing
+
+	// Of a subscriber with a ceiling, within the last second: rows waited for it; and they waited so long that a slower
+	// cadence would bring as much.
+	Short, Slow bool
 }
 
 // Load may be called from any goroutine.
 func (s *Subscriber) Load() Load {
-	return Load{Frames: s.sent.frames.Load(), Bytes: s.sent.bytes.Load()}
+	now := s.worker.mono()
+	l := Load{Frames: s.sent.frames.Load(), Bytes: s.sent.bytes.Load()}
+	blocked := s.stalled.sum.Load()
+	if since := s.stalled.since.Load(); since != 0 {
+		blocked += max(0, now-since)
+	}
+	l.Blocked = time.Duration(blocked) * time.Microsecond
+	if m := s.meter.Load(); m != nil {
+		late := func(at int64) bool { return at != 0 && now-at < lately }
+		l.Short, l.Slow = late(m.shortAt.Load()), late(m.slowAt.Load())
+	}
+	return l
 }
+
+// lately is what Load calls so, in microseconds: a bit more than the second after which sessions look again.
+const lately = 1_500_000
 
 // Subscribe has items sent at cadence c. What is new is sent whole and at once; what was subscribed at
 // another cadence moves and goes on where it was, with neither a repeat nor a hole. At throttle.Paused nothing
@@ -158,7 +208,7 @@ func (w *worker) takeOut(l *lane, gone func(Handle) bool, moved map[Handle]mark)
 }
 
 func (w *worker) wakeUp(s *Subscriber) {
-	s.blocked = false
+	s.unblock(w.out.now)
 	w.catchUp(s)
 }
 

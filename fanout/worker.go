@@ -40,6 +40,7 @@ type worker struct {
 	nextBeat    int64 // when to look for subscribers that need a heartbeat
 	notBefore   int64 // when the immediate phase may cut again
 	counted     [rungs][2]int64
+	jobs        []func(*worker) // taken out of the mailbox, and not run yet
 
 	dirty atomic.Bool   // ingest committed since the last immediate cut
 	wake  chan struct{} // capacity 1
@@ -64,6 +65,12 @@ type output struct {
 	// a few with huge snapshots, delays no cut.
 	budget int
 	hungry []*Subscriber
+
+	// What is sent does not wait for a ceiling: heartbeats, and frames of nothing but statuses.
+	urgent bool
+	// Who waits until its ceiling has room again, and when to look.
+	dry   []*Subscriber
+	sipAt int64
 }
 
 // catchUpBytes is what a turn may send to lanes that catch up: about 3 ms of work.
@@ -81,7 +88,7 @@ func (o *output) later(s *Subscriber) {
 
 // tally is what a worker counted since it last added to the engine's counters.
 type tally struct {
-	frames, bytes, conflated, missed, lost uint64
+	frames, bytes, conflated, missed, metered, lost uint64
 }
 
 func (o *output) wrap(f Framing, payload []byte) []byte {
@@ -93,9 +100,16 @@ func (o *output) send(s *Subscriber, frame []byte) bool {
 	if s.blocked {
 		return false
 	}
-	if !s.conn.Send(frame) {
-		s.blocked = true
+	m := s.meter.Load()
+	if m != nil && !m.ready(o.now) && !o.urgent {
 		return false
+	}
+	if !s.conn.Send(frame) {
+		s.block(o.now)
+		return false
+	}
+	if m != nil {
+		m.left -= float64(len(frame))
 	}
 	s.lastSend = o.now
 	s.sent.frames.Add(1)
@@ -160,17 +174,31 @@ func (w *worker) close() {
 	w.mailbox.mu.Lock()
 	w.mailbox.closed = true
 	w.mailbox.mu.Unlock()
-	w.runJobs()
+	for w.out.now = w.mono(); w.runJobs(); w.out.now = w.mono() {
+	}
 }
 
-func (w *worker) runJobs() {
-	w.mailbox.mu.Lock()
-	jobs := w.mailbox.jobs
-	w.mailbox.jobs = nil
-	w.mailbox.mu.Unlock()
-	for _, job := range jobs {
+// jobsFor is how long a turn may take over jobs, in microseconds. A policy that moves every session at once, or a storm of new
+// ones, brings tens of thousands, and cuts are due meanwhile.
+const jobsFor = 3000
+
+// runJobs runs the jobs that wait, in order, and reports whether some are left for the next turn.
+func (w *worker) runJobs() (left bool) {
+	if len(w.jobs) == 0 {
+		w.mailbox.mu.Lock()
+		w.jobs, w.mailbox.jobs = w.mailbox.jobs, nil
+		w.mailbox.mu.Unlock()
+	}
+	for n, job := range w.jobs {
+		if n%8 == 7 && w.mono()-w.out.now > jobsFor {
+			w.jobs = w.jobs[n:]
+			return true
+		}
+		w.jobs[n] = nil
 		job(w)
 	}
+	w.jobs = nil
+	return false
 }
 
 // longestWait bounds a wait without anything due, in microseconds.
@@ -181,7 +209,7 @@ func (w *worker) turn() int64 {
 	w.out.now = w.mono()
 	w.out.budget = catchUpBytes
 	w.feedHungry()
-	w.runJobs()
+	jobs := w.runJobs()
 	next := w.out.now + longestWait
 	w.retire()
 	for _, p := range w.active {
@@ -201,9 +229,9 @@ func (w *worker) turn() int64 {
 		}
 		next = min(next, p.due)
 	}
-	next = min(next, w.heartbeats())
+	next = min(next, w.heartbeats(), w.sip())
 	w.engine.count(&w.out.tally)
-	if len(w.out.hungry) > 0 {
+	if jobs || len(w.out.hungry) > 0 {
 		return 0
 	}
 	return max(0, next-w.mono())
@@ -285,6 +313,7 @@ func (w *worker) heartbeats() int64 {
 	}
 	w.nextBeat = w.out.now + interval/4
 	w.countLanes()
+	w.out.urgent = true
 	b := &w.out.builder
 	if w.engine.options.Delay > 0 {
 		return w.nextBeat

@@ -1,0 +1,195 @@
+package fanout
+
+import (
+	"sync/atomic"
+
+	"github.com/feedd/feedd/throttle"
+)
+
+// meter holds a subscriber to so many bytes a second. What it is sent is paid for afterwards, so that a frame larger than what is
+// left goes out whole, and the next one waits the longer. While it waits its lanes lag, and are then served in turn.
+type meter struct {
+	rate  float64 // bytes a microsecond
+	left  float64 // bytes; below 0: a debt
+	at    int64   // when left was true, on the worker's monotonic clock
+	dry   bool    // it waits until enough is left for a frame worth sending
+	lined bool    // on output.dry
+
+	shortAt atomic.Int64 // when it was last dry
+	slowAt  atomic.Int64 // when a lane's turn last took as long as the cuts of the next slower cadence are apart
+}
+
+const (
+	// meterBurst is how much may be sent at once after a quiet time, as the time that it takes to earn it.
+	meterBurst = 250_000
+	// meterSip is the same of the least that is sent to a meter that was dry: smaller frames would be all headers.
+	meterSip = 50_000
+	// sipEvery is how often dry meters are looked at, in microseconds.
+	sipEvery = 20_000
+	// leastSip keeps a frame from being smaller than a few rows, however low the ceiling.
+	leastSip = 200
+)
+
+func (m *meter) refill(now int64) {
+	m.left = min(m.left+float64(now-m.at)*m.rate, max(m.rate*meterBurst, leastSip))
+	m.at = now
+}
+
+// ready reports whether a frame may be sent.
+func (m *meter) ready(now int64) bool {
+	m.refill(now)
+	if m.dry && m.left >= max(m.rate*meterSip, leastSip) {
+		m.dry = false
+	}
+	if !m.dry && m.left <= 0 {
+		m.dry = true
+	}
+	if m.dry {
+		m.shortAt.Store(now)
+	}
+	return !m.dry
+}
+
+// Limit holds the subscriber to so many bytes a second; 0: to none. Heartbeats, and frames of nothing but statuses, are paid for
+// and do not wait.
+func (s *Subscriber) Limit(bytesPerSecond int) {
+	s.worker.post(func(w *worker) {
+		if s.detached {
+			return
+		}
+		var m *meter
+		if bytesPerSecond > 0 {
+			m = &meter{rate: float64(bytesPerSecond) / 1e6, at: w.out.now, left: float64(bytesPerSecond) * meterBurst / 1e6}
+		}
+		s.meter.Store(m)
+		w.catchUp(s) // it may have waited
+	})
+}
+
+// wait has s looked at again when its meter has enough.
+func (o *output) wait(s *Subscriber, m *meter) {
+	if !m.lined {
+		m.lined = true
+		o.dry = append(o.dry, s)
+		if o.sipAt == 0 {
+			o.sipAt = o.now + sipEvery
+		}
+	}
+}
+
+// sip lets those go on whose meters have enough again, and returns when to look for others.
+func (w *worker) sip() int64 {
+	if len(w.out.dry) == 0 {
+		return w.out.now + longestWait
+	}
+	if w.out.now < w.out.sipAt {
+		return w.out.sipAt
+	}
+	waiting := w.out.dry
+	w.out.dry, w.out.sipAt = nil, 0
+	for _, s := range waiting {
+		m := s.meter.Load()
+		if m == nil || s.detached {
+			continue
+		}
+		m.lined = false
+		if !m.ready(w.out.now) {
+			w.out.wait(s, m)
+			continue
+		}
+		for _, l := range s.lanes {
+			if l.marks != nil {
+				l.phase.catchUp(l, false, 0)
+			}
+		}
+	}
+	if len(w.out.dry) == 0 {
+		return w.out.now + longestWait
+	}
+	w.out.sipAt = w.out.now + sipEvery
+	return w.out.sipAt
+}
+
+// serveInTurn lets a lane catch up whose subscriber is metered: slots are served in turn, from the one at which the last frame
+// ended, each with its newest row, so that all get their share of what may be sent.
+func (p *phase) serveInTurn(l *lane, m *meter, live bool, cut int64) {
+	for {
+		if !l.cohort.urgent && !m.ready(p.out.now) {
+			p.out.wait(l.sub, m)
+			return
+		}
+		b := &p.out.builder
+		b.reset(l.sub.framing.Encoding(), cut)
+		b.limit = min(p.out.maxFrame, max(leastSip, int(m.left)))
+		p.out.undo = append(p.out.undo[:0], l.marks...)
+		served, whole, waiting := p.fillInTurn(b, l, live)
+		if b.len() > 0 {
+			conflated, lost := b.conflated, b.lost
+			frame := p.out.wrap(l.sub.framing, b.finish(false)) // each stands for itself: there may be another cut before the next
+			p.out.budget -= len(frame)
+			p.out.urgent = l.cohort.urgent
+			if !p.out.send(l.sub, frame) {
+				copy(l.marks, p.out.undo)
+				l.sub.miss(p.out)
+				return
+			}
+			l.sub.told(p.out, conflated, lost)
+		}
+		if whole {
+			l.turnAt = 0
+			if !waiting {
+				p.unplace(l)
+				p.enterStep(l)
+			}
+			return
+		}
+		m.turn(l, served, p.out.now)
+		if p.out.spent() {
+			p.out.later(l.sub)
+			return
+		}
+	}
+}
+
+// fillInTurn adds rows from the lane's turn on, until the frame is full or all slots had theirs. It returns how many had some,
+// whether that was all of everything, and whether any must wait for a cut to come level.
+func (p *phase) fillInTurn(b *builder, l *lane, live bool) (served int, whole, waiting bool) {
+	r := p.store.Acquire()
+	defer r.Release()
+	slots := l.cohort.slots
+	for ; served < len(slots); served++ {
+		i := (int(l.turn) + served) % len(slots)
+		before, m := b.point(), l.marks[i]
+		state := p.slots[slots[i]].view.catchUp(b, &l.marks[i], r, live)
+		if b.len() > b.limit && before.len > 0 {
+			b.back(before)
+			l.marks[i] = m
+			return served, false, waiting
+		}
+		switch state {
+		case more:
+			return served + 1, false, waiting // the others first, then the rest of it
+		case ahead:
+			waiting = true
+		}
+	}
+	return served, true, waiting
+}
+
+// turn notes that so many slots of l, and not all, were served, and whether all of them take so long that a slower cadence brings as
+// much.
+func (m *meter) turn(l *lane, served int, now int64) {
+	n := uint32(len(l.cohort.slots))
+	if l.turnAt == 0 {
+		l.turnAt = now
+	}
+	next := min(l.phase.cadence+1, throttle.Cadences-1)
+	if took := now - l.turnAt; l.phase.cadence < next && took >= next.Interval().Microseconds() {
+		m.slowAt.Store(now)
+	}
+	at := l.turn + uint32(served)
+	if at >= n {
+		l.turnAt = now
+	}
+	l.turn = at % n
+}
