@@ -50,7 +50,7 @@ export class Flow {
   /** Draws the figures; four times a second. */
   draw(nowMs: number): void {
     const { rows, conflated, bytes } = this.traffic.perSecond;
-    this.#scope.add(nowMs, rows + conflated, rows);
+    if (this.traffic.known) this.#scope.add(nowMs, rows + conflated, rows);
     if (!this.open) return;
     this.#ticks.set(compact(rows + conflated));
     this.#rows.set(compact(rows));

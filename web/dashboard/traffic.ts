@@ -49,6 +49,11 @@ export class Traffic {
     this.#readings.read(nowMs, this.#total);
   }
 
+  /** Whether a speed can be told yet. */
+  get known(): boolean {
+    return this.#perSecond !== NOTHING;
+  }
+
   /** Since the page was opened. */
   get total(): Counts {
     return this.#total;
