@@ -31,14 +31,6 @@ function official(bytes: Uint8Array): unknown {
   theirs.stats = theirs.stats.map((s: any) => ({ ...s, has: s.has ?? -1, unsafe: false }));
   theirs.losses = theirs.losses.map((l: any) => ({ ...l, recovered: false }));
   theirs.summaries = theirs.tradeSummaries.map((t: any) => ({ ...t, unsafe: false }));
-  if (theirs.welcome !== undefined)
-    theirs.welcome.limits ??= {
-      clientFrameBytes: 0,
-      serverFrameBytes: 0,
-      subscriptions: 0,
-      symbolsPerRequest: 0,
-      requestsPerSecond: 0,
-    };
   return plain(theirs, decodeFrame(bytes));
 }
 

@@ -19,7 +19,7 @@ export class Limits {
   readonly symbols: number;
   readonly requestsPerSecond: number;
 
-  constructor(wire: WireLimits) {
+  constructor(wire: Partial<WireLimits> = {}) {
     this.frameBytes = (wire.clientFrameBytes || DEFAULTS.clientFrameBytes) - OVERHEAD;
     this.symbols = wire.symbolsPerRequest || DEFAULTS.symbolsPerRequest;
     // Half of what is allowed: pings count too, and the server's second may begin elsewhere.

@@ -6,6 +6,9 @@
 import { FeedError } from '../errors.js';
 import type { Reader } from './reader.js';
 
+/** Every list that has nothing in it, so that a frame costs no more for the lists that it lacks. */
+const EMPTY: never[] = [];
+
 export type Read<T> = (r: Reader, before: T) => T;
 
 /** A type of field: its wire type, what it is when absent, and how it is read, given what came before. */
@@ -15,6 +18,8 @@ export interface Type<T> {
   readonly read: Read<T>;
   /** A packed list also comes number by number. */
   readonly unpacked?: Read<T>;
+  /** The field comes again for each of its elements. */
+  readonly repeated?: boolean;
 }
 
 // Wire types, to stand in tags.
@@ -40,18 +45,19 @@ export const fixed64: Type<number> = { wire: FIXED64, zero: () => 0, read: (r) =
 export const string: Type<string> = { wire: BYTES, zero: () => '', read: (r) => r.string() };
 export const uint32s: Type<number[]> = {
   wire: BYTES,
-  zero: () => [],
+  zero: () => EMPTY,
   read: (r, list) => list.concat(r.uint32s()),
   unpacked: (r, list) => list.concat(r.uint32()),
 };
 
 /** A repeated message. */
-export function each<M>(type: Type<M>): Type<M[]> {
-  const read = (r: Reader, list: M[]) => {
-    list.push(type.read(r, type.zero()));
+export function each<M>({ read, zero }: Type<M>): Type<M[]> {
+  const add = (r: Reader, before: M[]) => {
+    const list = before === EMPTY ? [] : before;
+    list.push(read(r, zero()));
     return list;
   };
-  return { wire: BYTES, zero: () => [], read };
+  return { wire: BYTES, zero: () => EMPTY, read: add, repeated: true };
 }
 
 /** A message that may be absent; one that comes in pieces is put together. */
@@ -65,19 +71,25 @@ export type Fields<M> = { readonly [K in keyof M]-?: readonly [number: number, t
 /** A message by its fields. Others, and ones of another wire type, are passed over. */
 export function message<M extends object>(fields: Fields<M>): Type<M> & { body: Read<M> } {
   const names = Object.keys(fields) as Array<keyof M>;
-  const byTag = new Map<number, [name: keyof M, read: Read<any>]>();
+  const byTag = new Map<number, { name: keyof M; read: Read<any>; repeated: boolean }>();
   for (const name of names) {
-    const [number, { wire, read, unpacked }] = fields[name];
-    byTag.set((number << 3) | wire, [name, read]);
-    if (unpacked !== undefined) byTag.set((number << 3) | VARINT, [name, unpacked]);
+    const [number, { wire, read, unpacked, repeated = false }] = fields[name];
+    byTag.set((number << 3) | wire, { name, read, repeated });
+    if (unpacked !== undefined) byTag.set((number << 3) | VARINT, { name, read: unpacked, repeated });
   }
   /** Up to the end of what is being read. */
   const body = (r: Reader, m: M) => {
     while (r.pos < r.end) {
       const tag = r.tag();
       const field = byTag.get(tag);
-      if (field === undefined) r.skip(tag);
-      else m[field[0]] = field[1](r, m[field[0]]);
+      if (field === undefined) {
+        r.skip(tag);
+        continue;
+      }
+      const { name, read } = field;
+      let value = read(r, m[name]);
+      if (field.repeated) while (r.next(tag)) value = read(r, value); // a list comes in one piece
+      m[name] = value;
     }
     return m;
   };
@@ -87,8 +99,9 @@ export function message<M extends object>(fields: Fields<M>): Type<M> & { body: 
     r.leave(outer);
     return m;
   };
-  const zero = () => Object.fromEntries(names.map((name) => [name, fields[name][1].zero()])) as M;
-  return { wire: BYTES, zero, read, body };
+  // Copied, which is far cheaper than to make it anew. Nothing in it is changed: lists are replaced by the first that is read.
+  const empty = Object.fromEntries(names.map((name) => [name, fields[name][1].zero()])) as M;
+  return { wire: BYTES, zero: () => ({ ...empty }), read, body };
 }
 
 /** A row. A number beyond 2^53 marks it, since the other rows of its frame are none the worse for it. */

@@ -19,7 +19,7 @@ export interface WireLimits {
   clientFrameBytes: number; serverFrameBytes: number; symbolsPerRequest: number; requestsPerSecond: number;
 }
 export interface WireWelcome {
-  session: string; server: string; limits: WireLimits; heartbeatMs: number; cadencesMs: number[];
+  session: string; server: string; limits: WireLimits | undefined; heartbeatMs: number; cadencesMs: number[];
 }
 export interface WireInstrument {
   symbol: string; priceScale: number; sizeScale: number; priceStep: number; sizeStep: number;
@@ -91,7 +91,7 @@ const limits = () => message<WireLimits>({
 const linkFields = (): Fields<LinkFrame> => ({
   replyTo: [16, uint32],
   welcome: [17, maybe(message<WireWelcome>({
-    session: [1, string], server: [3, string], limits: [4, limits()], heartbeatMs: [5, uint32], cadencesMs: [6, uint32s],
+    session: [1, string], server: [3, string], limits: [4, maybe(limits())], heartbeatMs: [5, uint32], cadencesMs: [6, uint32s],
   }))],
   pong: [21, maybe(message<WirePong>({ clientTimeUs: [1, int64], serverTimeUs: [2, int64] }))],
   goaway: [23, maybe(message<WireGoAway>({ reason: [1, string], reconnectMinMs: [2, uint32], reconnectMaxMs: [3, uint32] }))],

@@ -1,8 +1,10 @@
 import { FeedError } from '../errors.js';
 
+const TWO_28 = 0x1000_0000;
 const TWO_32 = 0x1_0000_0000;
-/** Bits of the high half that a safe integer may use. */
-const SAFE_HIGH = 0x1f_ffff;
+const TWO_56 = 0x100_0000_0000_0000;
+/** Bits of the middle part of a number that a safe integer may use, where the top is 0. */
+const SAFE_MIDDLE = 0x1ff_ffff;
 /** Groups inside groups that skip() follows; schemas of today use none. */
 const MAX_GROUPS = 16;
 
@@ -15,9 +17,10 @@ export class Reader {
   pos = 0;
   /** End of the message that is being read. */
   end: number;
-  /** Halves of the 64-bit number that long() read last. */
+  /** Parts of the 64-bit number that long() read last: 28 bits, 28 more, and 8. */
   private low = 0;
-  private high = 0;
+  private middle = 0;
+  private top = 0;
 
   constructor(private readonly buf: Uint8Array) {
     this.end = buf.length;
@@ -26,6 +29,11 @@ export class Reader {
   /** Field number and wire type together: number << 3 | type. */
   tag(): number {
     const start = this.pos;
+    const b = this.buf[start]!;
+    if (start < this.end && b < 0x80 && b > 7) {
+      this.pos = start + 1;
+      return b;
+    }
     const tag = this.uint32();
     const length = this.pos - start;
     if (length > 5 || (length === 5 && this.buf[this.pos - 1]! > 0x0f)) throw this.bad('a tag beyond 32 bits');
@@ -47,16 +55,18 @@ export class Reader {
     this.end = outer;
   }
 
+  /** Passes over a tag if it comes next and is of one byte. */
+  next(tag: number): boolean {
+    if (tag > 0x7f || this.pos >= this.end || this.buf[this.pos] !== tag) return false;
+    this.pos++;
+    return true;
+  }
+
   uint32(): number {
-    if (this.pos < this.end) {
-      const b = this.buf[this.pos]!;
-      if (b < 0x80) {
-        this.pos++;
-        return b;
-      }
-    }
+    const n = this.short();
+    if (n >= 0) return n;
     this.long();
-    return this.low;
+    return (this.low | (this.middle << 28)) >>> 0;
   }
 
   int32(): number {
@@ -70,28 +80,33 @@ export class Reader {
 
   bool(): boolean {
     this.long();
-    return this.low !== 0 || this.high !== 0;
+    return (this.low | this.middle | this.top) !== 0;
   }
 
   uint64(): number {
+    const n = this.short();
+    if (n >= 0) return n;
     this.long();
-    if (this.high > SAFE_HIGH) throw this.unsafe();
-    return this.high * TWO_32 + this.low;
+    if (this.top !== 0 || this.middle > SAFE_MIDDLE) throw this.unsafe();
+    return this.middle * TWO_28 + this.low;
   }
 
   int64(): number {
+    const short = this.short();
+    if (short >= 0) return short;
     this.long();
-    if (this.high <= SAFE_HIGH) return this.high * TWO_32 + this.low;
-    const n = (this.high | 0) * TWO_32 + this.low;
+    const top = this.top > 0x7f ? this.top - 0x100 : this.top;
+    const n = top * TWO_56 + this.middle * TWO_28 + this.low;
     if (!Number.isSafeInteger(n)) throw this.unsafe();
     return n;
   }
 
   sint64(): number {
+    const short = this.short();
+    if (short >= 0) return (short >>> 1) ^ -(short & 1);
     this.long();
-    const negative = this.low & 1;
-    const half = this.high * 0x8000_0000 + (this.low >>> 1);
-    const n = negative === 0 ? half : -half - 1;
+    const half = (this.top * TWO_56 + this.middle * TWO_28) / 2 + (this.low >>> 1);
+    const n = (this.low & 1) === 0 ? half : -half - 1;
     if (!Number.isSafeInteger(n)) throw this.unsafe();
     return n;
   }
@@ -103,16 +118,20 @@ export class Reader {
   }
 
   fixed64(): number {
-    this.halves();
-    if (this.high > SAFE_HIGH) throw this.unsafe();
-    return this.high * TWO_32 + this.low;
+    const at = this.pos;
+    this.advance(8);
+    const n = this.little(at + 4) * TWO_32 + this.little(at);
+    if (!Number.isSafeInteger(n)) throw this.unsafe();
+    return n;
   }
 
   /** A uint64 that is an identity rather than a quantity: a bigint where a number cannot hold it. */
   wideUint64(): number | bigint {
+    const n = this.short();
+    if (n >= 0) return n;
     this.long();
-    if (this.high <= SAFE_HIGH) return this.high * TWO_32 + this.low;
-    return (BigInt(this.high) << 32n) | BigInt(this.low);
+    if (this.top === 0 && this.middle <= SAFE_MIDDLE) return this.middle * TWO_28 + this.low;
+    return (BigInt(this.top) << 56n) | (BigInt(this.middle) << 28n) | BigInt(this.low);
   }
 
   /** Invalid UTF-8 becomes U+FFFD: texts are for people, and one bad word must not cost the rows beside it. */
@@ -167,40 +186,63 @@ export class Reader {
     this.pos += bytes;
   }
 
-  private halves(): void {
-    const at = this.pos;
-    this.advance(8);
-    this.low = this.little(at);
-    this.high = this.little(at + 4);
-  }
-
   private little(at: number): number {
     const b = this.buf;
     return (b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16) | (b[at + 3]! << 24)) >>> 0;
   }
 
-  /** Reads a varint of up to 64 bits into low and high, both unsigned. */
-  private long(): void {
-    const { buf, end } = this;
-    let pos = this.pos;
-    let low = 0;
-    let high = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
-      if (pos >= end) throw this.bad('the end of the message inside a number');
-      const b = buf[pos++]!;
-      if (shift < 28) low |= (b & 0x7f) << shift;
-      else if (shift === 28) {
-        low |= (b & 0x0f) << 28;
-        high = (b & 0x70) >> 4;
-      } else high |= (b & 0x7f) << (shift - 32);
-      if (b < 0x80) {
-        this.low = low >>> 0;
-        this.high = high >>> 0;
-        this.pos = pos;
-        return;
+  /**
+   * Reads a varint of up to four bytes, which most differences are, or returns -1 and leaves it to long(): it is longer, or it
+   * ends beyond the message, or too near the end of the frame to be read without looking where that is.
+   */
+  private short(): number {
+    const { buf } = this;
+    let { pos } = this;
+    if (pos + 4 > buf.length) return -1;
+    let b = buf[pos++]!;
+    let n = b & 0x7f;
+    if (b > 0x7f) {
+      b = buf[pos++]!;
+      n |= (b & 0x7f) << 7;
+      if (b > 0x7f) {
+        b = buf[pos++]!;
+        n |= (b & 0x7f) << 14;
+        if (b > 0x7f) {
+          b = buf[pos++]!;
+          if (b > 0x7f) return -1;
+          n |= b << 21;
+        }
       }
     }
-    throw this.bad('a number of more than ten bytes');
+    if (pos > this.end) return -1;
+    this.pos = pos;
+    return n;
+  }
+
+  /** Reads a varint of up to 64 bits into low, middle and top. */
+  private long(): void {
+    this.low = this.middle = this.top = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const b = this.byte();
+      this.low |= (b & 0x7f) << shift;
+      if (b < 0x80) return;
+    }
+    for (let shift = 0; shift < 28; shift += 7) {
+      const b = this.byte();
+      this.middle |= (b & 0x7f) << shift;
+      if (b < 0x80) return;
+    }
+    const b = this.byte();
+    this.top = b & 0x7f;
+    if (b < 0x80) return;
+    const last = this.byte();
+    if (last > 0x7f) throw this.bad('a number of more than ten bytes');
+    this.top |= (last & 1) << 7; // what lies beyond 64 bits is no part of it
+  }
+
+  private byte(): number {
+    if (this.pos >= this.end) throw this.bad('the end of the message inside a number');
+    return this.buf[this.pos++]!;
   }
 
   private bad(what: string): FeedError {
