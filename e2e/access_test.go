@@ -122,6 +122,15 @@ func TestTokensAndNothingOfThemInTheLog(t *testing.T) {
 			t.Errorf("%.40s: %s %s, want %d with %q", ask.path, response.Status, body, ask.status, ask.has)
 		}
 	}
+	usage, err := http.Get(strings.TrimSuffix(server.line("admin"), "/") + "/v1/usage?format=csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted, _ := io.ReadAll(usage.Body)
+	usage.Body.Close()
+	if !strings.Contains(string(counted), ",ada,test,quote,0,1,1,1,") {
+		t.Errorf("usage is not counted: %s %s", usage.Status, counted)
+	}
 	c.Close()
 	server.interrupt()
 	logged := server.stderr.String() + server.text()

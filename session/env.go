@@ -107,6 +107,7 @@ type Env struct {
 	Policy    *throttle.InForce
 	Access    Access // nil: anybody may have everything, and tokens are not taken
 	Users     *Users // nil: nobody counts the sessions of a user
+	Usage     Usage  // nil: nobody counts who holds what
 
 	// Told to clients in the welcome; the transport and the engine keep to them.
 	Server      string        // name and version

@@ -142,7 +142,7 @@ func (a *adoption) withdraw(h fanout.Handle, res result) {
 	if res.code == feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED {
 		a.env.Counters.Add(drop.NotEntitled, 1)
 	}
-	a.gone = a.held.remove(h, a.gone, a.env.statusHandle)
+	a.gone = a.letGo(h, a.gone)
 	a.results = append(a.results, res)
 }
 
@@ -167,7 +167,7 @@ func (a *adoption) replace(h fanout.Handle, symbol string, view market.View, n f
 	if a.held.find(sub.handle) == nil {
 		res.fresh = a.holdInstrument(sub.id, status)
 		sub.cadence = throttle.Cadences
-		a.held.add(sub)
+		a.hold(sub)
 	}
 	held := a.held.find(sub.handle)
 	res.handle, res.grant = sub.handle, a.give(held, a.resolve(held), market.Position{}, &a.moves)

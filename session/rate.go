@@ -101,7 +101,7 @@ func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
 	}
 	var gone []fanout.Handle
 	for _, h := range known {
-		gone = s.held.remove(h, gone, s.env.statusHandle)
+		gone = s.letGo(h, gone)
 	}
 	if len(gone) > 0 {
 		s.engine.Unsubscribe(gone)

@@ -75,7 +75,7 @@ func (r *request) acceptPair(id market.InstrumentID, symbol string, w channelWis
 	res := result{symbol: symbol, channel: w.name, view: view, by: by, id: id, handle: want.handle}
 	if sub == nil {
 		res.fresh = r.holdInstrument(id, status)
-		r.held.add(want)
+		r.hold(want)
 		sub = r.held.find(want.handle)
 		r.live.welcome(want.handle)
 	}

@@ -218,6 +218,7 @@ func (s *Session) End() []slog.Attr {
 	s.work.Lock() // Refresh may be about to subscribe something
 	defer s.work.Unlock()
 	without := s.engine.Detach()
+	s.countEnd()
 	s.leave()
 	return []slog.Attr{
 		slog.String("session", s.id), slog.Uint64("conflated", without.Conflated), slog.Uint64("lost", without.Lost),

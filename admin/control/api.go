@@ -41,6 +41,7 @@ func Handler(o Options) http.Handler {
 	a.handle("GET /v1/sessions/{id}", Viewer, a.session)
 	a.handle("GET /v1/nodes", Viewer, a.nodes)
 	a.handle("GET /v1/audit", Viewer, a.audit)
+	a.handle("GET /v1/usage", Viewer, a.usage)
 	a.handle("GET /v1/policy", Viewer, a.policy)
 	a.handle("GET /v1/policy/schema", Viewer, a.schema)
 	a.handle("GET /v1/policy/history", Viewer, a.history)
@@ -54,6 +55,7 @@ func Handler(o Options) http.Handler {
 	a.write("POST /v1/policy/stops", Operator, "policy.stop", a.stop)
 	a.write("DELETE /v1/policy/stops/{name}", Operator, "policy.release", a.release)
 	a.write("DELETE /v1/sessions/{id}", Operator, "session.cut", a.cut)
+	a.write("POST /v1/revocations", Operator, "access.revoke", a.revoke)
 	a.write("POST /v1/drain", Admin, "node.drain", a.drain)
 	return a.mux
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +16,9 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/audit"
+	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/policy"
+	"github.com/feedd/feedd/usage"
 )
 
 // fakePolicies keeps versions in memory.
@@ -109,6 +112,8 @@ type fakeNode struct {
 	sessions []Session
 	cut      []string
 	drained  string
+	revoked  []string
+	noTokens bool
 	previews int
 }
 
@@ -128,6 +133,25 @@ func (n *fakeNode) Cut(id, reason string) bool {
 func (n *fakeNode) Preview(*policy.Document) Effect {
 	n.previews++
 	return Effect{Lanes: 312, Sessions: 104, Moves: []Move{}}
+}
+
+func (n *fakeNode) Revoke(_ context.Context, r Revocation, reason string) error {
+	if n.noTokens {
+		return ErrNoTokens
+	}
+	n.revoked = append(n.revoked, r.User+r.Token+r.Session+": "+reason)
+	return nil
+}
+
+func (n *fakeNode) Usage(date string) (usage.Day, []string, error) {
+	switch {
+	case n.noTokens:
+		return usage.Day{}, nil, ErrNoTokens
+	case date != "" && date != "2026-01-05":
+		return usage.Day{}, nil, fs.ErrNotExist
+	}
+	line := usage.Line{User: "ada", Venue: "nyse", Channel: market.ChannelQuote, Delay: 15 * time.Minute}
+	return usage.Day{Date: "2026-01-05", Rows: []usage.Row{{Line: line, Begun: 2, Peak: 2, Held: 1, Holding: 90 * time.Second}}}, []string{"2026-01-04"}, nil
 }
 
 func (n *fakeNode) Drain(reason string) { n.drained = reason }
@@ -256,6 +280,8 @@ func TestWhatRolesMay(t *testing.T) {
 		{"GET", "/v1/sessions", "", 200, 200, 200},
 		{"GET", "/v1/nodes", "", 200, 200, 200},
 		{"GET", "/v1/audit", "", 200, 200, 200},
+		{"GET", "/v1/usage", "", 200, 200, 200},
+		{"POST", "/v1/revocations?reason=x", `{"user":"ada"}`, 403, 200, 200},
 		{"POST", "/v1/policy/validate", good, 200, 200, 200},
 		{"POST", "/v1/policy/dry-run", good, 200, 200, 200},
 		{"GET", "/v1/policy/explain?symbol=a:b", "", 200, 200, 200},
@@ -467,4 +493,36 @@ func TestTokensAreReadStrictlyAndAgain(t *testing.T) {
 	if _, err := OpenAccess(filepath.Join(t.TempDir(), "none"), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a file that is not there is taken")
 	}
+}
+
+func TestRevocations(t *testing.T) {
+	d := newDesk(t, "")
+	d.want(d.ask("POST", "/v1/revocations?reason=contract+ended", `{"user":"ada"}`), 200)
+	d.want(d.ask("POST", "/v1/revocations?reason=x", `{"token":"t1"}`), 200)
+	d.want(d.ask("POST", "/v1/revocations", `{"user":"ada"}`), 428, "say why")
+	d.want(d.ask("POST", "/v1/revocations?reason=x", `{"user":"ada","token":"t1"}`), 400, "exactly one")
+	d.want(d.ask("POST", "/v1/revocations?reason=x", `{"name":"ada"}`), 400, "unknown field")
+	if got := strings.Join(d.node.revoked, "; "); got != "ada: contract ended; t1: x" {
+		t.Errorf("revoked %q", got)
+	}
+	if e := d.audit.Recent(10)[4]; e.Action != "access.revoke" || e.Target != "user ada" || e.Outcome != audit.Done || e.Reason != "contract ended" {
+		t.Errorf("%+v", e)
+	}
+	d.node.noTokens = true
+	d.want(d.ask("POST", "/v1/revocations?reason=x", `{"user":"ada"}`), 409, "takes no tokens")
+	d.want(d.ask("GET", "/v1/usage", ""), 409, "takes no tokens")
+}
+
+func TestUsage(t *testing.T) {
+	d := newDesk(t, "")
+	d.want(d.ask("GET", "/v1/usage", ""), 200, `"date":"2026-01-05","dates":["2026-01-04"]`,
+		`"totals":[{"venue":"nyse","channel":"quote","delay_s":900,"users":1,"instrument_seconds":90}]`,
+		`"rows":[{"user":"ada","venue":"nyse","channel":"quote","delay_s":900,"taken_up":2,"peak_instruments":2,"instruments":1,"instrument_seconds":90}]`)
+	for _, w := range []*httptest.ResponseRecorder{d.ask("GET", "/v1/usage?format=csv", ""), d.ask("GET", "/v1/usage?date=2026-01-05", "", "Accept", "text/csv")} {
+		d.want(w, 200, "2026-01-05,ada,nyse,quote,900,2,2,1,90.000")
+		if got := w.Header().Get("Content-Type"); got != "text/csv; charset=utf-8" {
+			t.Errorf("Content-Type %q", got)
+		}
+	}
+	d.want(d.ask("GET", "/v1/usage?date=2026-01-01", ""), 404, "nothing is kept")
 }

@@ -21,6 +21,7 @@ type Policies interface {
 
 // Node is what operators see and do of the rest of a node. Its methods may be called from any goroutine.
 type Node interface {
+	Gate
 	Overview() Overview
 	// Sessions returns those of a tier, all with "", in no order.
 	Sessions(tier string) []Session

@@ -53,6 +53,8 @@ func (s *server) startSockets() error {
 	}
 	if s.access != nil {
 		env.Access, env.Users = s.access, session.NewUsers()
+		s.startUsage()
+		env.Usage = s.meter
 		sockets.Authenticate = s.access.Authenticate
 		if s.access.Anonymous() == nil {
 			sockets.Strangers.MaxConns, sockets.Strangers.MaxMessage = strangers, strangerFrame

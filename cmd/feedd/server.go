@@ -30,6 +30,7 @@ import (
 	"github.com/feedd/feedd/sim"
 	"github.com/feedd/feedd/snapshot"
 	"github.com/feedd/feedd/transport/ws"
+	"github.com/feedd/feedd/usage"
 )
 
 const (
@@ -73,6 +74,7 @@ type server struct {
 	origin          contents.Origin                                     // of the keeper's goroutine
 	policy          *live.Keeper
 	access          *auth.Verifier // nil: nobody asks who clients are
+	meter           *usage.Meter   // nil: nobody counts
 	sessions        *session.Env
 	sockets         *ws.Server
 	lookout         *lookout
