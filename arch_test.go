@@ -136,6 +136,7 @@ var exclusive = []struct {
 	{"github.com/golang-jwt/jwt/v5", []string{"./auth"}, "one place decides which tokens are good", true},
 	{"github.com/MicahParks/jwkset", []string{"./auth"}, "one place decides which keys are good", true},
 	{"github.com/pires/go-proxyproto", []string{"./transport/listen"}, "one place decides whose word on addresses counts", true},
+	{"go.opentelemetry.io/...", []string{"./internal/tracing", "./cmd/feedd"}, "what is worth a span is decided where parts are wired together", false},
 	{"github.com/lxzan/gws", []string{"./transport/ws", "./internal/client"}, "WebSocket frames have one writer and one reader", true},
 }
 

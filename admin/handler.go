@@ -25,6 +25,7 @@ const index = `<!doctype html>
 <dt><a href="startupz?verbose=1">/startupz</a><dd>has it booted
 <dt><a href="metrics">/metrics</a><dd>Prometheus metrics
 <dt><a href="debug/pprof/">/debug/pprof/</a><dd>Go's profiler
+<dt><a href="debug/flight">/debug/flight</a><dd>the last moments, for "go tool trace", where flight.late is set
 </dl>
 </html>
 `

@@ -115,6 +115,10 @@ type Env struct {
 	ServerFrame int           // bytes of the largest message to a client; at least minServerFrame
 	Heartbeat   time.Duration // longest silence towards a client
 
+	// Trace notes that a session begins to carry out a request that names so many symbols, and returns what notes its end.
+	// nil: nobody wants to know.
+	Trace func(session, request string, symbols int) (done func())
+
 	Clock    func() int64  // microseconds since the Unix epoch
 	NewID    func() string // names a session; nil: random
 	Counters *drop.Counters
@@ -157,6 +161,13 @@ func (e *Env) Validate() error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+func (e *Env) trace(session, request string, symbols int) (done func()) {
+	if e.Trace == nil {
+		return func() {}
+	}
+	return e.Trace(session, request, symbols)
 }
 
 // revisions say how far the directories of all feeds and the lists have come, and which policy is in force.

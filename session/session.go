@@ -122,7 +122,9 @@ func (s *Session) Receive(payload []byte) {
 	defer s.work.Unlock()
 	switch r := f.Request.(type) {
 	case *feedv1.ClientFrame_Subscribe:
+		done := s.env.trace(s.id, "subscribe", len(r.Subscribe.Symbols))
 		s.subscribe(f.Id, r.Subscribe)
+		done()
 	case *feedv1.ClientFrame_Unsubscribe:
 		s.unsubscribe(f.Id, r.Unsubscribe)
 	case *feedv1.ClientFrame_SetRate:

@@ -40,7 +40,7 @@ func (s *server) startSockets() error {
 	env := &session.Env{
 		Engine: engine{s.engine}, Directory: s.store, Backfill: session.NewBackfill(s.feed), Policy: s.policy.InForce(),
 		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
-		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log,
+		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log, Trace: s.traceRequest(),
 	}
 	sockets := ws.Options{
 		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
@@ -114,7 +114,8 @@ func (s *server) startAdmin() error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", admin.Handler(s.probes(), registry))
-	mux.Handle("/v1/", control)
+	mux.Handle("/v1/", s.tracer.Writes(control))
+	mux.HandleFunc("GET /debug/flight", s.serveFlight)
 	s.serveHTTP("admin", s.private, mux)
 	return nil
 }
@@ -125,7 +126,7 @@ func (s *server) startPublic() {
 		access = s.access
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/v1/ws", s.sockets)
+	mux.Handle("/v1/ws", s.tracer.Connections(s.sockets))
 	mux.Handle("/v1/instruments", rest.Instruments(s.store, s.sessions.Lists, access))
 	mux.Handle("/v1/lists", rest.NamedLists(s.sessions.Lists, access))
 	mux.Handle("/v1/snapshot", rest.Snapshot(s.sessions, access))

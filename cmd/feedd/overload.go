@@ -94,6 +94,7 @@ func (w *lookout) look() {
 	w.opened = opened
 	now := strain{Memory: w.usage.Memory(), MemoryLimit: w.limit, CPU: w.usage.CPU(), Accepts: w.accepts}
 	late := w.server.engine.TakeLateness()
+	w.server.noteLateness(late, time.Now())
 	if w.machine.Step(int64(time.Since(w.begun)/time.Microsecond), overload.Figures{Heap: now.heap(), CPU: now.CPU, Late: late}) {
 		w.server.options.log.Warn("load", slog.String("level", w.machine.Level().String()), slog.String("why", w.machine.Why()),
 			slog.Int64("memory_bytes", now.Memory), slog.Int64("memory_limit_bytes", now.MemoryLimit), slog.Float64("processor", now.CPU))

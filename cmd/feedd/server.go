@@ -24,7 +24,9 @@ import (
 	"github.com/feedd/feedd/internal/checkpoint/contents"
 	"github.com/feedd/feedd/internal/dirlock"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/flight"
 	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/internal/tracing"
 	"github.com/feedd/feedd/policy/live"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/sim"
@@ -78,7 +80,9 @@ type server struct {
 	sessions        *session.Env
 	sockets         *ws.Server
 	lookout         *lookout
-	echo            *ws.Server // nil: not wanted
+	tracer          *tracing.Tracer  // nil: nothing is traced
+	flight          *flight.Recorder // nil: nothing is recorded
+	echo            *ws.Server       // nil: not wanted
 }
 
 func newServer(o *serveOptions, stdout io.Writer) *server {
@@ -108,7 +112,7 @@ func (s *server) fail(part string, err error) {
 // start returns when the server takes connections, or with what kept it from that.
 func (s *server) start(ctx context.Context) error {
 	for _, step := range []func() error{
-		s.listen, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startDelayed, s.startPolicy, s.startAccess, s.startSockets, s.startAdmin,
+		s.listen, s.startObservers, s.startNATS, s.loadState, s.startEngine, s.startIngest, s.startKeeper, s.startDelayed, s.startPolicy, s.startAccess, s.startSockets, s.startAdmin,
 	} {
 		if err := step(); err != nil {
 			return err

@@ -49,10 +49,17 @@ func (s *server) watchDirectory(ctx context.Context) error {
 	w := session.NewWatcher(s.sessions)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	look := func() { w.Look(s.eachSession) }
+	before := s.sessions.Policy.Policy()
 	for {
 		select {
 		case <-tick.C:
-			w.Look(s.eachSession)
+			if now := s.sessions.Policy.Policy(); now != before {
+				before = now
+				s.tracePolicy(now.Revision, look)
+				continue
+			}
+			look()
 		case <-ctx.Done():
 			return nil
 		}

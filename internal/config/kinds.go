@@ -143,6 +143,17 @@ var integer = ordered[int]{kind[int]{
 	format: strconv.Itoa,
 }}
 
+var share = ordered[float64]{kind[float64]{
+	parse: func(s string) (float64, error) {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return 0, errors.New("want a number")
+		}
+		return v, nil
+	},
+	format: func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) },
+}}
+
 var duration = ordered[time.Duration]{kind[time.Duration]{
 	parse: func(s string) (time.Duration, error) {
 		v, err := time.ParseDuration(s)
@@ -240,6 +251,14 @@ func isReadable(path string) error {
 		return fmt.Errorf("want a file that can be read: %w", err)
 	}
 	return f.Close()
+}
+
+// isHTTP takes nothing, or a URL of HTTP.
+func isHTTP(address string) error {
+	if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("want http://HOST:PORT")
+	}
+	return nil
 }
 
 // isNATS takes nothing, or URLs of NATS servers with commas between them.

@@ -51,6 +51,14 @@ type Config struct {
 		SlowTo    time.Duration // a rung of the ladder
 		Shed      time.Duration // the most that who is sent away is asked to wait
 	}
+	Trace struct {
+		Endpoint string  // URL; empty: nothing is traced
+		Share    float64 // of connections and requests
+	}
+	Flight struct {
+		Late time.Duration // 0: nothing is recorded
+		Keep int           // files
+	}
 	Drain struct {
 		Within time.Duration
 		Peers  int
@@ -85,6 +93,8 @@ var sections = []struct{ name, title string }{
 	{"drain", "The end"},
 	{"sim", "The simulated market"},
 	{"log", "The log"},
+	{"trace", "Traces of the control plane"},
+	{"flight", "The moments before a late cut"},
 }
 
 // define makes the table of settings and gives each its default.
@@ -168,6 +178,13 @@ func (c *Config) define() {
 	add(c, &c.Log.Level, oneOf("debug", "info", "warn", "error"), "log.level", "info",
 		"least important log lines to write: debug, info, warn or error")
 	add(c, &c.Log.Format, oneOf("text", "json"), "log.format", "text", "form of log lines: text or json")
+
+	add(c, &c.Trace.Endpoint, text.where(isHTTP), "trace.endpoint", "",
+		"`URL` of a collector that takes OTLP over HTTP, such as http://localhost:4318: it is told of operators' writes, of policies that are applied, and of some connections and requests; empty traces nothing").noFlag()
+	add(c, &c.Trace.Share, share.within(0, 1), "trace.share", 0.01, "`SHARE` of the connections and requests of clients that is traced, from 0 to 1").noFlag()
+	add(c, &c.Flight.Late, duration.within(0, time.Minute), "flight.late", 0,
+		"`DURATION` by which a cut must come late for the moments before to be written to flight in the data directory, for \"go tool trace\"; 0 records nothing, and saves what recording costs").noFlag()
+	add(c, &c.Flight.Keep, integer.within(1, 100), "flight.keep", 5, "`number` of such files that are kept, of up to 16 MB each").noFlag()
 }
 
 // validate returns what is wrong between settings that are right by themselves.
