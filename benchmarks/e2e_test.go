@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/feedd/feedd/benchmarks/report"
 )
 
 // The test binary started again with the name of a role is that role, as the command itself is.
@@ -32,6 +35,26 @@ func feeddBinary(t *testing.T) string {
 		t.Fatalf("build feedd: %v\n%s", err, out)
 	}
 	return path
+}
+
+// figure reads a number of a result by its path.
+func figure(t *testing.T, result map[string]any, path string) float64 {
+	t.Helper()
+	b, err := json.Marshal(result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures, err := report.Flatten(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range figures {
+		if f.Path == path {
+			return f.Value
+		}
+	}
+	t.Fatalf("no %s in %s", path, b)
+	return 0
 }
 
 func runJSON(t *testing.T, args ...string) map[string]any {
@@ -60,7 +83,24 @@ func runJSON(t *testing.T, args ...string) map[string]any {
 // The whole of it against the real server: what is measured here is whether it measures.
 func TestScenariosRunAgainstFeedd(t *testing.T) {
 	feedd := feeddBinary(t)
+	for name, c := range map[string]struct{ args, figure string }{
+		"json":     {"-scenario fanout -speak feed-json -deflate auto -sessions 30 -probes 5", "frames_per_s"},
+		"mix":      {"-scenario mix -sessions 100 -instruments 60 -warmup 2s", "mix.classes.4.book_rows"},
+		"storm":    {"-scenario storm -sessions 100 -instruments 100 -per-session 50 -cadence 100ms", "storm.peak_to_steady"},
+		"stuck":    {"-scenario stuck -sessions 60 -probes 10", "stuck.p99_during_to_before"},
+		"throttle": {"-scenario throttle -sessions 60", "throttle.all_told_s"},
+		"peers":    {"-scenario peers -peers feedd,latest -sessions 20 -probes 4", "peers.centrifuge latest.frames_per_s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			result := runJSON(t, append(strings.Fields(c.args), "-server", feedd, "-window", "1s", "-warmup", "1s")...)
+			if v := figure(t, result, c.figure); v <= 0 {
+				t.Errorf("%s is %v", c.figure, v)
+			}
+		})
+	}
 	t.Run("fanout", func(t *testing.T) {
+		t.Parallel()
 		profile := filepath.Join(t.TempDir(), "cpu.prof")
 		result := runJSON(t, "-scenario", "fanout", "-server", feedd, "-sessions", "60", "-probes", "10", "-cadence", "20ms",
 			"-window", "1s", "-warmup", "1s", "-profile", profile)
@@ -77,6 +117,7 @@ func TestScenariosRunAgainstFeedd(t *testing.T) {
 		}
 	})
 	t.Run("latency", func(t *testing.T) {
+		t.Parallel()
 		result := runJSON(t, "-scenario", "latency", "-server", feedd, "-sessions", "3", "-window", "1s", "-warmup", "1s")
 		if v, ok := result["p50_to_nats"].(float64); !ok || v <= 0 {
 			t.Errorf("p50_to_nats is %v", result["p50_to_nats"])

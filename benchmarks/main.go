@@ -37,12 +37,16 @@ var roles = map[string]func(io.Reader, io.Writer) error{
 
 // scenarios by the name that -scenario takes.
 var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
-	"fanout":  fanout,
-	"latency": latency,
-	"peers":   comparePeers,
-	"rows":    countRows,
-	"books":   measureBooks,
-	"restart": restart,
+	"fanout":   fanout,
+	"latency":  latency,
+	"peers":    comparePeers,
+	"mix":      mix,
+	"storm":    storm,
+	"stuck":    stuck,
+	"throttle": throttle,
+	"rows":     countRows,
+	"books":    measureBooks,
+	"restart":  restart,
 }
 
 const usage = `Measures what feedd costs. Run it from the directory benchmarks, or with go -C benchmarks run . …
@@ -51,6 +55,10 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario fanout -json -save base       also writes results/base.json
   benchmarks -scenario latency                       feedd beside the NATS server's own WebSocket
   benchmarks -scenario peers -sessions 1000          feedd beside centrifuge, under the same sessions and ticks
+  benchmarks -scenario mix                           watchlists, traders, hidden tabs and firehoses, bursts × 20
+  benchmarks -scenario storm                         10,000 clients come at once, and again
+  benchmarks -scenario stuck                         1,000 clients that stop reading among 10,000
+  benchmarks -scenario throttle                      another cadence for 10,000 sessions while the market runs
   benchmarks -scenario rows -ticks DIR               bytes of quote updates on recorded market data
   benchmarks -scenario books -ticks DIR              bytes and times of order books
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again

@@ -21,7 +21,7 @@ func TestWrongCommandLinesSayWhatWouldBeRight(t *testing.T) {
 		args string
 		want string
 	}{
-		{"-scenario storm", "fanout"},
+		{"-scenario hail", "fanout"},
 		{"-sessions 0", "1 to 19000"},
 		{"-sessions 20000", "1 to 19000"},
 		{"-per-session 21 -instruments 20", "1 to the 20"},

@@ -32,6 +32,7 @@ type options struct {
 	Pin          string        `json:"pin"`
 	Speak        string        `json:"speak"`
 	Deflate      string        `json:"deflate"`
+	Peers        string        `json:"peers,omitempty"`
 
 	json    bool
 	save    string
@@ -53,12 +54,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
 	fs.StringVar(&o.Scenario, "scenario", "fanout", "what to measure: "+strings.Join(slices.Sorted(maps.Keys(scenarios)), ", "))
-	fs.IntVar(&o.Sessions, "sessions", 5000, "sessions, at most 19000 (latency: 20)")
-	fs.IntVar(&o.Instruments, "instruments", 200, "instruments that are published")
-	fs.IntVar(&o.PerSession, "per-session", 20, "instruments that a session subscribes to")
-	fs.Float64Var(&o.TickHz, "tick-hz", 40, "ticks a second and instrument")
+	fs.IntVar(&o.Sessions, "sessions", 5000, "sessions, at most 19000 (latency: 20; storm, stuck and throttle: 10000)")
+	fs.IntVar(&o.Instruments, "instruments", 200, "instruments that are published (storm: 1000)")
+	fs.IntVar(&o.PerSession, "per-session", 20, "instruments that a session subscribes to (storm: 100)")
+	fs.Float64Var(&o.TickHz, "tick-hz", 40, "ticks a second and instrument (storm: 8)")
 	fs.Float64Var(&o.Burst, "burst", 4, "ticks that come together in one message, on average")
-	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate (latency: 0s, rows and books: 100ms)")
+	fs.DurationVar(&o.Cadence, "cadence", 250*time.Millisecond, "cadence that sessions ask for; 0s: immediate (latency: 0s, rows and books: 100ms, storm: 1s)")
 	fs.StringVar(&o.Distribution, "distribution", load.Uniform, "of subscriptions over instruments: uniform or zipf")
 	fs.IntVar(&o.Cohorts, "cohorts", 0, "distinct sets of subscriptions; 0: each session draws its own")
 	fs.Uint64Var(&o.Seed, "seed", 1, "of everything random")
@@ -69,6 +70,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.Pin, "pin", "auto", "keep the server on a core of its own: on, off, or auto (on where there are two; latency: off)")
 	fs.StringVar(&o.Speak, "speak", load.Feed, "what sessions speak: "+load.Feed+" (binary) or "+load.FeedJSON)
 	fs.StringVar(&o.Deflate, "deflate", deflateOff, "compression: off (sessions do not offer it), auto (the server chooses), or always")
+	fs.StringVar(&o.Peers, "peers", "", "of feedd and its peers, those to measure, such as feedd,latest; empty: all")
 	fs.BoolVar(&o.json, "json", false, "print the result as JSON instead of a table")
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
 	fs.StringVar(&o.server, "server", "", "feedd binary to measure; empty: built from this checkout")
@@ -91,6 +93,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 	case "restart":
 		o.restartDefaults(given)
+	case "mix":
+		o.mixDefaults(given)
+	case "storm", "stuck", "throttle":
+		o.crowdDefaults(given)
 	}
 	if fs.NArg() > 0 {
 		return o, usageError{fmt.Errorf("unknown argument %q: want flags, or compare A B", fs.Arg(0))}
@@ -116,6 +122,44 @@ func (o *options) latencyDefaults(given map[string]bool) {
 	}
 	if !given["probes"] {
 		o.Probes = o.Sessions
+	}
+}
+
+// mixDefaults make a universe of which most is quiet, and a window that holds two bursts.
+func (o *options) mixDefaults(given map[string]bool) {
+	if !given["instruments"] {
+		o.Instruments = 2000
+	}
+	if !given["tick-hz"] {
+		o.TickHz = 4
+	}
+	if !given["window"] {
+		o.Window = 2 * mixSurgeEvery
+	}
+}
+
+// crowdDefaults make 10,000 sessions: in a storm with 100 instruments each, beside those that are stuck with enough probes
+// to tell a p99.
+func (o *options) crowdDefaults(given map[string]bool) {
+	if !given["sessions"] {
+		o.Sessions = 10_000
+	}
+	switch {
+	case o.Scenario == "storm":
+		if !given["instruments"] {
+			o.Instruments = 1000
+		}
+		if !given["per-session"] {
+			o.PerSession = 100
+		}
+		if !given["tick-hz"] {
+			o.TickHz = 8
+		}
+		if !given["cadence"] {
+			o.Cadence = time.Second
+		}
+	case o.Scenario == "stuck" && !given["probes"]:
+		o.Probes = min(200, o.Sessions/2)
 	}
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/feedd/feedd/benchmarks/peers"
@@ -16,15 +19,11 @@ func comparePeers(ctx context.Context, r *run) (*report.Result, error) {
 	}
 	result := r.result(started)
 	result.Peers = make(map[string]report.Served)
-	contenders := []struct{ server, variant string }{
-		{"feedd", ""},
-		{peers.Centrifuge, peers.Every}, {peers.Centrifuge, peers.Batched},
-		{peers.Centrifuge, peers.Latest}, {peers.Centrifuge, peers.LatestBatched},
+	all := r.contenders()
+	if len(all) == 0 {
+		return nil, usageError{fmt.Errorf("-peers %s: none of feedd's peers", r.Peers)}
 	}
-	if r.PerSession == r.Instruments { // all that it can do is everything for everybody
-		contenders = append(contenders, struct{ server, variant string }{peers.Broadcast, ""})
-	}
-	for _, c := range contenders {
+	for _, c := range all {
 		s, err := r.contender(ctx, c.server, c.variant)
 		if err != nil {
 			return nil, err
@@ -38,6 +37,28 @@ func comparePeers(ctx context.Context, r *run) (*report.Result, error) {
 	result.Versus = report.Against(result.Peers)
 	result.Judge()
 	return result, nil
+}
+
+// contender is a server to measure, and the setting of it.
+type contender struct{ server, variant string }
+
+// contenders are those that -peers names, or all.
+func (r *run) contenders() []contender {
+	all := []contender{
+		{"feedd", ""},
+		{peers.Centrifuge, peers.Every}, {peers.Centrifuge, peers.Batched},
+		{peers.Centrifuge, peers.Latest}, {peers.Centrifuge, peers.LatestBatched},
+	}
+	if r.PerSession == r.Instruments { // all that it can do is everything for everybody
+		all = append(all, contender{peers.Broadcast, ""})
+	}
+	if r.Peers == "" {
+		return all
+	}
+	wanted := strings.Split(r.Peers, ",")
+	return slices.DeleteFunc(all, func(c contender) bool {
+		return !slices.Contains(wanted, c.server) && !slices.Contains(wanted, c.variant)
+	})
 }
 
 func (r *run) contender(ctx context.Context, server, variant string) (*subject, error) {

@@ -30,6 +30,7 @@ type run struct {
 	serverOn  []int  // cores
 	othersOn  []int
 	children  []*proc.Child // in the order of their start
+	market    feed.Config   // what the options do not say of it
 	source    *proc.Child
 	where     feed.Where
 	warnings  []string
@@ -63,7 +64,8 @@ func (r *run) prepare(ctx context.Context, stamp bool) error {
 	if r.source, err = r.role("feed", r.othersOn); err != nil {
 		return err
 	}
-	cfg := feed.Config{Instruments: r.Instruments, Hz: r.TickHz, Burst: r.Burst, Seed: r.Seed, Stamp: stamp}
+	cfg := r.market
+	cfg.Instruments, cfg.Hz, cfg.Burst, cfg.Seed, cfg.Stamp = r.Instruments, r.TickHz, r.Burst, r.Seed, stamp
 	return r.source.Ask(ctx, feed.Begin, cfg, &r.where)
 }
 

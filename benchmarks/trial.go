@@ -24,6 +24,8 @@ type trial struct {
 	cfg     load.Config
 	clients *proc.Child
 	joined  load.Joined
+	still   map[string]bool // groups that do not read
+	slowest time.Duration   // cadence of any session, where that is not the run's
 }
 
 // loaded is what a subject was seen to cost under its sessions.
@@ -32,8 +34,12 @@ type loaded struct {
 	got      load.Window // of the last window with sessions
 	seen     report.Measured
 	compared int // final quotes
+	books    int // final books compared
 	problems []string
 }
+
+// tellingBeats is how many beats a window must hold for their number to tell anything.
+const tellingBeats = 8
 
 func (m *loaded) problem(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); !slices.Contains(m.problems, text) {
@@ -62,9 +68,14 @@ const gather = 1000
 
 // join connects sessions and waits until they are live.
 func (r *run) join(ctx context.Context, s *subject, groups ...load.Group) (*trial, error) {
-	t := &trial{run: r, subject: s}
-	t.cfg = load.Config{Address: s.address, Symbols: feed.Symbols(r.Instruments), Groups: groups, Gather: gather}
+	t := r.trial(s, groups...)
 	return t, t.connect(ctx)
+}
+
+// trial readies sessions that connect has come.
+func (r *run) trial(s *subject, groups ...load.Group) *trial {
+	cfg := load.Config{Address: s.address, Symbols: feed.Symbols(r.Instruments), Groups: groups, Gather: gather}
+	return &trial{run: r, subject: s, cfg: cfg}
 }
 
 func (t *trial) connect(ctx context.Context) error {
@@ -111,8 +122,10 @@ func (t *trial) again(ctx context.Context, m *loaded) error {
 	if len(got.Closed) > 0 {
 		m.problem("sessions ended: %s", describe(got.Closed))
 	}
-	if got.FewestFrames == 0 {
-		m.problem("a session got no frame in a window of %v", t.Window)
+	for _, g := range got.Groups {
+		if g.FewestFrames == 0 && !t.still[g.Name] && t.Window >= tellingBeats*max(t.Cadence, t.slowest) {
+			m.problem("one of the %s got no frame in a window of %v", g.Name, t.Window)
+		}
 	}
 	m.seen.ResidentWith, err = proc.Resident(t.subject.child.Pid())
 	return err
@@ -127,7 +140,7 @@ func describe(closed map[string]int) string {
 }
 
 // settle is how long a pause is that lets the last cuts go out.
-func (r *run) settle() time.Duration { return time.Second + 3*r.Cadence }
+func (t *trial) settle() time.Duration { return time.Second + 3*max(t.Cadence, t.slowest) }
 
 // beside measures the floor at the pace of the subject's sessions, on the same core. Ticks are paused meanwhile, so that
 // the subject is quiet.
@@ -237,6 +250,9 @@ func (t *trial) check(ctx context.Context, m *loaded, published []feed.Quote) er
 	if n, first := probe.Compare(held, t.cfg.Symbols, published); n > 0 {
 		m.problem("%d of %d final quotes differ from what was published; %s", n, len(held), first)
 	}
+	if err := t.checkBooks(ctx, m); err != nil {
+		return err
+	}
 	want := 0
 	for _, g := range t.cfg.Groups {
 		want += g.Probes * g.Choice.PerSession
@@ -250,6 +266,29 @@ func (t *trial) check(ctx context.Context, m *loaded, published []feed.Quote) er
 	}
 	if w.Probes.Problems > 0 {
 		m.problem("%d wrong rows, such as: %s", w.Probes.Problems, strings.Join(w.Probes.Texts, "; "))
+	}
+	return nil
+}
+
+// bookDepth is that of the books which sessions look at.
+const bookDepth = 20
+
+// checkBooks does the same for books, where sessions have any.
+func (t *trial) checkBooks(ctx context.Context, m *loaded) error {
+	var held []probe.LastBook
+	if err := t.clients.Ask(ctx, load.Books, nil, &held); err != nil {
+		return err
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	var published []feed.Book
+	if err := t.source.Ask(ctx, feed.Tops, bookDepth, &published); err != nil {
+		return err
+	}
+	m.books = len(held)
+	if n, first := probe.CompareBooks(held, t.cfg.Symbols, published); n > 0 {
+		m.problem("%d of %d final books differ from what was published; %s", n, len(held), first)
 	}
 	return nil
 }

@@ -23,13 +23,50 @@ func record(nc *nats.Conn, within time.Duration) error {
 // middle is the price around which books lie.
 const middle = 1_000_000
 
+// ladder is the book of an instrument: a size at each price, one step apart, best first. 0: no level there.
+type ladder struct{ bids, asks []int64 }
+
+// Level is a price of a book.
+type Level struct {
+	Price int64 `json:"p"`
+	Size  int64 `json:"s"`
+}
+
+// Book is the best levels of a book.
+type Book struct {
+	Bids []Level `json:"bids"`
+	Asks []Level `json:"asks"`
+}
+
+// top returns the best levels of both sides.
+func (l *ladder) top(depth int) Book {
+	side := func(sizes []int64, first, step int64) []Level {
+		var levels []Level
+		for n, size := range sizes {
+			if size > 0 && len(levels) < depth {
+				levels = append(levels, Level{first + int64(n)*step, size})
+			}
+		}
+		return levels
+	}
+	return Book{Bids: side(l.bids, middle-1, -1), Asks: side(l.asks, middle+1, 1)}
+}
+
+// hasBook reports whether an instrument has a book and trades.
+func (s *Source) hasBook(i int) bool {
+	return s.cfg.Levels > 0 && (s.cfg.Books == 0 || i < s.cfg.Books)
+}
+
 // openBook publishes the image of an instrument's book.
 func (s *Source) openBook(i int) error {
-	if s.cfg.Levels == 0 {
+	s.ladders = append(s.ladders, ladder{})
+	if !s.hasBook(i) {
 		return nil
 	}
 	b := publish.Book{Snapshot: true, ExchangeTime: time.Now().UnixMicro()}
+	l := &s.ladders[i]
 	for n := range int64(s.cfg.Levels) {
+		l.bids, l.asks = append(l.bids, 100+n), append(l.asks, 100+n)
 		b.Bids = append(b.Bids, publish.Level{Price: middle - 1 - n, Size: 100 + n})
 		b.Asks = append(b.Asks, publish.Level{Price: middle + 1 + n, Size: 100 + n})
 	}
@@ -39,19 +76,64 @@ func (s *Source) openBook(i int) error {
 	return nil
 }
 
-// depth publishes a change of an instrument's book and a trade.
+// For each tick of the top, an exchange sends about a quarter of a trade and a tenth of a message of some dozens of
+// levels that changed.
+const (
+	tradeOneIn  = 4
+	changeOneIn = 8
+	mostLevels  = 24
+)
+
+// depth publishes what goes with a burst of quotes: now and then a trade, now and then a change of the book.
 func (s *Source) depth(i int, us int64) error {
-	if s.cfg.Levels == 0 {
+	if !s.hasBook(i) {
 		return nil
 	}
-	n := s.published.Bursts
-	change := publish.Book{ExchangeTime: us, Bids: []publish.Level{{Price: middle - 1 - n%int64(s.cfg.Levels), Size: 100 + n%1000}}}
-	if err := s.instruments[i].Book(change); err != nil {
-		return fmt.Errorf("publish %s: %w", symbol(i), err)
+	if s.random.IntN(changeOneIn) == 0 {
+		if err := s.change(i, us); err != nil {
+			return fmt.Errorf("publish %s: %w", symbol(i), err)
+		}
 	}
-	trade := market.Trade{Price: middle + n%100, Size: 1 + n%50, ExchangeTime: us, ID: uint64(n)}
-	if err := s.instruments[i].Trade(trade); err != nil {
-		return fmt.Errorf("publish %s: %w", symbol(i), err)
+	if s.random.IntN(tradeOneIn) == 0 {
+		s.published.Trades++
+		n := s.published.Trades
+		trade := market.Trade{Price: middle + n%100, Size: 1 + n%50, ExchangeTime: us, ID: uint64(n)}
+		if err := s.instruments[i].Trade(trade); err != nil {
+			return fmt.Errorf("publish %s: %w", symbol(i), err)
+		}
 	}
 	return nil
+}
+
+// change publishes new sizes of some levels of a book, most of them near the market.
+func (s *Source) change(i int, us int64) error {
+	change := publish.Book{ExchangeTime: us}
+	l := &s.ladders[i]
+	for range 1 + s.random.IntN(mostLevels) {
+		at := int64(min(s.random.ExpFloat64()*8, float64(s.cfg.Levels-1)))
+		size := 1 + s.random.Int64N(1000)
+		if s.random.IntN(8) == 0 {
+			size = 0 // the level is gone
+		}
+		if s.random.IntN(2) == 0 {
+			l.bids[at] = size
+			change.Bids = append(change.Bids, publish.Level{Price: middle - 1 - at, Size: size})
+		} else {
+			l.asks[at] = size
+			change.Asks = append(change.Asks, publish.Level{Price: middle + 1 + at, Size: size})
+		}
+	}
+	s.published.Changes += int64(len(change.Bids) + len(change.Asks))
+	return s.instruments[i].Book(change)
+}
+
+// Tops returns the best levels of every book, nothing for instruments that have none.
+func (s *Source) Tops(depth int) []Book {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]Book, len(s.ladders))
+	for i := range all {
+		all[i] = s.ladders[i].top(depth)
+	}
+	return all
 }

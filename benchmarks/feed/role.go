@@ -3,19 +3,20 @@ package feed
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/feedd/feedd/benchmarks/proc"
 )
 
 // Requests of the role. Begin takes a Config and answers with Where, Resume publishes, Pause stops and
-// answers with the last quotes ([]Quote), Count answers with Published.
+// answers with the last quotes ([]Quote), Count answers with Published, Tops takes a depth and answers with the best
+// levels of all books ([]Book).
 const (
 	Begin  = "open"
 	Resume = "resume"
 	Pause  = "pause"
 	Count  = "count"
+	Tops   = "tops"
 )
 
 // Role is the process of the market: it answers requests until in ends.
@@ -52,7 +53,13 @@ func Role(in io.Reader, out io.Writer) error {
 			return s.Pause()
 		case Count:
 			return s.Published()
+		case Tops:
+			var depth int
+			if err := json.Unmarshal(body, &depth); err != nil {
+				return nil, err
+			}
+			return s.Tops(depth), nil
 		}
-		return nil, fmt.Errorf("unknown request: want %s, %s, %s or %s", Begin, Resume, Pause, Count)
+		return nil, errors.New("unknown request")
 	})
 }

@@ -3,6 +3,7 @@ package feed
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -24,6 +25,13 @@ type Config struct {
 	// Levels a side of each instrument's book; 0: no books. With books, each burst also brings a change of
 	// the book and a trade.
 	Levels int `json:"levels"`
+	// Books is how many instruments have them, lowest numbers first; 0: all.
+	Books int `json:"books,omitempty"`
+	// Zipf makes the n-th instrument tick 1/n as often as the first, Hz on average.
+	Zipf bool `json:"zipf,omitempty"`
+	// Recorded is a directory of recordings whose gaps between ticks are played; empty: gaps are random.
+	Recorded string `json:"recorded,omitempty"`
+	Surge    Surge  `json:"surge,omitzero"`
 	// Stream is the directory of a JetStream that records the ticks; empty: none.
 	Stream string `json:"stream"`
 }
@@ -36,6 +44,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("%g ticks a second: want more than 0", c.Hz)
 	case c.Burst < 1:
 		return fmt.Errorf("bursts of %g ticks: want at least 1", c.Burst)
+	case c.Surge.Factor != 0 && (c.Surge.Factor <= 1 || c.Surge.Factor > 100 || c.Surge.Every < surging):
+		return fmt.Errorf("surges of %g times every %v: want more than 1, at most 100, and %v or more", c.Surge.Factor, c.Surge.Every, surging)
 	case c.Levels < 0 || c.Levels > market.MaxLevels:
 		return fmt.Errorf("books of %d levels: want 0 to %d", c.Levels, market.MaxLevels)
 	}
@@ -67,6 +77,8 @@ type Source struct {
 
 	mu        sync.Mutex // guards the schedule, the walks and what follows
 	schedule  *Schedule
+	ladders   []ladder
+	random    *rand.Rand // of books
 	last      []Quote
 	published Published
 	err       error // that ended publishing
@@ -79,6 +91,9 @@ type Source struct {
 type Published struct {
 	Ticks  int64 `json:"ticks"`
 	Bursts int64 `json:"bursts"`
+	// Levels of books that were changed, and trades.
+	Changes int64 `json:"changes,omitempty"`
+	Trades  int64 `json:"trades,omitempty"`
 	// LagMax is how far publishing fell behind its schedule at worst, since it was asked last.
 	LagMax time.Duration `json:"lag_max"`
 }
@@ -95,7 +110,14 @@ func Open(cfg Config) (*Source, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg, schedule: NewSchedule(cfg.Seed, cfg.Instruments, cfg.Hz, cfg.Burst)}
+	tempo := Tempo{Instruments: cfg.Instruments, Hz: cfg.Hz, Burst: cfg.Burst, Zipf: cfg.Zipf}
+	if cfg.Recorded != "" {
+		var err error
+		if tempo.Tapes, err = Tapes(cfg.Recorded); err != nil {
+			return nil, err
+		}
+	}
+	s := &Source{cfg: cfg, schedule: NewSchedule(cfg.Seed, tempo), random: rand.New(rand.NewPCG(cfg.Seed, 0xb00c))}
 	if err := s.open(); err != nil {
 		s.Close()
 		return nil, err
@@ -191,13 +213,14 @@ func (s *Source) publish(halt <-chan struct{}, done chan<- struct{}) {
 	defer close(done)
 	ticker := time.NewTicker(step)
 	defer ticker.Stop()
-	begin := time.Now().Add(-s.next())
+	begin, first := time.Now(), s.next()
 	for {
 		select {
 		case <-halt:
 			return
 		case now := <-ticker.C:
-			if !s.publishUntil(now.Sub(begin)) {
+			gone, speed := s.cfg.Surge.market(now.Sub(begin))
+			if !s.publishUntil(first+gone, speed) {
 				return
 			}
 		}
@@ -210,18 +233,25 @@ func (s *Source) next() time.Duration {
 	return s.schedule.Peek()
 }
 
-// publishUntil publishes what is due and reports whether that worked.
-func (s *Source) publishUntil(at time.Duration) bool {
+// publishUntil publishes what is due at a time of the market, which runs at that speed, and reports whether that worked.
+func (s *Source) publishUntil(at time.Duration, speed float64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.schedule.Peek() > at {
 		return true
 	}
 	now := time.Now()
-	s.published.LagMax = max(s.published.LagMax, at-s.schedule.Peek())
+	late := func() time.Duration { return time.Duration(float64(at-s.schedule.Peek()) / speed) }
+	s.published.LagMax = max(s.published.LagMax, late())
 	for s.schedule.Peek() <= at && s.err == nil {
+		when := now
+		// What should have gone out in an earlier step has waited since: its time is that at which it was due, or a
+		// publisher that is held up would hide how late things are.
+		if l := late(); l > 2*step {
+			when = now.Add(-l)
+		}
 		b := s.schedule.Next()
-		s.err = s.burst(b.Instrument, b.Ticks, now)
+		s.err = s.burst(b.Instrument, b.Ticks, when)
 	}
 	s.err = errors.Join(s.err, s.publisher.Flush())
 	return s.err == nil

@@ -55,6 +55,7 @@ func until(t *testing.T, l *Loop, what string, enough func(Window) bool) Window 
 			t.Fatal(err)
 		}
 		w.Frames += sum.Frames
+		w.Packed += sum.Packed
 		w.Bytes += sum.Bytes
 		w.Controls += sum.Controls
 		w.Probes.Rows += sum.Probes.Rows
@@ -130,6 +131,106 @@ func TestSessionsAnswerPingsAndNoteCloses(t *testing.T) {
 			t.Errorf("pong %q", p)
 		}
 	}
+}
+
+func TestStuckSessionsReadNothingUntilTheyResume(t *testing.T) {
+	server := fake.New(t, instruments)
+	cfg := config(server.Address)
+	still := cfg.Groups[0]
+	still.Name, still.Sessions, still.SmallBuffer = "still", 10, true
+	cfg.Groups = append(cfg.Groups, still)
+	l := connect(t, cfg)
+	if err := l.Stall("still"); err != nil {
+		t.Fatal(err)
+	}
+	server.Cut(false)
+	until(t, l, "a frame for all who read", func(w Window) bool { return w.Frames == 200 })
+	server.Cut(false)
+	w := until(t, l, "another one", func(w Window) bool { return w.Frames == 200 })
+	if w.Groups[1].Frames != 0 || w.Groups[1].Live != 10 {
+		t.Errorf("those who do not read got %+v", w.Groups[1])
+	}
+	if err := l.Resume("still"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, l, "what they missed", func(w Window) bool { return w.Frames == 20 })
+	if err := l.Stall("nobody"); err == nil || !strings.Contains(err.Error(), "no group") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSlowSessionsReadALittleAtATime(t *testing.T) {
+	server := fake.New(t, instruments)
+	cfg := config(server.Address)
+	cfg.Groups[0].Sessions, cfg.Groups[0].Probes, cfg.Groups[0].BytesPerSecond = 5, 0, 1
+	l := connect(t, cfg)
+	for range 3 {
+		server.Cut(false)
+	}
+	w := until(t, l, "a few bytes", func(w Window) bool { return w.Bytes >= 20 })
+	if w.Frames >= 15 {
+		t.Errorf("all %d frames at once", w.Frames)
+	}
+	if err := l.Resume("all"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, l, "the rest", func(sum Window) bool { return w.Frames+sum.Frames == 15 })
+}
+
+func TestAllSessionsAskForAnotherRateAndAreTold(t *testing.T) {
+	server := fake.New(t, instruments)
+	l := connect(t, config(server.Address))
+	if err := l.SetRate(1000); err != nil {
+		t.Fatal(err)
+	}
+	g, err := l.Await(Patience)
+	if err != nil || g.Sessions != 200 || g.Each.Count != 200 || g.Seconds <= 0 {
+		t.Errorf("%+v, error %v", g, err)
+	}
+	if _, err := l.Await(time.Millisecond); err == nil {
+		t.Error("waited for nothing")
+	}
+	if err := l.Expect(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Await(time.Millisecond); err == nil || !strings.Contains(err.Error(), "200 sessions have no grant") {
+		t.Errorf("error %v", err)
+	}
+	server.Cut(false)
+	if w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 200 }); w.Probes.Problems != 0 {
+		t.Errorf("%+v", w)
+	}
+}
+
+func TestSessionsComeAgain(t *testing.T) {
+	server := fake.New(t, instruments)
+	l := connect(t, config(server.Address))
+	j, err := l.Reconnect(Patience)
+	if err != nil || j.Each.Count != 200 || j.Seconds < j.LastAccept {
+		t.Fatalf("%+v, error %v", j, err)
+	}
+	if subscribes, _ := server.Requests(); len(subscribes) != 400 {
+		t.Errorf("%d subscriptions", len(subscribes))
+	}
+	server.Cut(false)
+	w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 200 })
+	if w.Live != 200 || w.Probes.Problems != 0 || len(w.Closed) != 0 {
+		t.Errorf("%+v", w)
+	}
+}
+
+func TestCompressedFramesAreCountedAndRead(t *testing.T) {
+	server := fake.New(t, instruments)
+	cfg := config(server.Address)
+	cfg.Groups[0].Deflate = true
+	l := connect(t, cfg)
+	server.Cut(false)
+	w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 200 && w.Probes.Frames >= 3 })
+	if w.Probes.Problems != 0 || w.Live != 200 || w.Packed < 200 {
+		t.Errorf("%+v", w)
+	}
+	server.Cut(true)
+	until(t, l, "the lie", func(w Window) bool { return w.Probes.Problems > 0 })
 }
 
 func TestSubscribersOfNATSReadTheDelay(t *testing.T) {

@@ -244,15 +244,32 @@ func (l *Loop) tally() {
 	}
 }
 
-// Holds returns the models of all probes.
+// Holds returns the quotes of all probes.
 func (l *Loop) Holds() ([]probe.Last, error) {
-	var all []probe.Last
+	return ofProbes(l, func(f follower) []probe.Last {
+		if holder, ok := f.(interface{ Holds() []probe.Last }); ok {
+			return holder.Holds()
+		}
+		return nil
+	})
+}
+
+// Books returns the books of all probes.
+func (l *Loop) Books() ([]probe.LastBook, error) {
+	return ofProbes(l, func(f follower) []probe.LastBook {
+		if holder, ok := f.(interface{ Books() []probe.LastBook }); ok {
+			return holder.Books()
+		}
+		return nil
+	})
+}
+
+func ofProbes[T any](l *Loop, get func(follower) []T) ([]T, error) {
+	var all []T
 	err := l.do(func() {
 		for _, g := range l.groups {
 			for i := range g.Probes {
-				if holder, ok := l.sessions[g.first+i].follow.(interface{ Holds() []probe.Last }); ok {
-					all = append(all, holder.Holds()...)
-				}
+				all = append(all, get(l.sessions[g.first+i].follow)...)
 			}
 		}
 	})

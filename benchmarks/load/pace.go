@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,11 +56,15 @@ func (l *Loop) Stall(group string) error {
 	return l.each(group, func(i int) { l.hold(i) })
 }
 
-// Resume reads from them again.
+// Resume reads from them again, and from those that read slowly as fast as anything comes.
 func (l *Loop) Resume(group string) error {
 	return l.each(group, func(i int) {
 		s := &l.sessions[i]
+		if !s.still {
+			return
+		}
 		s.still = false
+		l.slow = slices.DeleteFunc(l.slow, func(slow int) bool { return slow == i })
 		if err := l.watch(unix.EPOLL_CTL_ADD, i, unix.EPOLLIN); err != nil {
 			l.end(i, err.Error())
 		}

@@ -14,7 +14,8 @@ const (
 	Connect   = "connect"   // takes a Config, answers with a Joined when all sessions are live
 	Reconnect = "reconnect" // hangs up all sessions at once and brings them up again, answers with a Joined
 	Mark      = "mark"      // answers with a Window
-	Holds     = "holds"     // answers with the models of all probes ([]probe.Last)
+	Holds     = "holds"     // answers with the quotes of all probes ([]probe.Last)
+	Books     = "books"     // answers with the books of all probes ([]probe.LastBook)
 	Stall     = "stall"     // takes the name of a group, which is not read any more
 	Unstall   = "unstall"   // takes the name of a group, which is read again
 	SetRate   = "set-rate"  // takes a cadence in milliseconds that all sessions ask for
@@ -60,6 +61,8 @@ func (l *Loop) answer(do string, body json.RawMessage) (any, error) {
 		return l.Mark()
 	case Holds:
 		return l.Holds()
+	case Books:
+		return l.Books()
 	case Expect:
 		return nil, l.Expect()
 	case Await:

@@ -60,8 +60,8 @@ func (l *Loop) open() {
 	}
 }
 
-// smallBuffer is that of sessions that read slowly: a link of a few kilobytes a second holds no more in flight.
-const smallBuffer = 16 << 10
+// smallBuffer is what the kernel is asked for; it takes twice that, and counts its own part of each packet.
+const smallBuffer = 4 << 10
 
 func (l *Loop) dial(i int) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -78,7 +78,7 @@ func (l *Loop) dial(i int) error {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
 	}
-	if s.group.BytesPerSecond > 0 {
+	if s.group.SmallBuffer {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, smallBuffer); err != nil {
 			return err
 		}

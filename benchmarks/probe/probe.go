@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -19,7 +20,7 @@ type Probe struct {
 	unmarshal   func([]byte, proto.Message) error
 	model       *client.Model // nil once a frame broke the protocol: what follows means nothing
 	held        map[string]feed.Quote
-	books       map[string]bool // those that have a view
+	books       map[string]*client.Book
 	beat        beat
 	frame       feedv1.ServerFrame
 }
@@ -37,7 +38,7 @@ type Options struct {
 func New(record *Record, instruments map[string]int, opt Options) *Probe {
 	p := &Probe{
 		record: record, instruments: instruments, model: client.NewModel(), unmarshal: proto.Unmarshal,
-		held: make(map[string]feed.Quote), books: make(map[string]bool), beat: beat{cadence: opt.Cadence, busy: opt.Busy},
+		held: make(map[string]feed.Quote), books: make(map[string]*client.Book), beat: beat{cadence: opt.Cadence, busy: opt.Busy},
 	}
 	if opt.JSON {
 		p.unmarshal = protojson.Unmarshal
@@ -75,7 +76,9 @@ func (p *Probe) Frame(received int64, payload []byte) {
 	}
 	for _, row := range changed.Books {
 		p.record.books++
-		p.books[row.Symbol] = true
+		if row.Book != nil { // else parts of the first view are still to come
+			p.books[row.Symbol] = row.Book
+		}
 	}
 	p.trades(changed.Trades)
 	if len(changed.Quotes) == 0 {
@@ -153,6 +156,44 @@ func (p *Probe) Holds() []Last {
 		all = append(all, Last{symbol, q})
 	}
 	return all
+}
+
+// LastBook is what a probe holds of an instrument's book.
+type LastBook struct {
+	Symbol string    `json:"symbol"`
+	Book   feed.Book `json:"book"`
+}
+
+// Books returns the last view of each book.
+func (p *Probe) Books() []LastBook {
+	var all []LastBook
+	for symbol, b := range p.books {
+		all = append(all, LastBook{symbol, feed.Book{Bids: levels(b.Bids()), Asks: levels(b.Asks())}})
+	}
+	return all
+}
+
+func levels(from []market.Level) []feed.Level {
+	var all []feed.Level
+	for _, l := range from {
+		all = append(all, feed.Level{Price: l.Price, Size: l.Size})
+	}
+	return all
+}
+
+// CompareBooks counts views that differ from the books as they were published, and tells one difference in words.
+func CompareBooks(held []LastBook, symbols []string, published []feed.Book) (differ int, example string) {
+	last := make(map[string]feed.Book, len(symbols))
+	for i, symbol := range symbols {
+		last[symbol] = published[i]
+	}
+	for _, l := range held {
+		if want := last[l.Symbol]; !slices.Equal(l.Book.Bids, want.Bids) || !slices.Equal(l.Book.Asks, want.Asks) {
+			differ++
+			example = fmt.Sprintf("the book of %s is %v, published was %v", l.Symbol, l.Book, want)
+		}
+	}
+	return differ, example
 }
 
 // Compare counts what differs between quotes held and the last ones published, and tells one difference in

@@ -29,11 +29,15 @@ type Result struct {
 	*Fanout
 	*Latency
 	*Restart
-	Peers  map[string]Served         `json:"peers,omitempty"`
-	Versus map[string]Versus         `json:"times_as_much_as_feedd,omitempty"`
-	Rows   map[string]rows.Figures   `json:"rows,omitempty"`
-	Books  map[string]books.Recorded `json:"books,omitempty"`
-	Depths []books.Depth             `json:"depths,omitempty"`
+	Storm     *Storm                    `json:"storm,omitempty"`
+	Mix       *Mix                      `json:"mix,omitempty"`
+	Stuck     *Stuck                    `json:"stuck,omitempty"`
+	Throttled *Throttled                `json:"throttle,omitempty"`
+	Peers     map[string]Served         `json:"peers,omitempty"`
+	Versus    map[string]Versus         `json:"times_as_much_as_feedd,omitempty"`
+	Rows      map[string]rows.Figures   `json:"rows,omitempty"`
+	Books     map[string]books.Recorded `json:"books,omitempty"`
+	Depths    []books.Depth             `json:"depths,omitempty"`
 }
 
 // Verdicts.

@@ -41,7 +41,7 @@ type session struct {
 	sent        []feed.Quote
 }
 
-// New starts a server of so many instruments, which lasts as long as the test.
+// New starts a server of so many instruments, which lasts as long as the test. It compresses for those who offer it.
 func New(t *testing.T, instruments int) *Server {
 	t.Helper()
 	s := &Server{t: t, numbers: make(map[string]int), sessions: make(map[*gws.Conn]*session)}
@@ -51,7 +51,9 @@ func New(t *testing.T, instruments int) *Server {
 		s.last = append(s.last, feed.Quote{})
 	}
 	s.tick()
-	upgrader := gws.NewUpgrader(s, &gws.ServerOption{SubProtocols: []string{"feedd.v1.proto"}})
+	upgrader := gws.NewUpgrader(s, &gws.ServerOption{
+		SubProtocols: []string{"feedd.v1.proto"}, PermessageDeflate: gws.PermessageDeflate{Enabled: true, Threshold: 1},
+	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/ws", func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r)
@@ -84,11 +86,16 @@ func (s *Server) tick() {
 	}
 }
 
-// OnMessage answers a Subscribe.
+// OnMessage answers a Subscribe, and a SetRate with the grant that was wished.
 func (s *Server) OnMessage(conn *gws.Conn, message *gws.Message) {
 	defer message.Close()
 	var request feedv1.ClientFrame
-	if err := proto.Unmarshal(message.Bytes(), &request); err != nil || request.GetSubscribe() == nil {
+	err := proto.Unmarshal(message.Bytes(), &request)
+	if rate := request.GetSetRate(); rate != nil && err == nil {
+		s.write(conn, &feedv1.ServerFrame{ReplyTo: request.GetId(), Grants: []*feedv1.Grant{{CadenceMs: rate.GetCadenceMs()}}})
+		return
+	}
+	if err != nil || request.GetSubscribe() == nil {
 		s.t.Errorf("client sends %q: %v", message.Bytes(), err)
 		return
 	}
