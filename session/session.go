@@ -33,6 +33,7 @@ type Session struct {
 	engine   Subscriber
 	id       string
 	opened   int64 // on Env.Clock
+	brief    bool  // it stays only for the beginning: see Env.Snapshot
 
 	who       atomic.Pointer[entitlement.Identity] // nil: not known yet; replaced under work
 	terms     atomic.Pointer[throttle.Tier]        // what it may have; replaced under work

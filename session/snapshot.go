@@ -33,7 +33,7 @@ func (e *Env) Snapshot(who *entitlement.Identity, m *feedv1.Subscribe, encoding 
 	}
 	t := e.Policy.Policy().Tier(who.Tier)
 	s := &Session{
-		env: e, encoding: encoding, standing: standing{wish: throttle.NoWish},
+		env: e, encoding: encoding, brief: true, standing: standing{wish: throttle.NoWish},
 		allowance: rate.NewLimiter(rate.Limit(t.RequestsPerSecond), max(t.RequestBurst, maxPatterns+maxSuggestions)),
 	}
 	s.who.Store(who)

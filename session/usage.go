@@ -13,7 +13,7 @@ type Usage interface {
 
 // hold takes in a subscription that is not held; its instrument is.
 func (s *Session) hold(sub subscription) {
-	first := s.env.Usage != nil && !s.held.has(sub.id, sub.channel)
+	first := s.counts() && !s.held.has(sub.id, sub.channel)
 	s.held.add(sub)
 	if first {
 		s.count(sub.id, sub.channel, +1)
@@ -25,11 +25,14 @@ func (s *Session) letGo(h fanout.Handle, gone []fanout.Handle) []fanout.Handle {
 	sub := s.held.find(h)
 	id, ch := sub.id, sub.channel
 	gone = s.held.remove(h, gone, s.env.statusHandle)
-	if s.env.Usage != nil && !s.held.has(id, ch) {
+	if s.counts() && !s.held.has(id, ch) {
 		s.count(id, ch, -1)
 	}
 	return gone
 }
+
+// counts reports whether anybody counts what is held here. Who takes one look holds nothing.
+func (s *Session) counts() bool { return s.env.Usage != nil && !s.brief }
 
 // count tells of an instrument's channel that was taken up or let go.
 func (s *Session) count(id market.InstrumentID, ch market.Channel, by int) {
@@ -40,7 +43,7 @@ func (s *Session) count(id market.InstrumentID, ch market.Channel, by int) {
 
 // countEnd lets go of all that is held when a session ends.
 func (s *Session) countEnd() {
-	if s.env.Usage == nil {
+	if !s.counts() {
 		return
 	}
 	type pair struct {

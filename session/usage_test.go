@@ -58,10 +58,14 @@ func TestUsageFollowsWhatIsHeld(t *testing.T) {
 	held("ada binance quote 2; ada binance book 1; ada nyse quote 1; ada nyse book 1; ")
 	say(&feedv1.ClientFrame{Request: &feedv1.ClientFrame_RefreshToken{RefreshToken: &feedv1.RefreshToken{Token: "less"}}})
 	held("ada binance quote 2; ada binance book 1; ")
+	if _, err := p.env.Snapshot(p.access.tokens["all"], &feedv1.Subscribe{Symbols: []string{"*"}}, fanout.Proto, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	held("ada binance quote 2; ada binance book 1; ")
 	s.End()
 	held("")
 	rows := meter.Today(p.now).Rows
-	if len(rows) != 4 || rows[0].Line != (usage.Line{User: "ada", Venue: "binance", Channel: market.ChannelQuote}) || rows[0].Begun != 3 || rows[0].Peak != 3 || rows[0].Holding != 9*time.Second {
+	if len(rows) != 4 || rows[0].Line != (usage.Line{User: "ada", Venue: "binance", Channel: market.ChannelQuote}) || rows[0].Begun != 3 || rows[0].Peak != 3 || rows[0].Holding != 11*time.Second {
 		t.Errorf("%+v", rows)
 	}
 }
