@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/feedd/feedd/market"
 )
 
 // A delayed feed reads the stream at now less its delay and nothing else: no live ticks, no publisher, and of the stream no
@@ -26,8 +24,8 @@ const (
 	tailAgain = time.Second
 	// tailSlack is how far the core's time lies behind that of the next message, so that it does not go back with one.
 	tailSlack = 250 * time.Millisecond
-	// quietPulls is after how many pulls that bring nothing the stream is looked for.
-	quietPulls = 10
+	// tailPause is how long a stream that has nothing newer is left alone. That is so where nothing came for the whole delay.
+	tailPause = 100 * time.Millisecond
 	// tailIdle is how long a server keeps a consumer that does not ask: one that waits for the time of its next message.
 	tailIdle = 5 * time.Minute
 )
@@ -91,7 +89,7 @@ func (f *Feed) takeTail(r found) {
 // runTail is the goroutine that reads the stream, from the start of a delayed feed to its end.
 func (f *Feed) runTail() {
 	defer f.finder.Done()
-	t := &tailReader{reader: reader{f: f}}
+	t := &tailReader{reader: reader{f: f, most: neverTooMany}}
 	told := ""
 	for f.ctx.Err() == nil {
 		err := t.run(f.ctx)
@@ -135,32 +133,35 @@ func (t *tailReader) run(ctx context.Context) error {
 	if made := t.stream.CachedInfo().Created; !made.Equal(t.made) {
 		t.next, t.made = 0, made
 	}
-	cfg := from(t.start(), market.ChannelDefinition, market.ChannelQuote, market.ChannelTrade, market.ChannelBook, market.ChannelStatus, market.ChannelStats)
+	since := t.start()
+	cfg := jetstream.ConsumerConfig{FilterSubjects: t.ticks(), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since, InactiveThreshold: tailIdle}
 	if t.next != 0 {
 		cfg.DeliverPolicy, cfg.OptStartSeq, cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, t.next, nil
 	}
-	cfg.AckPolicy, cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = jetstream.AckNonePolicy, true, 1, tailIdle
-	consumer, err := t.js.CreateConsumer(ctx, t.name, cfg)
+	c, err := t.consume(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", t.name, err)
+		return err
 	}
-	info := consumer.CachedInfo()
-	defer t.forget(info.Name)
-	quiet := 0
-	for p := (pull{pending: info.NumPending}); ; {
-		if p, err = t.pull(ctx, consumer, p); err != nil {
-			return err
-		}
-		if quiet++; !p.paused {
-			quiet = 0
-		}
-		if quiet == quietPulls { // a stream that is quiet looks like one that is gone
-			quiet = 0
-			if _, err := consumer.Info(ctx); err != nil {
-				return fmt.Errorf("stream %s: %w", t.name, err)
+	defer t.forget(c)
+	for {
+		var p pull
+		if c.pending > 0 {
+			if p, err = c.pull(ctx); err != nil {
+				return err
 			}
 		}
 		if err := t.hand(ctx, p); err != nil {
+			return err
+		}
+		if c.pending > 0 {
+			continue
+		}
+		select {
+		case <-time.After(tailPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := c.look(ctx); err != nil {
 			return err
 		}
 	}

@@ -24,8 +24,8 @@ import (
 const (
 	// chunk is how many messages of the stream are handed to the feed's goroutine at a time.
 	chunk = 256
-	// maxStored bounds the messages of a channel that are read for one purpose; where trades of a while are read, the while
-	// is shortened to fit. Going on from a past, more is worth the time.
+	// maxStored bounds the messages that are read for one purpose; where trades of a while are read, the while is
+	// shortened to fit. Going on from a past, more is worth the time.
 	maxStored    = 100_000
 	maxResumed   = 2_000_000
 	neverTooMany = math.MaxUint64
@@ -35,10 +35,8 @@ const (
 	pastSlack = 2 * time.Second
 	// readWithin bounds the wait for one fetch from the stream.
 	readWithin = 5 * time.Second
-	// pause is how long a stream that lags brings nothing at most. After maxPauses of them what is still missing was lost, or
-	// is older than what is read.
-	pause     = 200 * time.Millisecond
-	maxPauses = 5
+	// pause is how long a reader that came to the stream's end waits before it looks again.
+	pause = 20 * time.Millisecond
 	// A join is tried again after a pause: a stream whose leader dies needs a few seconds to find another.
 	joinAttempts = 4
 	joinPause    = 2 * time.Second
@@ -111,7 +109,8 @@ type joining struct {
 	began    time.Time
 	messages int // of the stream
 	kept     []*nats.Msg
-	firsts   map[string]*firstKept // by subject
+	firsts   map[string]*firstKept // by subject; sealed: no more are added
+	sealed   bool
 	batch    tick.Batch
 }
 
@@ -135,15 +134,17 @@ func (f *Feed) startJoin() {
 	f.finder.Add(1)
 	if f.joined {
 		f.goLive = time.After(rejoinWithin)
+		r.most = maxResumed
+		r.overlap = func(uint64) bool { return true } // what is read cannot be told from what arrived
 		since := time.UnixMicro(f.lostAt).Add(-clockSlack)
-		// Unnumbered trades among what is read cannot be told from those that arrived.
-		go f.runJoin(ctx, r, func() error { return r.resume(ctx, since, func(uint64) bool { return true }) })
+		go f.runJoin(ctx, r, func() error { return r.resume(ctx, since) })
 		return
 	}
 	f.goLive = time.After(bootWithin)
+	r.overlap = r.later
 	if at, recent := f.pastAt(); recent {
 		r.most = maxResumed
-		go f.runJoin(ctx, r, func() error { return r.resume(ctx, at.Add(r.ahead-pastSlack), r.later) })
+		go f.runJoin(ctx, r, func() error { return r.resume(ctx, at.Add(r.ahead-pastSlack)) })
 	} else {
 		go f.runJoin(ctx, r, func() error { return r.boot(ctx, f.o.TradeHistory) })
 	}
@@ -168,7 +169,7 @@ func (f *Feed) keep(m *nats.Msg) {
 			return
 		}
 	}
-	if _, known := j.firsts[m.Subject]; known || tick.IsJSON(m.Data) || j.batch.ReadProtobuf(m.Data) != nil || j.batch.Epoch == 0 {
+	if _, known := j.firsts[m.Subject]; known || j.sealed || tick.IsJSON(m.Data) || j.batch.ReadProtobuf(m.Data) != nil || j.batch.Epoch == 0 {
 		return
 	}
 	if j.firsts == nil {
@@ -192,12 +193,15 @@ const (
 	joined               // they meet
 )
 
-// patience returns after how many pauses of the stream a reader that came to its end goes on no more.
+// patience returns how often in a row a reader finds nothing new in the stream before it goes on no more: what is still
+// missing then was lost, or is older than what is read.
 func (r reach) patience() int {
-	return [...]int{behind: maxPauses, unclear: 1, joined: 0}[r]
+	return [...]int{behind: 50, unclear: 10, joined: 0}[r]
 }
 
 // reach tells how far the stream's trades, and its changes of books where these are read, reach towards those kept back.
+// Those kept back from then on are not looked at: what was published ahead of them and did not arrive is ahead of the others
+// too. Otherwise the stream, which is always a little behind, would never be there while new instruments tick.
 func (f *Feed) reach(books bool) reach {
 	if !f.holding {
 		return joined // nobody waits any more
@@ -207,6 +211,7 @@ func (f *Feed) reach(books bool) reach {
 		if first.channel == market.ChannelBook && !books {
 			continue
 		}
+		f.join.sealed = true
 		if !first.reached {
 			before := first.position
 			before.Sequence--
@@ -219,6 +224,12 @@ func (f *Feed) reach(books bool) reach {
 		at = joined
 	}
 	return at
+}
+
+// reached asks the feed's goroutine for the reach.
+func (f *Feed) reached(ctx context.Context, books bool) (at reach, err error) {
+	err = f.do(ctx, func() { at = f.reach(books) })
+	return at, err
 }
 
 // reaches reports whether more of the stream is of no use to a series for what comes behind p: all is there, or there is

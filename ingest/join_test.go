@@ -150,6 +150,15 @@ func TestLiveTicksAreNotKeptBackInVain(t *testing.T) {
 			r.arrive(40, bookTick(false, 40))
 			return r.read(true, r.message(11, bookTick(false, -1)))
 		}, joined},
+		{"others begin to tick", func(r *rejoining) reach {
+			r.arrive(12, bookTick(false, 12))
+			at := r.read(true)
+			r.arrive(20, oneTrade())
+			if at != behind {
+				return at
+			}
+			return r.read(true, r.message(11, bookTick(false, 11)))
+		}, joined},
 		{"the wait was too long", func(r *rejoining) reach {
 			r.arrive(40, bookTick(false, 40))
 			r.letLive()
@@ -176,7 +185,7 @@ func TestWhatTheStreamGotMeanwhileIsRead(t *testing.T) {
 	if there, err := r.open(t.Context()); err != nil || !there {
 		t.Fatalf("stream there: %v, %v", there, err)
 	}
-	if err := r.meanwhile(t.Context(), market.ChannelBook); err != nil {
+	if err := r.meanwhile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	send(t, nc, "side", 2, bookTick(false, 2)) // in the stream alone
@@ -187,7 +196,7 @@ func TestWhatTheStreamGotMeanwhileIsRead(t *testing.T) {
 		}
 		stored = info.State.LastSeq
 	}
-	if err := r.meanwhile(t.Context(), market.ChannelBook); err != nil {
+	if err := r.meanwhile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	n.awaitBook(2)

@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,7 +20,10 @@ import (
 type reader struct {
 	f    *Feed
 	join int    // on whose behalf; 0: none
-	most uint64 // messages of a channel from a time on; 0: maxStored
+	most uint64 // messages from a time on; 0: maxStored
+	// overlap tells of a number in the stream whether the message may be known already, so that unnumbered trades are not
+	// taken twice. nil: none is.
+	overlap func(uint64) bool
 
 	// Of the stream, as it was when it was opened.
 	js      jetstream.JetStream
@@ -73,110 +78,125 @@ func (r *reader) boot(ctx context.Context, history time.Duration) error {
 	definitions := jetstream.ConsumerConfig{FilterSubjects: []string{subject.AllOf(market.ChannelDefinition)}}
 	states := lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats, market.ChannelBook)
 	for _, cfg := range []jetstream.ConsumerConfig{definitions, states} {
-		if err := r.read(ctx, cfg, r.last, r.later); err != nil {
+		if err := r.read(ctx, cfg, r.last); err != nil {
 			return err
 		}
 	}
 	if history >= 0 {
-		if err := r.trades(ctx, history, r.later); err != nil {
+		if err := r.trades(ctx, history); err != nil {
 			return err
 		}
 	}
-	return r.meanwhile(ctx, market.ChannelDefinition, market.ChannelQuote, market.ChannelStatus, market.ChannelStats, market.ChannelBook)
+	return r.meanwhile(ctx)
 }
 
-// resume reads what was published since a time up to which everything is known. Unnumbered trades are not taken where
-// overlap says that they may be known already.
-func (r *reader) resume(ctx context.Context, since time.Time, overlap func(uint64) bool) error {
+// resume reads what was published since a time up to which everything is known.
+func (r *reader) resume(ctx context.Context, since time.Time) error {
 	if r.first > 1 && r.firstAt.After(since) {
 		r.f.log.Warn("the stream does not reach back to where this node stood: what is missing shows by its numbers",
 			slog.Time("stood", since), slog.Time("stream", r.firstAt))
 	}
-	states := lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats)
-	for _, cfg := range []jetstream.ConsumerConfig{from(since, market.ChannelDefinition), states} {
-		if err := r.read(ctx, cfg, r.last, overlap); err != nil {
-			return err
-		}
-	}
-	err := r.follow(ctx, from(since, market.ChannelTrade, market.ChannelBook), overlap, true)
-	if errors.Is(err, errTooMany) {
-		// Of too many changes the numbers tell what to ask for, book by book.
-		err = r.trades(ctx, r.f.o.Now().Sub(since), overlap)
-	}
-	if err != nil {
+	// All of it, quotes too: to pick out some channels of many instruments costs the server more than it spares.
+	cfg := jetstream.ConsumerConfig{FilterSubjects: r.ticks(), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
+	err := r.follow(ctx, cfg, true)
+	if !errors.Is(err, errTooMany) {
 		return err
 	}
-	return r.meanwhile(ctx, market.ChannelDefinition, market.ChannelQuote, market.ChannelStatus, market.ChannelStats)
+	// Of too much the states count. Of trades and books the numbers tell what to ask for, one by one.
+	return r.boot(ctx, r.f.o.Now().Sub(since))
 }
 
-// meanwhile reads what the stream got on some channels since it was opened. Part of it was routed before this node listened.
-func (r *reader) meanwhile(ctx context.Context, channels ...market.Channel) error {
+// meanwhile reads what the stream got since it was opened. Part of it was routed before this node listened.
+func (r *reader) meanwhile(ctx context.Context) error {
 	info, err := r.stream.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", r.name, err)
 	}
-	if info.State.LastSeq == r.last {
-		return nil
-	}
-	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1, FilterSubjects: subjects(channels)}
-	return r.read(ctx, cfg, info.State.LastSeq, nil)
+	cfg := jetstream.ConsumerConfig{FilterSubjects: r.ticks(), DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.last + 1}
+	return r.read(ctx, cfg, info.State.LastSeq)
 }
 
 // trades follows the trades of a while, or of less where that is too much.
-func (r *reader) trades(ctx context.Context, history time.Duration, overlap func(uint64) bool) error {
+func (r *reader) trades(ctx context.Context, history time.Duration) error {
 	for ; ; history /= 2 {
-		err := r.follow(ctx, from(r.f.o.Now().Add(-history), market.ChannelTrade), overlap, false)
-		if !errors.Is(err, errTooMany) || history == 0 {
+		since := r.f.o.Now().Add(-history)
+		cfg := jetstream.ConsumerConfig{
+			FilterSubjects: []string{subject.AllOf(market.ChannelTrade)}, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
+		}
+		if err := r.follow(ctx, cfg, false); !errors.Is(err, errTooMany) || history == 0 {
 			return err
 		}
 	}
 }
 
+// ticks selects all channels of a stream that records other things too, and nothing, which means all and is far cheaper, of
+// one that does not.
+func (r *reader) ticks() []string {
+	all := StreamOptions{}.config().Subjects
+	for _, s := range r.stream.CachedInfo().Config.Subjects {
+		if !slices.Contains(all, s) {
+			return all
+		}
+	}
+	return nil
+}
+
 // lastOf selects the last message of each instrument on some channels.
 func lastOf(channels ...market.Channel) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, FilterSubjects: subjects(channels)}
-}
-
-// from selects all messages on some channels from a time on.
-func from(since time.Time, channels ...market.Channel) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since, FilterSubjects: subjects(channels)}
-}
-
-func subjects(channels []market.Channel) (all []string) {
+	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
 	for _, ch := range channels {
-		all = append(all, subject.AllOf(ch))
+		cfg.FilterSubjects = append(cfg.FilterSubjects, subject.AllOf(ch))
 	}
-	return all
+	return cfg
 }
 
 var errTooMany = errors.New("the stream holds more than is to be read")
 
 // read tells the feed the messages that cfg selects, up to a number in the stream or the end of what there is.
-func (r *reader) read(ctx context.Context, cfg jetstream.ConsumerConfig, upTo uint64, overlap func(uint64) bool) error {
+func (r *reader) read(ctx context.Context, cfg jetstream.ConsumerConfig, upTo uint64) error {
 	return r.each(ctx, cfg, func(p pull) (bool, error) {
-		return p.last < upTo && p.pending > 0, r.tell(found{messages: p.stored(overlap), join: r.join})
+		return p.last < upTo && p.pending > 0, r.tell(found{messages: p.stored(r.overlap), join: r.join})
 	})
 }
 
 // follow does so until the stream has come by what was published before this node listened, as far as that can be told. It
-// says whether it brings all changes of books.
-func (r *reader) follow(ctx context.Context, cfg jetstream.ConsumerConfig, overlap func(uint64) bool, books bool) error {
-	pauses := 0
-	return r.each(ctx, cfg, func(p pull) (bool, error) {
-		if err := r.tell(found{messages: p.stored(overlap), join: r.join}); err != nil || p.pending > 0 {
-			return true, err
+// says whether cfg selects changes of books.
+func (r *reader) follow(ctx context.Context, cfg jetstream.ConsumerConfig, books bool) error {
+	c, err := r.consume(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer r.forget(c)
+	for quiet := 0; ; quiet++ {
+		at := unclear
+		for c.pending > 0 && at != joined {
+			p, err := c.pull(ctx)
+			if err != nil {
+				return err
+			}
+			if err := r.tell(found{messages: p.stored(r.overlap), join: r.join}); err != nil {
+				return err
+			}
+			quiet = 0
+			if p.last < r.last {
+				continue
+			}
+			if at, err = r.f.reached(ctx, books); err != nil {
+				return err
+			}
 		}
-		if p.paused {
-			pauses++
-		} else {
-			pauses = 0
+		if at, err = r.f.reached(ctx, books); err != nil || quiet >= at.patience() {
+			return err
 		}
-		var at reach
-		if err := r.f.do(ctx, func() { at = r.f.reach(books) }); err != nil {
-			return false, err
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		return pauses < at.patience(), nil
-	})
+		if err := c.look(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 func (r *reader) tell(what found) error {
@@ -186,13 +206,12 @@ func (r *reader) tell(what found) error {
 	return nil
 }
 
-// pull is what one fetch from the stream brought: at the stream's end it may be nothing.
+// pull is what one fetch from the stream brought.
 type pull struct {
 	messages []jetstream.Msg
 	metadata []*jetstream.MsgMetadata
 	pending  uint64 // messages selected beyond these
 	last     uint64 // number in the stream of the last one
-	paused   bool   // nothing came for a while
 }
 
 // stored returns the messages as the feed wants them.
@@ -206,82 +225,98 @@ func (p *pull) stored(overlap func(uint64) bool) []storedMessage {
 }
 
 // each gives the messages that cfg selects to take, a few hundred at a time and in order, until it wants no
-// more. At the end of what there is it waits a moment for more, and gives an empty pull if none comes.
+// more or there are none.
 func (r *reader) each(ctx context.Context, cfg jetstream.ConsumerConfig, take func(pull) (bool, error)) error {
+	c, err := r.consume(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer r.forget(c)
+	for c.pending > 0 {
+		p, err := c.pull(ctx)
+		if err != nil {
+			return err
+		}
+		if more, err := take(p); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// consumer reads some messages of the stream.
+type consumer struct {
+	jetstream.Consumer
+	stream  string
+	pending uint64 // messages that wait, as far as is known
+}
+
+func (r *reader) consume(ctx context.Context, cfg jetstream.ConsumerConfig) (*consumer, error) {
 	cfg.AckPolicy = jetstream.AckNonePolicy
 	cfg.MemoryStorage = true
 	cfg.Replicas = 1
-	cfg.InactiveThreshold = 30 * time.Second // the server's own clean-up, should this process die
-	consumer, err := r.js.CreateConsumer(ctx, r.name, cfg)
+	cfg.InactiveThreshold = cmp.Or(cfg.InactiveThreshold, 30*time.Second) // the server's own clean-up, should this process die
+	made, err := r.js.CreateConsumer(ctx, r.name, cfg)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", r.name, err)
+		return nil, fmt.Errorf("stream %s: %w", r.name, err)
 	}
-	info := consumer.CachedInfo()
-	defer r.forget(info.Name)
+	c := &consumer{Consumer: made, stream: r.name, pending: made.CachedInfo().NumPending}
 	most := r.most
 	if most == 0 {
 		most = maxStored
 	}
-	if info.NumPending/uint64(len(cfg.FilterSubjects)) > most && cfg.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
-		return errTooMany
+	if c.pending > most && cfg.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
+		r.forget(c)
+		return nil, errTooMany
 	}
-	p := pull{pending: info.NumPending}
-	if p.pending == 0 {
-		if more, err := take(p); err != nil || !more {
-			return err
-		}
-	}
-	for {
-		if p, err = r.pull(ctx, consumer, p); err != nil {
-			return err
-		}
-		if more, err := take(p); err != nil || !more {
-			return err
-		}
-	}
+	return c, nil
 }
 
-// pull fetches what comes next behind p.
-func (r *reader) pull(ctx context.Context, consumer jetstream.Consumer, p pull) (pull, error) {
-	within := readWithin
-	if p.pending == 0 {
-		within = pause
-	}
-	wait, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	next := pull{last: p.last}
-	batch, err := consumer.Fetch(int(max(1, min(p.pending, chunk))), jetstream.FetchContext(wait))
+// look finds out what came meanwhile.
+func (c *consumer) look(ctx context.Context) error {
+	info, err := c.Info(ctx)
 	if err != nil {
-		return next, fmt.Errorf("stream %s: %w", r.name, err)
+		return fmt.Errorf("stream %s: %w", c.stream, err)
+	}
+	c.pending = info.NumPending
+	return nil
+}
+
+// pull fetches what comes next, of which there must be some.
+func (c *consumer) pull(ctx context.Context) (p pull, err error) {
+	wait, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	batch, err := c.Fetch(int(min(c.pending, chunk)), jetstream.FetchContext(wait))
+	if err != nil {
+		return p, fmt.Errorf("stream %s: %w", c.stream, err)
 	}
 	for m := range batch.Messages() {
 		md, err := m.Metadata()
 		if err != nil {
-			return next, fmt.Errorf("stream %s: %w", r.name, err)
+			return p, fmt.Errorf("stream %s: %w", c.stream, err)
 		}
-		next.messages, next.metadata = append(next.messages, m), append(next.metadata, md)
-		next.pending, next.last = md.NumPending, md.Sequence.Stream
+		p.messages, p.metadata = append(p.messages, m), append(p.metadata, md)
+		p.pending, p.last = md.NumPending, md.Sequence.Stream
 	}
+	c.pending = p.pending
 	switch err := batch.Error(); {
-	case len(next.messages) > 0:
-		return next, nil
+	case len(p.messages) > 0:
+		return p, nil
 	case ctx.Err() != nil:
-		return next, ctx.Err()
-	case p.pending == 0:
-		next.paused = true
-		return next, nil // as may be
+		return p, ctx.Err()
 	case err != nil:
-		return next, fmt.Errorf("stream %s: %w", r.name, err)
+		return p, fmt.Errorf("stream %s: %w", c.stream, err)
 	}
-	return next, fmt.Errorf("stream %s: %d messages did not come within %v", r.name, p.pending, readWithin)
+	return p, fmt.Errorf("stream %s: messages did not come within %v", c.stream, readWithin)
 }
 
 // forget removes a consumer. The server would do so by itself, only later; so nobody waits for it once the
 // feed is being stopped.
-func (r *reader) forget(consumer string) {
+func (r *reader) forget(c *consumer) {
 	ctx, cancel := context.WithTimeout(r.f.ctx, readWithin)
 	defer cancel()
-	if err := r.js.DeleteConsumer(ctx, r.name, consumer); err != nil {
-		r.f.log.Debug("a consumer is left to expire", slog.String("consumer", consumer), slog.Any("err", err))
+	name := c.CachedInfo().Name
+	if err := r.js.DeleteConsumer(ctx, r.name, name); err != nil {
+		r.f.log.Debug("a consumer is left to expire", slog.String("consumer", name), slog.Any("err", err))
 	}
 }
