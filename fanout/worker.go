@@ -184,21 +184,22 @@ const jobsFor = 3000
 
 // runJobs runs the jobs that wait, in order, and reports whether some are left for the next turn.
 func (w *worker) runJobs() (left bool) {
-	if len(w.jobs) == 0 {
-		w.mailbox.mu.Lock()
-		w.jobs, w.mailbox.jobs = w.mailbox.jobs, nil
-		w.mailbox.mu.Unlock()
-	}
-	for n, job := range w.jobs {
-		if n%8 == 7 && w.mono()-w.out.now > jobsFor {
-			w.jobs = w.jobs[n:]
+	for done := 0; ; done++ {
+		if len(w.jobs) == 0 {
+			w.mailbox.mu.Lock()
+			w.jobs, w.mailbox.jobs = w.mailbox.jobs, nil
+			w.mailbox.mu.Unlock()
+		}
+		if len(w.jobs) == 0 {
+			return false
+		}
+		if done%8 == 7 && w.mono()-w.out.now > jobsFor {
 			return true
 		}
-		w.jobs[n] = nil
+		job := w.jobs[0]
+		w.jobs[0], w.jobs = nil, w.jobs[1:]
 		job(w)
 	}
-	w.jobs = nil
-	return false
 }
 
 // longestWait bounds a wait without anything due, in microseconds.
