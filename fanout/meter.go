@@ -60,6 +60,10 @@ func (s *Subscriber) Limit(bytesPerSecond int) {
 		var m *meter
 		if bytesPerSecond > 0 {
 			m = &meter{rate: float64(bytesPerSecond) / 1e6, at: w.out.now, left: float64(bytesPerSecond) * meterBurst / 1e6}
+			if old := s.meter.Load(); old != nil { // debts are not forgiven
+				old.refill(w.out.now)
+				m.left, m.dry, m.lined = min(m.left, old.left), old.dry, old.lined
+			}
 		}
 		s.meter.Store(m)
 		w.catchUp(s) // it may have waited

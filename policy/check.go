@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -107,6 +108,9 @@ func (c *checker) tier(name string, t *Tier) {
 	}
 	c.ranges(path, reflect.ValueOf(t).Elem())
 	c.limits(path, &t.Limits)
+	if t.Adaptive != nil {
+		c.ranges(at(path, "adaptive"), reflect.ValueOf(t.Adaptive).Elem())
+	}
 	for key, h := range map[string]*History{"trade_history": t.TradeHistory, "bar_history": t.BarHistory} {
 		if h == nil {
 			continue
@@ -122,15 +126,20 @@ func (c *checker) tier(name string, t *Tier) {
 func (c *checker) ranges(path []string, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		n, ok := v.Field(i).Interface().(*Count)
-		if !ok || n == nil {
-			continue
-		}
-		low, _ := strconv.Atoi(f.Tag.Get("min")) // each has both; a test sees to it
-		high, _ := strconv.Atoi(f.Tag.Get("max"))
-		if int(*n) < low || int(*n) > high {
-			key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-			c.failf(at(path, key), "got %d, want %d to %d", *n, low, high)
+		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch n := v.Field(i).Interface().(type) {
+		case *Count:
+			low, _ := strconv.Atoi(f.Tag.Get("min")) // each has both; a test sees to it
+			high, _ := strconv.Atoi(f.Tag.Get("max"))
+			if n != nil && (int(*n) < low || int(*n) > high) {
+				c.failf(at(path, key), "got %d, want %d to %d", *n, low, high)
+			}
+		case *Span:
+			low, _ := time.ParseDuration(f.Tag.Get("min"))
+			high, _ := time.ParseDuration(f.Tag.Get("max"))
+			if n != nil && (time.Duration(*n) < low || time.Duration(*n) > high) {
+				c.failf(at(path, key), "got %v, want %s to %s", time.Duration(*n), f.Tag.Get("min"), f.Tag.Get("max"))
+			}
 		}
 	}
 }

@@ -78,9 +78,25 @@ func (t *Tier) compile() throttle.Tier {
 	set(&built.SymbolsPerRequest, (*int)(t.SymbolsPerRequest))
 	set(&built.RequestsPerSecond, (*int)(t.RequestsPerSecond))
 	set(&built.RequestBurst, (*int)(t.RequestBurst))
+	t.Adaptive.over(&built.Adaptive)
 	t.TradeHistory.over(&built.DefaultHistory, &built.MaxHistory)
 	t.BarHistory.over(&built.DefaultBars, &built.MaxBars)
 	return built
+}
+
+func (a *Adaptive) over(built *throttle.Adaptive) {
+	if a == nil {
+		return
+	}
+	if a.Enabled != nil {
+		built.Off = !*a.Enabled
+	}
+	if a.Blocked != nil {
+		built.Blocked = float64(*a.Blocked) / 100
+	}
+	set(&built.Lag, (*time.Duration)(a.Lag))
+	set(&built.Down, (*time.Duration)(a.DownAfter))
+	set(&built.Up, (*time.Duration)(a.UpAfter))
 }
 
 func (h *History) over(usual, most *int) {

@@ -56,6 +56,23 @@ type Tier struct {
 	TradeHistory *History `yaml:"trade_history,omitempty"`
 	// Past bars that a subscription begins with.
 	BarHistory *History `yaml:"bar_history,omitempty"`
+	// When a session is slowed down because it cannot take what it is granted, and when it is tried faster again.
+	Adaptive *Adaptive `yaml:"adaptive,omitempty"`
+}
+
+// Adaptive slows sessions down, a rung at a time, whose connection is congested, whose client says that it lags, or whose ceiling of
+// bytes makes rows wait longer than a slower cadence would. Each step is a grant with its reason, and goes back when it is over.
+type Adaptive struct {
+	// Whether any of this is done.
+	Enabled *bool `yaml:"enabled,omitempty"`
+	// The share of the time that a connection takes nothing, from which on it is congested.
+	Blocked *Percent `yaml:"blocked,omitempty"`
+	// How late the client's own loop runs, as it tells, from which on it cannot keep up.
+	Lag *Span `yaml:"lag,omitempty" min:"20ms" max:"10s"`
+	// Trouble lasts so long before a step down, and before the next one.
+	DownAfter *Span `yaml:"down_after,omitempty" min:"1s" max:"1m"`
+	// Calm lasts so long before a step up; twice as long each time that trouble came back.
+	UpAfter *Span `yaml:"up_after,omitempty" min:"2s" max:"10m"`
 }
 
 // History is how many past events a subscription begins with.

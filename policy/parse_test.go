@@ -191,9 +191,10 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestEveryNumberHasARange(t *testing.T) {
-	for _, typ := range []reflect.Type{reflect.TypeFor[Tier](), reflect.TypeFor[History]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[Tier](), reflect.TypeFor[History](), reflect.TypeFor[Adaptive]()} {
 		for i := range typ.NumField() {
-			if f := typ.Field(i); f.Type == reflect.TypeFor[*Count]() && (f.Tag.Get("min") == "" || f.Tag.Get("max") == "") {
+			f := typ.Field(i)
+			if (f.Type == reflect.TypeFor[*Count]() || f.Type == reflect.TypeFor[*Span]()) && (f.Tag.Get("min") == "" || f.Tag.Get("max") == "") {
 				t.Errorf("%s.%s has no range", typ.Name(), f.Name)
 			}
 		}

@@ -110,6 +110,8 @@ func reword(text string) string {
 // kindOf says what a Go type is in YAML.
 func kindOf(goType string) string {
 	switch {
+	case goType == "bool":
+		return "true or false"
 	case goType == "string":
 		return "a text"
 	case strings.HasPrefix(goType, "[]"):
@@ -120,7 +122,7 @@ func kindOf(goType string) string {
 
 // keysOf returns the keys of the type of a name.
 func keysOf(name string) []string {
-	for _, t := range []any{Document{}, Tier{}, History{}, Rule{}, Stop{}} {
+	for _, t := range []any{Document{}, Tier{}, Adaptive{}, History{}, Rule{}, Stop{}} {
 		if t := reflect.TypeOf(t); t.Name() == name {
 			return keys(t)
 		}

@@ -26,6 +26,12 @@ type Bytes int
 // Count is a whole number.
 type Count int
 
+// Percent is a share such as 25%, from 1% to 100%.
+type Percent int
+
+// Span is a length of time such as 250ms or 3s.
+type Span time.Duration
+
 // Time is a moment as in 2026-01-31T18:00:00Z (RFC 3339).
 type Time struct{ time.Time }
 
@@ -133,6 +139,33 @@ func (c *Count) UnmarshalYAML(n *yaml.Node) error {
 	*c = Count(number)
 	return nil
 }
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (p *Percent) UnmarshalYAML(n *yaml.Node) error {
+	digits, ok := strings.CutSuffix(n.Value, "%")
+	number, err := strconv.Atoi(digits)
+	if !ok || err != nil || n.Kind != yaml.ScalarNode || number < 1 || number > 100 {
+		return wrong(n, "a share from 1%% to 100%%")
+	}
+	*p = Percent(number)
+	return nil
+}
+
+// MarshalYAML implements yaml.Marshaler.
+func (p Percent) MarshalYAML() (any, error) { return strconv.Itoa(int(p)) + "%", nil }
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (s *Span) UnmarshalYAML(n *yaml.Node) error {
+	d, err := time.ParseDuration(n.Value)
+	if err != nil || n.Kind != yaml.ScalarNode {
+		return wrong(n, "a length of time such as 250ms or 3s")
+	}
+	*s = Span(d)
+	return nil
+}
+
+// MarshalYAML implements yaml.Marshaler.
+func (s Span) MarshalYAML() (any, error) { return time.Duration(s).String(), nil }
 
 // UnmarshalYAML implements yaml.Unmarshaler.
 func (t *Time) UnmarshalYAML(n *yaml.Node) error {

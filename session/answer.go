@@ -56,7 +56,7 @@ func (s *Session) wireLimits(t *throttle.Tier) *feedv1.Limits {
 	return &feedv1.Limits{
 		ClientFrameBytes: uint32(s.env.ClientFrame), ServerFrameBytes: uint32(s.env.ServerFrame),
 		Subscriptions: uint32(t.Subscriptions), SymbolsPerRequest: uint32(t.SymbolsPerRequest), RequestsPerSecond: uint32(t.RequestsPerSecond),
-		BytesPerSecond: uint32(t.BytesPerSecond),
+		BytesPerSecond: uint32(s.ceiling(t)),
 	}
 }
 

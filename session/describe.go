@@ -24,6 +24,7 @@ type Description struct {
 	Load    fanout.Load
 	Rate    Rate
 	Ceiling int // bytes of rows a second; 0: none
+	Easing  throttle.Easing
 }
 
 // Rate is what a session was sent a second, of late.
@@ -43,12 +44,22 @@ func (s *Session) Describe() Description {
 		return d
 	}
 	defer s.work.Unlock()
+	d.Ceiling, d.Easing = s.ceiling(s.tier()), s.easing
 	d.Subscriptions, d.Instruments, d.Patterns = len(s.held.subs), len(s.held.instruments), len(s.live.all())
 	d.Cadences = make(map[throttle.Cadence]int)
 	for i := range s.held.subs {
 		d.Cadences[s.held.subs[i].cadence]++
 	}
 	return d
+}
+
+// Easing is how far the session is slowed down; the zero value where that cannot be told without waiting.
+func (s *Session) Easing() throttle.Easing {
+	if !s.work.TryLock() {
+		return throttle.Easing{}
+	}
+	defer s.work.Unlock()
+	return s.easing
 }
 
 // pace is how fast a session has been sent to.
@@ -58,12 +69,16 @@ type pace struct {
 	rate Rate
 }
 
-// measure takes in another reading.
-func (p *pace) measure(now int64, load fanout.Load) {
-	if seconds := float64(now-p.at) / 1e6; p.at != 0 && seconds > 0 {
-		p.rate = Rate{Frames: float64(load.Frames-p.load.Frames) / seconds, Bytes: float64(load.Bytes-p.load.Bytes) / seconds}
+// measure takes in another reading. It returns what came since the one before, and in what time; 0: it is the first.
+func (p *pace) measure(now int64, load fanout.Load) (since fanout.Load, took time.Duration) {
+	since = load
+	since.Frames, since.Bytes, since.Blocked = load.Frames-p.load.Frames, load.Bytes-p.load.Bytes, load.Blocked-p.load.Blocked
+	if p.at != 0 && now > p.at {
+		took = time.Duration(now-p.at) * time.Microsecond
+		p.rate = Rate{Frames: float64(since.Frames) / took.Seconds(), Bytes: float64(since.Bytes) / took.Seconds()}
 	}
 	p.at, p.load = now, load
+	return since, took
 }
 
 // Effect is what a policy would do to sessions if it were in force.

@@ -41,7 +41,9 @@ type Subscriber interface {
 	// Unsubscribe ends the rows of handles: when it returns, none will follow. Without that a row could
 	// arrive behind the answer, and be taken for the first one of the subscription that comes next.
 	Unsubscribe(handles []fanout.Handle)
-	// Load is what the connection was sent so far.
+	// Limit holds the connection to so many bytes of rows a second; 0: to none.
+	Limit(bytesPerSecond int)
+	// Load is what the connection was sent so far, and what kept it from more.
 	Load() fanout.Load
 	// Wake says that the connection takes frames again.
 	Wake()

@@ -189,6 +189,8 @@ func (e *fakeEngine) Unsubscribe(handles []fanout.Handle) {
 	e.note("unsubscribe: %s", strings.Trim(strings.ReplaceAll(fmt.Sprint(handles), " ", ", "), "[]"))
 }
 
+func (e *fakeEngine) Limit(n int) { e.note("limit to %d bytes/s", n) }
+
 func (e *fakeEngine) Load() fanout.Load { return e.load }
 
 func (e *fakeEngine) Wake() { e.note("wake") }

@@ -151,10 +151,36 @@ func (s *seats) Unsubscribe(handles []fanout.Handle) {
 	}
 }
 
+// Limit divides a ceiling evenly; see divide.
+func (s *seats) Limit(bytesPerSecond int) {
+	even := make([]int, len(s.of))
+	for n := range even {
+		even[n] = 1
+	}
+	s.divide(bytesPerSecond, even)
+}
+
+// divide gives each feed its share of a ceiling, by how much the session holds of it.
+func (s *seats) divide(bytesPerSecond int, held []int) {
+	sum := 0
+	for _, n := range held {
+		sum += n
+	}
+	for n, sub := range s.of {
+		share := 0
+		if bytesPerSecond > 0 {
+			share = max(1, bytesPerSecond*held[n]/max(1, sum)) // 0 would be none at all
+		}
+		sub.Limit(share)
+	}
+}
+
+// Load of a connection that several engines send to is blocked for all of them.
 func (s *seats) Load() (sum fanout.Load) {
 	for _, sub := range s.of {
 		l := sub.Load()
 		sum.Frames, sum.Bytes = sum.Frames+l.Frames, sum.Bytes+l.Bytes
+		sum.Blocked, sum.Short, sum.Slow = max(sum.Blocked, l.Blocked), sum.Short || l.Short, sum.Slow || l.Slow
 	}
 	return sum
 }

@@ -197,6 +197,7 @@ func (j *joiner) flush() bool {
 	}
 	if sent {
 		j.moves.run(j.engine)
+		j.rebalance()
 	}
 	*j = joiner{request: request{Session: j.Session}}
 	return sent

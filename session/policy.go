@@ -33,6 +33,7 @@ func (s *Session) resolveOn(t *throttle.Tier, sub *subscription) decision {
 	symbol := s.env.instrument(sub.id).Symbol
 	d := decision{Grant: throttle.Resolve(t, throttle.Request{
 		Symbol: symbol, Channel: sub.channel, Wish: sub.wish, Visibility: sub.visibility, Depth: sub.depth, Sizes: sub.sizes,
+		Floor: s.easing.Floor, FloorReason: s.easing.Reason,
 	})}
 	s.entitle(&d, symbol, sub)
 	return d
@@ -87,10 +88,16 @@ func (s *Session) adopt(p *throttle.Policy, send func(*feedv1.ServerFrame) bool)
 	before, t := s.tier(), p.Tier(s.tierName)
 	s.follow(t)
 	s.rematch = len(s.live.all()) > 0 // what its patterns left out may be had now
-	a := adoption{request: request{Session: s}}
-	if was, is := s.wireLimits(before), s.wireLimits(t); was.String() != is.String() {
-		a.frames = append(a.frames, &feedv1.ServerFrame{Limits: is})
+	var notices []*feedv1.ServerFrame
+	if was, is := s.wireLimits(before), s.wireLimits(t); s.greeted() && was.String() != is.String() {
+		notices = append(notices, &feedv1.ServerFrame{Limits: is})
 	}
+	return s.reviewAll(notices, send)
+}
+
+// reviewAll decides everything that the session holds anew, and tells the client behind the notices.
+func (s *Session) reviewAll(notices []*feedv1.ServerFrame, send func(*feedv1.ServerFrame) bool) bool {
+	a := adoption{request: request{Session: s}, frames: notices}
 	for _, h := range s.held.handles() {
 		a.review(h)
 	}
@@ -102,6 +109,7 @@ func (s *Session) follow(t *throttle.Tier) {
 	s.terms.Store(t)
 	s.allowance.SetLimit(rate.Limit(t.RequestsPerSecond))
 	s.allowance.SetBurst(t.RequestBurst)
+	s.limit()
 }
 
 // adoption is a change of policy as it comes to one session.
@@ -188,5 +196,6 @@ func (a *adoption) carryOut(send func(*feedv1.ServerFrame) bool) bool {
 		return false
 	}
 	a.moves.run(a.engine)
+	a.rebalance()
 	return true
 }

@@ -40,14 +40,11 @@ func (m *moves) run(to Subscriber) {
 }
 
 func (s *Session) setRate(id uint32, m *feedv1.SetRate) {
-	if m.CadenceMs == nil && m.Visibility == feedv1.Visibility_VISIBILITY_UNSPECIFIED {
-		s.refuse(id, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "this changes nothing: give a cadence, a visibility, or both")
+	if text := checkSetRate(m); text != "" {
+		s.refuse(id, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "%s", text)
 		return
 	}
-	if m.Visibility < 0 || m.Visibility > feedv1.Visibility_VISIBILITY_PAUSED {
-		s.refuse(id, feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "visibility %d: want 1 (shown), 2 (hidden) or 3 (paused)", m.Visibility)
-		return
-	}
+	limits := s.takeBounds(m)
 	known, unknown := s.held.split(m.Handles)
 	if len(m.Handles) == 0 {
 		known = s.held.handles()
@@ -57,9 +54,12 @@ func (s *Session) setRate(id uint32, m *feedv1.SetRate) {
 		}
 	}
 	var todo moves
-	var parts []*feedv1.ServerFrame
+	parts := []*feedv1.ServerFrame{{Limits: limits}}
+	if m.CadenceMs == nil && m.Visibility == feedv1.Visibility_VISIBILITY_UNSPECIFIED {
+		known = nil // it is of the session as a whole
+	}
 	for n, h := range known {
-		if n%handlesPerFrame == 0 {
+		if n > 0 && n%handlesPerFrame == 0 {
 			parts = append(parts, new(feedv1.ServerFrame))
 		}
 		sub, part := s.held.find(h), parts[len(parts)-1]
@@ -106,6 +106,7 @@ func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
 	if len(gone) > 0 {
 		s.engine.Unsubscribe(gone)
 	}
+	s.rebalance()
 	var parts []*feedv1.ServerFrame
 	for some := range slices.Chunk(known, handlesPerFrame) {
 		part := &feedv1.ServerFrame{Unsubscribed: new(feedv1.Unsubscribed)}

@@ -42,13 +42,17 @@ type Session struct {
 
 	// Under work, which is held while a request is carried out, waits for the client included, and while what is
 	// new in the directory is told. The engine and the connection never wait for it.
-	work     sync.Mutex
-	tierName string // of the plan that its user is on; "" is the policy's default tier
-	standing standing
-	held     holdings
-	live     *live     // nil: none
-	seen     revisions // what was told is up to here
-	rematch  bool      // patterns may have more than they had, though the directory is the same
+	work       sync.Mutex
+	tierName   string // of the plan that its user is on; "" is the policy's default tier
+	standing   standing
+	easing     throttle.Easing
+	lagged     lagged
+	limited    int    // bytes a second, as the engine was told; 0: no ceiling
+	ownCeiling uint32 // the client's, written by Receive alone; 0: none
+	held       holdings
+	live       *live     // nil: none
+	seen       revisions // what was told is up to here
+	rematch    bool      // patterns may have more than they had, though the directory is the same
 
 	mu struct {
 		sync.Mutex
@@ -80,6 +84,7 @@ func New(env *Env, conn Conn, framing fanout.Framing, who *entitlement.Identity)
 	s.terms.Store(t)
 	s.allowance = rate.NewLimiter(rate.Limit(t.RequestsPerSecond), t.RequestBurst)
 	s.engine = env.attach(conn, framing)
+	s.limit()
 	switch {
 	case env.Access == nil:
 		s.who.Store(anybody)
@@ -155,7 +160,7 @@ func (s *Session) Tick(now int64) {
 	s.mu.Lock()
 	late := !s.mu.greeted && now-s.opened >= helloTimeout.Microseconds()
 	ignored := s.mu.flood.report(now)
-	s.mu.pace.measure(now, s.engine.Load())
+	load, took := s.mu.pace.measure(now, s.engine.Load())
 	over := s.mu.closing || s.mu.ended
 	expires := s.expiring(now)
 	s.mu.Unlock()
@@ -170,6 +175,9 @@ func (s *Session) Tick(now int64) {
 		s.close(CloseHelloTimeout, fmt.Sprintf("nothing was asked within %v", helloTimeout))
 	case ignored > 0:
 		s.send(&feedv1.ServerFrame{Error: s.tooManyRequests(ignored)})
+	}
+	if !over {
+		s.ease(now, load, took)
 	}
 }
 
@@ -233,6 +241,13 @@ func (s *Session) over() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mu.closing || s.mu.ended
+}
+
+// greeted reports whether a welcome was sent, or is about to be.
+func (s *Session) greeted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.greeted
 }
 
 // greet reports whether the client is still to be welcomed, and that it will be now.

@@ -68,6 +68,7 @@ func (quietEngine) Snapshot([]fanout.Item, fanout.Encoding, int) ([]byte, error)
 func (e quietEngine) Attach(fanout.Conn, fanout.Framing) session.Subscriber { return e }
 func (quietEngine) Subscribe([]fanout.Item, throttle.Cadence)               {}
 func (quietEngine) Unsubscribe([]fanout.Handle)                             {}
+func (quietEngine) Limit(int)                                               {}
 func (quietEngine) Load() (l fanout.Load)                                   { return l }
 func (quietEngine) Wake()                                                   {}
 func (quietEngine) Detach() fanout.Tally                                    { return fanout.Tally{} }

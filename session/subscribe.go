@@ -52,6 +52,7 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 	if r.reply(id) {
 		behind := s.takeResumptions(&r.moves)
 		r.moves.run(s.engine)
+		s.rebalance()
 		s.resume(behind)
 	}
 }

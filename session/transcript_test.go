@@ -37,6 +37,8 @@ var rewrite = flag.Bool("rewrite", false, "write what happened into testdata and
 //	        time +10s        time passes, and the session is told
 //	        repeat N MESSAGE the client sends a message N times
 //	        goaway REASON MIN MAX, wake, end, connection full
+//	        connection blocked N  it takes nothing for N percent of the time from now on
+//	        ceiling short      rows wait for it; slow: so long that a slower cadence would do; fine: none does
 //	        engine full      it gives out no handles of further views
 //	        define SYMBOL WORD…  an instrument comes or changes; a word is its new description, or source=…, delisted
 //	        list NAME SYMBOL…  a list comes or changes
@@ -113,6 +115,7 @@ type stage struct {
 	session  *session.Session
 	out      bytes.Buffer
 	closed   int
+	blocked  int // percent of the time
 }
 
 func (s *stage) line(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
@@ -150,8 +153,12 @@ func (s *stage) happen(text string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		s.now += d.Microseconds()
-		s.session.Tick(s.now)
+		for ; d > 0; d -= time.Second { // a look a second, as in life
+			step := min(d, time.Second)
+			s.now += step.Microseconds()
+			s.engine.load.Blocked += step * time.Duration(s.blocked) / 100
+			s.session.Tick(s.now)
+		}
 	case "repeat":
 		n, _ := strconv.Atoi(words[1])
 		for range n {
@@ -167,6 +174,11 @@ func (s *stage) happen(text string) {
 		s.play().End()
 	case "connection":
 		s.conn.full = words[1] == "full"
+		if words[1] == "blocked" {
+			s.blocked, _ = strconv.Atoi(words[2])
+		}
+	case "ceiling":
+		s.engine.load.Short, s.engine.load.Slow = words[1] != "fine", words[1] == "slow"
 	case "define":
 		s.define(words[1], words[2:])
 	case "list":

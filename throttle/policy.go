@@ -41,6 +41,7 @@ type Tier struct {
 	Overload Cadence
 	// Priority decides whose sessions are ended when that does not help: those of the tiers with the lowest.
 	Priority int
+	Adaptive Adaptive
 
 	// Of a subscription's beginning.
 	DefaultHistory int // past trades, where the client does not say
@@ -148,6 +149,7 @@ func BuiltInTier() Tier {
 		RequestsPerSecond: 50, RequestBurst: 100,
 		DefaultHistory: 50, MaxHistory: 1000,
 		DefaultBars: 300, MaxBars: 1440,
+		Adaptive: DefaultAdaptive(),
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/policy"
 	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/throttle"
 )
 
 // control makes the admin API.
@@ -45,7 +46,7 @@ func (n operated) Overview() control.Overview {
 	sockets, sent, in, census := n.sockets.Stats(), n.engine.Stats(), n.feed.Stats(), n.engine.Census()
 	o := control.Overview{
 		Server: "feedd " + build.Version(), Started: n.began, Draining: n.draining.Load(),
-		Sessions:    control.SessionCount{Blocked: census.Blocked, ByTier: map[string]int{}, Slowed: map[string]int{}},
+		Sessions:    control.SessionCount{Blocked: census.Blocked, ByTier: map[string]int{}, Slowed: map[string]int{"congestion": 0, "bandwidth": 0, "lag": 0}},
 		Instruments: in.Instruments, NATSConnected: in.Connected, Sources: n.sources(),
 		Totals: control.Totals{
 			Frames: sent.Frames, Bytes: sent.Bytes, Ticks: map[string]uint64{}, Gaps: in.Gaps, CutLatenessMaxMS: float64(sent.LatestCut) / 1e6,
@@ -55,6 +56,9 @@ func (n operated) Overview() control.Overview {
 	n.eachSession(func(x *session.Session) {
 		o.Sessions.Open++
 		o.Sessions.ByTier[x.Tier()]++
+		if e := x.Easing(); e.Floor != throttle.Immediate {
+			o.Sessions.Slowed[slowedNames[e.Reason]]++
+		}
 	})
 	for _, r := range census.Rungs {
 		o.Lanes = append(o.Lanes, control.Lanes{
@@ -87,6 +91,10 @@ var (
 	qualityNames = map[market.Quality]string{market.QualityOK: "ok", market.QualitySuspect: "suspect", market.QualitySyncing: "syncing"}
 )
 
+var slowedNames = map[throttle.Reason]string{
+	throttle.ReasonCongestion: "congestion", throttle.ReasonBandwidth: "bandwidth", throttle.ReasonLag: "lag",
+}
+
 func (n operated) Sessions(tier string) (all []control.Session) {
 	n.eachSession(func(x *session.Session) {
 		if tier == "" || x.Tier() == tier {
@@ -104,6 +112,9 @@ func describe(d session.Description) control.Session {
 	}
 	if d.JSON {
 		c.Encoding = "json"
+	}
+	if e := d.Easing; e.Floor != throttle.Immediate {
+		c.Slowed = &control.Slowed{Reason: slowedNames[e.Reason], Floor: e.Floor.String(), Since: time.UnixMicro(e.Since).UTC()}
 	}
 	for cadence, count := range d.Cadences {
 		c.Cadences[cadence.String()] = count

@@ -27,6 +27,24 @@ func (s *server) eachSession(f func(*session.Session)) {
 	s.sockets.Each(func(h ws.Handler) { f(h.(*session.Session)) })
 }
 
+// Where every session has something new, such as another policy, the answers of all would keep the processors from the cuts for
+// a second or more. So there is a pause behind every few.
+const (
+	unhurriedSessions = 32
+	unhurriedPause    = time.Millisecond
+)
+
+// eachUnhurried is eachSession with pauses.
+func (s *server) eachUnhurried(f func(*session.Session)) {
+	n := 0
+	s.eachSession(func(x *session.Session) {
+		f(x)
+		if n++; n%unhurriedSessions == 0 {
+			time.Sleep(unhurriedPause)
+		}
+	})
+}
+
 // sweepSessions does once a second what is due in sessions, until ctx ends.
 func (s *server) sweepSessions(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
@@ -49,7 +67,7 @@ func (s *server) watchDirectory(ctx context.Context) error {
 	w := session.NewWatcher(s.sessions)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	look := func() { w.Look(s.eachSession) }
+	look := func() { w.Look(s.eachUnhurried) }
 	before := s.sessions.Policy.Policy()
 	for {
 		select {

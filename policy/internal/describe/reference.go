@@ -38,19 +38,19 @@ func referenceOf(c comments) ([]byte, error) {
 		of    reflect.Type
 	}{
 		{"The document", reflect.TypeFor[policy.Document]()}, {"A tier", reflect.TypeFor[policy.Tier]()},
-		{"A rule", reflect.TypeFor[policy.Rule]()}, {"A stop", reflect.TypeFor[policy.Stop]()}, {"A history", reflect.TypeFor[policy.History]()},
+		{"A rule", reflect.TypeFor[policy.Rule]()}, {"A stop", reflect.TypeFor[policy.Stop]()}, {"What is adaptive", reflect.TypeFor[policy.Adaptive]()}, {"A history", reflect.TypeFor[policy.History]()},
 	} {
 		text, err := c.of(t.of.Name())
 		if err != nil {
 			return nil, err
 		}
-		about := typeText{Title: t.title, Text: text, BuiltIn: t.of.Name() == "Tier"}
+		about := typeText{Title: t.title, Text: text, BuiltIn: t.of.Name() == "Tier" || t.of.Name() == "Adaptive"}
 		if about.Keys, err = keysOf(c, t.of, builtIn()); err != nil {
 			return nil, err
 		}
 		r.Types = append(r.Types, about)
 	}
-	for _, name := range []string{"Cadence", "Depth", "Bytes", "Timeliness", "Time"} {
+	for _, name := range []string{"Cadence", "Depth", "Bytes", "Timeliness", "Percent", "Time"} {
 		text, err := c.of(name)
 		if err != nil {
 			return nil, err
@@ -88,7 +88,7 @@ func valueOf(f field) string {
 		t = t.Elem()
 	}
 	switch {
-	case t.Name() == "Count":
+	case t.Name() == "Count" || t.Name() == "Span":
 		return fmt.Sprintf("%s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String:
 		return "list of texts"
@@ -98,6 +98,8 @@ func valueOf(f field) string {
 		return "name: " + strings.ToLower(t.Elem().Elem().Name())
 	case t.Kind() == reflect.String:
 		return "text"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
 	}
 	return strings.ToLower(t.Name())
 }
@@ -111,6 +113,7 @@ func builtIn() map[string]string {
 		"depth": "all", "timeliness": t.Timeliness.String(), "bytes_per_second": "none",
 		"subscriptions": fmt.Sprint(t.Subscriptions), "sessions_per_user": fmt.Sprint(t.SessionsPerUser),
 		"symbols_per_request": fmt.Sprint(t.SymbolsPerRequest), "requests_per_second": fmt.Sprint(t.RequestsPerSecond), "request_burst": fmt.Sprint(t.RequestBurst),
+		"enabled": "true", "blocked": fmt.Sprintf("%.0f%%", 100*t.Adaptive.Blocked), "lag": t.Adaptive.Lag.String(), "down_after": t.Adaptive.Down.String(), "up_after": t.Adaptive.Up.String(),
 		"trade_history": history(t.DefaultHistory, t.MaxHistory), "bar_history": history(t.DefaultBars, t.MaxBars),
 	}
 }

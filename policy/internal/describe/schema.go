@@ -32,8 +32,10 @@ func scalars() map[string]object {
 			object{"type": "integer", "minimum": policy.LeastBytes, "maximum": policy.MostBytes},
 			object{"type": "string", "pattern": `^([0-9]+ ?(B|kB|KiB|MB|MiB|GB|GiB)|none)$`},
 		}},
-		"Count": {"type": "integer"},
-		"Time":  {"type": "string", "format": "date-time"},
+		"Count":   {"type": "integer"},
+		"Percent": {"type": "string", "pattern": `^([1-9][0-9]?|100)%$`},
+		"Span":    {"type": "string", "pattern": `^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$`},
+		"Time":    {"type": "string", "format": "date-time"},
 	}
 }
 
@@ -89,8 +91,8 @@ func (s *schemer) properties(t reflect.Type, into object, required *[]string) er
 		}
 		schema["description"] = text
 		for tag, key := range map[string]string{"min": "minimum", "max": "maximum"} {
-			if bound := f.Tag.Get(tag); bound != "" {
-				schema[key], _ = strconv.Atoi(bound) // a test of package policy sees to it
+			if n, err := strconv.Atoi(f.Tag.Get(tag)); err == nil {
+				schema[key] = n
 			}
 		}
 		into[f.key] = schema
@@ -111,6 +113,8 @@ func (s *schemer) of(t reflect.Type) (object, error) {
 			copied[k] = v
 		}
 		return copied, nil
+	case t.Kind() == reflect.Bool:
+		return object{"type": "boolean"}, nil
 	case t.Kind() == reflect.String:
 		return object{"type": "string"}, nil
 	case t.Kind() == reflect.Slice:
