@@ -117,7 +117,8 @@ test-js: $(NPM) ## tests of the client library and of the page's parts
 .PHONY: test-system
 test-system: $(NPM) build ## the client library and a browser against bin/feedd
 	FEEDD_BIN=$(CURDIR)/bin/feedd npm run test:integration -w clients/js
-	chromium=$$(scripts/chromium) && FEEDD_BIN=$(CURDIR)/bin/feedd CHROMIUM=$$chromium npm run test:browser -w web
+	chromium=$$(scripts/chromium) && export CHROMIUM=$$chromium FEEDD_BIN=$(CURDIR)/bin/feedd && \
+	  npm run test:browser -w clients/js && npm run test:browser -w web
 
 .PHONY: audit
 audit: $(NPM) ## look for known vulnerabilities; says so where the databases cannot be reached

@@ -8,9 +8,8 @@ export { formatDecimal, formatPrice, formatSize, parseDecimal } from './decimal.
 export { formatChangePercent } from './stores/stats.js';
 export type * from './types.js';
 
-import { bars, book, quotes, stats, status, tradeSummaries, trades } from './channels.js';
-import { Core } from './client.js';
-import type { BarOptions, BookOptions, Client, ClientOptions, QuoteOptions, StoreOptions, TradeOptions } from './types.js';
+import { FullClient } from './full.js';
+import type { Client, ClientOptions } from './types.js';
 
 /**
  * Makes a client; nothing is opened before connect() or the first store. Throws FeedError bad-option. Pages that count bytes and
@@ -18,34 +17,4 @@ import type { BarOptions, BookOptions, Client, ClientOptions, QuoteOptions, Stor
  */
 export function createClient(options: ClientOptions): Client {
   return new FullClient(options);
-}
-
-class FullClient extends Core implements Client {
-  quotes(symbols: readonly string[], options?: QuoteOptions) {
-    return quotes(this, symbols, options);
-  }
-
-  trades(symbols: readonly string[], options?: TradeOptions) {
-    return trades(this, symbols, options);
-  }
-
-  book(symbol: string, options?: BookOptions) {
-    return book(this, symbol, options);
-  }
-
-  bars(symbols: readonly string[], options?: BarOptions) {
-    return bars(this, symbols, options);
-  }
-
-  stats(symbols: readonly string[], options?: QuoteOptions) {
-    return stats(this, symbols, options);
-  }
-
-  status(symbols: readonly string[], options?: StoreOptions) {
-    return status(this, symbols, options);
-  }
-
-  tradeSummaries(symbols: readonly string[], options?: QuoteOptions) {
-    return tradeSummaries(this, symbols, options);
-  }
 }

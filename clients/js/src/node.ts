@@ -1,3 +1,4 @@
+/// <reference types="node" />
 /**
  * feedd in Node 20 and up. createClient takes the runtime's own WebSocket (Node 22 and up) or the one of the `ws` package where
  * that is installed, which also compresses.
