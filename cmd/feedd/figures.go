@@ -29,6 +29,13 @@ func (s *server) figures() admin.Figures {
 	load := s.lookout.now.Load()
 	f.Admission, f.MemoryLive, f.MemoryLimit = uint8(load.Level), float64(load.Memory), float64(load.MemoryLimit)
 	f.ProcessorShare, f.AcceptsMax, f.Draining = load.CPU, load.Accepts, s.draining.Load()
+	// Delayed feeds carry lanes of their own. What they time is not the market's.
+	for _, d := range s.delayed {
+		for i, c := range d.engine.Stats().Cadences {
+			f.Cadences[i].Lanes += c.Lanes
+			f.Cadences[i].Subscriptions += c.Subscriptions
+		}
+	}
 	for _, h := range in.Heard {
 		f.SourcesHeard = append(f.SourcesHeard, admin.Source{Name: h.Source, Heard: seconds(h.At), Suspect: h.Suspect})
 	}

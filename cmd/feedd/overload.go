@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/feedd/feedd/internal/footprint"
 	"github.com/feedd/feedd/internal/overload"
-	"github.com/feedd/feedd/internal/usage"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/throttle"
 )
@@ -54,13 +54,13 @@ func (s *strain) String() string {
 
 // lookout looks at the load and does what it asks for. All but now belongs to one goroutine.
 type lookout struct {
-	server  *server
-	machine *overload.Machine
-	usage   *usage.Reader
-	limit   int64
-	begun   time.Time
-	opened  uint64 // connections at the last look
-	accepts float64
+	server    *server
+	machine   *overload.Machine
+	footprint *footprint.Reader
+	limit     int64
+	begun     time.Time
+	opened    uint64 // connections at the last look
+	accepts   float64
 
 	now atomic.Pointer[strain]
 }
@@ -69,7 +69,7 @@ func newLookout(s *server) *lookout {
 	limits, c := overload.DefaultLimits(), &s.options.Overload
 	copy(limits.Heap[overload.Refusing:], c.Heap[:])
 	copy(limits.CPU[overload.Refusing:], c.CPU[:])
-	w := &lookout{server: s, machine: overload.New(limits), usage: usage.NewReader(), limit: usage.LimitMemory(), begun: time.Now()}
+	w := &lookout{server: s, machine: overload.New(limits), footprint: footprint.NewReader(), limit: footprint.LimitMemory(), begun: time.Now()}
 	w.now.Store(&strain{MemoryLimit: w.limit})
 	return w
 }
@@ -92,8 +92,11 @@ func (w *lookout) look() {
 	opened := w.server.sockets.Stats().Opened
 	w.accepts = max(w.accepts, float64(opened-w.opened)/lookAtLoad.Seconds())
 	w.opened = opened
-	now := strain{Memory: w.usage.Memory(), MemoryLimit: w.limit, CPU: w.usage.CPU(), Accepts: w.accepts}
+	now := strain{Memory: w.footprint.Memory(), MemoryLimit: w.limit, CPU: w.footprint.CPU(), Accepts: w.accepts}
 	late := w.server.engine.TakeLateness()
+	for _, d := range w.server.delayed {
+		late = max(late, d.engine.TakeLateness())
+	}
 	w.server.noteLateness(late, time.Now())
 	if w.machine.Step(int64(time.Since(w.begun)/time.Microsecond), overload.Figures{Heap: now.heap(), CPU: now.CPU, Late: late}) {
 		w.server.options.log.Warn("load", slog.String("level", w.machine.Level().String()), slog.String("why", w.machine.Why()),

@@ -162,10 +162,8 @@ func (s *Setting) shown(raw string) string {
 // Validate judges the settings together, once all sources are read. The error joins one for each mistake.
 func (c *Config) Validate() error { return errors.Join(c.validate()...) }
 
-// problemf makes an error about a setting, which names where that was set.
-func (c *Config) problemf(path, format string, args ...any) error {
-	return c.Setting(path).Wrap(fmt.Errorf(format, args...))
-}
+// problem makes an error about a setting, which names where that was set.
+func (c *Config) problem(path, text string) error { return c.Setting(path).Wrap(errors.New(text)) }
 
 // Wrap makes an error about the setting's value, which names where that was set.
 func (s *Setting) Wrap(err error) error {

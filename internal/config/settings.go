@@ -190,23 +190,23 @@ func (c *Config) define() {
 // validate returns what is wrong between settings that are right by themselves.
 func (c *Config) validate() (problems []error) {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		problems = append(problems, c.problemf("tls.cert", "a certificate and its key go together: set both tls.cert and tls.key, or neither"))
+		problems = append(problems, c.problem("tls.cert", "a certificate and its key go together: set both tls.cert and tls.key, or neither"))
 	}
 	if c.Echo && !isLoopback(c.Listen) {
-		problems = append(problems, c.problemf("echo", "echoes keep to no limits, so they are for a loopback address alone: set listen to one, such as 127.0.0.1:8080"))
+		problems = append(problems, c.problem("echo", "echoes keep to no limits, so they are for a loopback address alone: set listen to one, such as 127.0.0.1:8080"))
 	}
 	if (c.Auth.Issuer == "") != (c.Auth.JWKS == "") {
-		problems = append(problems, c.problemf("auth.issuer", "an issuer and its keys go together: set both auth.issuer and auth.jwks, or neither"))
+		problems = append(problems, c.problem("auth.issuer", "an issuer and its keys go together: set both auth.issuer and auth.jwks, or neither"))
 	}
 	if c.Auth.JWKS == "" && c.Auth.DevKey == "" && !c.Auth.Anonymous && !isLoopback(c.Listen) {
-		problems = append(problems, c.problemf("listen", "this can be reached from other machines, and nobody there would have to say who they are: "+
+		problems = append(problems, c.problem("listen", "this can be reached from other machines, and nobody there would have to say who they are: "+
 			"set auth.issuer and auth.jwks to take tokens, or --anonymous to let everybody in"))
 	}
 	if c.Proxy.Protocol && len(c.Proxy.Trusted) == 0 {
-		problems = append(problems, c.problemf("proxy.protocol", "name the networks of the load balancers with proxy.trusted, such as 10.0.0.0/8"))
+		problems = append(problems, c.problem("proxy.protocol", "name the networks of the load balancers with proxy.trusted, such as 10.0.0.0/8"))
 	}
 	if (c.NATS.Cert == "") != (c.NATS.Key == "") {
-		problems = append(problems, c.problemf("nats.cert", "a certificate and its key go together: set both nats.cert and nats.key, or neither"))
+		problems = append(problems, c.problem("nats.cert", "a certificate and its key go together: set both nats.cert and nats.key, or neither"))
 	}
 	return problems
 }

@@ -1,5 +1,5 @@
-// Package usage measures what this process takes of the machine: memory against its limit, and processor time.
-package usage
+// Package footprint measures what this process takes of the machine: memory against its limit, and processor time.
+package footprint
 
 import (
 	"math"
