@@ -26,8 +26,9 @@ type bookPoint struct {
 // watcher is a client at one cadence and what it was told.
 type watcher struct {
 	*client.Client
-	name string
-	view market.View // of books
+	name  string
+	view  market.View // of books
+	light bool        // it watches quotes and trades alone
 
 	mu       sync.Mutex
 	events   []client.TradeEvent
@@ -57,13 +58,13 @@ func (w *watcher) update(u client.Update) {
 	}
 }
 
-// watchAll connects a watcher for each of cadences, each with another view of books, one that reads text, and one
-// with a small receive buffer, which is the last.
+// watchAll connects a watcher for each of cadences, each with another view of books, a light one for each other cadence, two
+// that read text, and one with a small receive buffer, which is the last.
 func watchAll(t *testing.T, url string, cadences []throttle.Cadence, symbols []string) (watchers []*watcher) {
 	t.Helper()
 	views := []market.View{{}, {Depth: 5}, {Depth: 20}, {Depth: 100}, {Depth: 20, Group: 10}, {Depth: 1}, {Depth: 50, Group: 200}}
-	add := func(name string, cadence throttle.Cadence, view market.View, o client.Options) {
-		w := &watcher{name: name, view: view}
+	add := func(name string, cadence throttle.Cadence, view market.View, light bool, o client.Options) {
+		w := &watcher{name: name, view: view, light: light}
 		o.OnUpdate = w.update
 		w.Client = dial(t, url, o)
 		ask := func(s *feedv1.Subscribe) {
@@ -79,19 +80,27 @@ func watchAll(t *testing.T, url string, cadences []throttle.Cadence, symbols []s
 				}
 			}
 		}
-		ask(&feedv1.Subscribe{Channels: []string{"quote", "trade", "stats"}})
+		watchers = append(watchers, w)
+		ask(&feedv1.Subscribe{Channels: []string{"quote", "trade"}})
+		if light {
+			return
+		}
+		ask(&feedv1.Subscribe{Channels: []string{"stats"}})
 		ask(&feedv1.Subscribe{Channels: []string{"book"}, Depth: uint32(view.Depth), PriceGroup: view.Group})
 		ask(&feedv1.Subscribe{Channels: []string{"trade"}, TradeSummary: true})
 		for _, seconds := range barLengths {
 			ask(&feedv1.Subscribe{Channels: []string{"bar"}, BarSeconds: uint32(seconds)})
 		}
-		watchers = append(watchers, w)
 	}
-	for i, c := range cadences {
-		add(c.String(), c, views[i%len(views)], client.Options{Deflate: i%2 == 0})
+	for c := range throttle.Cadences {
+		if i := slices.Index(cadences, c); i >= 0 {
+			add(c.String(), c, views[i%len(views)], false, client.Options{Deflate: i%2 == 0})
+		} else {
+			add(c.String(), c, market.View{}, true, client.Options{})
+		}
 	}
-	add("text", throttle.Every100ms, market.View{Depth: 20}, client.Options{JSON: true, Deflate: true})
-	add("grouped text", throttle.Every250ms, market.View{Depth: 5, Group: 100}, client.Options{JSON: true})
-	add(sleeping, throttle.Every50ms, market.View{}, client.Options{ReceiveBuffer: 4096})
+	add("text", throttle.Every100ms, market.View{Depth: 20}, false, client.Options{JSON: true, Deflate: true})
+	add("grouped text", throttle.Every250ms, market.View{Depth: 5, Group: 100}, false, client.Options{JSON: true})
+	add(sleeping, throttle.Every50ms, market.View{}, false, client.Options{ReceiveBuffer: 4096})
 	return watchers
 }

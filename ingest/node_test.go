@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait of a test; none takes that long unless something is wrong.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // shared is a recorder that a test looks into while a feed writes.
 type shared struct {

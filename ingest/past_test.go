@@ -160,7 +160,7 @@ func TestBackfill(t *testing.T) {
 		return market.Position{Epoch: market.Epoch(e), Sequence: market.Sequence(s)}
 	}
 	// The stream stores what is published behind the back of those who get it live.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for stored := false; !stored; {
 		trades, _, err := n.feed.Trades(ctx, btc, at(9, 59), at(9, 61), 1)

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 var btc = market.Instrument{
 	Symbol: market.Symbol{Venue: "demo", Name: "BTC/USD"}, PriceScale: 2, SizeScale: 5, PriceStep: 1, SizeStep: 1, Description: "Bitcoin", Base: "BTC", Quote: "USD",

@@ -49,7 +49,7 @@ func TestSubscribersEndWithTheQuotesThatPauseTells(t *testing.T) {
 		s.Resume()
 		got := make(map[string]Quote)
 		for range 200 {
-			msg, err := sub.NextMsg(10 * time.Second)
+			msg, err := sub.NextMsg(2 * time.Minute)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -34,7 +34,7 @@ func TestPublishesWhatItSays(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, s.URL(), time.Millisecond) }()
 	for _, want := range []string{"definition", "stats", "quote", "book", "trade", "quote", "book", "trade"} {
-		m, err := sub.NextMsg(30 * time.Second)
+		m, err := sub.NextMsg(2 * time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

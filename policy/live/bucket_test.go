@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come. A busy machine takes its time.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // eventually waits until ok, or says what did not come.
 func eventually(t *testing.T, what string, ok func() bool) {

@@ -91,7 +91,7 @@ func (r *rig) closed(t testing.TB, code uint16, want uint64) {
 // eventually waits for something that another goroutine is about to do and that leaves no other trace.
 func eventually(t testing.TB, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Second, errors.New("it does not happen"))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Minute, errors.New("it does not happen"))
 	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
