@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/MicahParks/jwkset"
@@ -81,18 +82,38 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // fromFile reads a set from a file, and again whenever it has changed. It must be there at the start.
 func fromFile(path string, log *slog.Logger) (*source, error) {
-	f := &keyFile{path: path, keys: newLastGood(), log: log}
+	f := &keyFile{path: path, keys: newLastGood(), log: log, asking: rate.NewLimiter(1, 1)}
 	if err := f.reread(); err != nil {
 		return nil, err
 	}
-	return &source{keys: f.keys, read: f.keys, run: f.run}, nil
+	return &source{keys: f.keys, read: asked{f.keys, f}, run: f.run}, nil
 }
 
 type keyFile struct {
-	path string
-	keys *lastGood
-	log  *slog.Logger
+	path   string
+	keys   *lastGood
+	log    *slog.Logger
+	asking *rate.Limiter // of readings that unknown keys call for
+
+	mu   sync.Mutex
 	seen []byte
+}
+
+// asked reads the file again where a key is missing.
+type asked struct {
+	jwkset.Storage
+	file *keyFile
+}
+
+func (a asked) KeyRead(ctx context.Context, kid string) (jwkset.JWK, error) {
+	k, err := a.Storage.KeyRead(ctx, kid)
+	if err == nil || !a.file.asking.Allow() {
+		return k, err
+	}
+	if err := a.file.reread(); err != nil {
+		a.file.tell(err)
+	}
+	return a.Storage.KeyRead(ctx, kid)
 }
 
 func (f *keyFile) run(ctx context.Context) {
@@ -102,7 +123,7 @@ func (f *keyFile) run(ctx context.Context) {
 		select {
 		case <-tick.C:
 			if err := f.reread(); err != nil {
-				f.log.Error("the issuer's keys cannot be read, the last good ones stay", "error", err)
+				f.tell(err)
 			}
 		case <-ctx.Done():
 			return
@@ -110,8 +131,14 @@ func (f *keyFile) run(ctx context.Context) {
 	}
 }
 
+func (f *keyFile) tell(err error) {
+	f.log.Error("the issuer's keys cannot be read, the last good ones stay", "error", err)
+}
+
 // reread takes over a file that has changed. What cannot be used is told once.
 func (f *keyFile) reread() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	text, err := readAtMost(f.path, maxSet)
 	if err == nil && f.seen != nil && bytes.Equal(text, f.seen) {
 		return nil

@@ -274,6 +274,23 @@ func TestKeysInAFile(t *testing.T) {
 	}
 }
 
+// A token that names a new key is no reason to wait for the next look at the file.
+func TestANewKeyInAFileIsGoodAtOnce(t *testing.T) {
+	k := keyring()
+	path := filepath.Join(t.TempDir(), "keys.json")
+	write := func(text []byte) {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(set(t, jwk(t, k.rsa, "rsa", "RS256")))
+	v, _ := open(t, Config{Issuer: iss, JWKS: path})
+	write(set(t, jwk(t, k.rsa, "rsa", "RS256"), jwk(t, k.ed, "ed", "EdDSA")))
+	if _, err := v.Authenticate(sign(t, jwt.SigningMethodEdDSA, k.ed, headers{"kid": "ed"}, good(nil))); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDevelopmentKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "deep", "dev.key")
 	v, log := open(t, Config{DevKey: path})

@@ -93,10 +93,19 @@ func (s *Session) enter(id uint32, token string) bool {
 func (s *Session) take(who *entitlement.Identity) bool {
 	before := s.who.Load()
 	t := s.seen.policy.Tier(who.Tier)
-	if before == nil && !s.env.Users.enter(who.User, t.SessionsPerUser) {
-		s.env.Counters.Add(drop.TooManySessions, 1)
-		s.close(CloseTooManySessions, fmt.Sprintf("user %q has %d sessions here, as many as one may have", clip(who.User, maxUserName), t.SessionsPerUser))
-		return false
+	if before == nil {
+		why := ""
+		switch s.env.Users.enter(who.User, t.SessionsPerUser, s.env.Clock()) {
+		case tooManySessions:
+			why = fmt.Sprintf("user %q has %d sessions here, as many as one may have", clip(who.User, maxUserName), t.SessionsPerUser)
+		case tooOften:
+			why = fmt.Sprintf("user %q begins sessions too often", clip(who.User, maxUserName))
+		}
+		if why != "" {
+			s.env.Counters.Add(drop.TooManySessions, 1)
+			s.close(CloseTooManySessions, why)
+			return false
+		}
 	}
 	s.who.Store(who)
 	s.tierName = who.Tier

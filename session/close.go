@@ -60,7 +60,7 @@ var closeTable = [...]CloseRow{
 	{CloseOverload, "overload", true, 5 * time.Second, 30 * time.Second, "The server has more to carry than it can. Wait as long as its `goaway` asked."},
 	{CloseTokenExpired, "token expired", true, 0, time.Second, "The token was not renewed in time. Come back with a new one."},
 	{CloseAccessUnavailable, "access unavailable", true, time.Second, 10 * time.Second, "Whether the token is good cannot be found out at the moment."},
-	{CloseTooManySessions, "too many sessions", true, 10 * time.Second, 60 * time.Second, "The token's user has as many sessions on this server as one may have."},
+	{CloseTooManySessions, "too many sessions", true, 10 * time.Second, 60 * time.Second, "The token's user has as many sessions on this server as one may have, or begins them too often."},
 	{CloseMalformed, "malformed", false, 0, 0, "Too many messages that are not a `ClientFrame`. Each had an `error` that says why."},
 	{CloseTooManyRequests, "too many requests", false, 0, 0, "More requests than `limits.requests_per_second` for 3 s on end, or a flood of WebSocket control frames or tiny fragments."},
 	{CloseAnswersUnread, "answers unread", false, 0, 0, "The client goes on asking and does not read the answers."},

@@ -44,7 +44,8 @@ func (s *server) startSockets() error {
 	}
 	sockets := ws.Options{
 		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
-		Origins:    s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
+		Origins:    s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxPerAddress: s.options.Admission.Address,
+		AcceptRate: float64(s.options.Admission.AddressRate), AcceptBurst: 2 * s.options.Admission.AddressRate, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
 	}
 	for _, d := range s.delayed {
 		env.Delayed = append(env.Delayed, session.Feed{

@@ -44,7 +44,8 @@ type Config struct {
 		Every time.Duration // 0: none are kept
 	}
 	Admission struct {
-		Rate int // a second; 0: no bound
+		Rate                 int // a second; 0: no bound
+		Address, AddressRate int // of one address: connections, and how many a second; 0: no bound
 	}
 	Overload struct {
 		Heap, CPU Steps
@@ -156,6 +157,10 @@ func (c *Config) define() {
 
 	add(c, &c.Admission.Rate, integer.from(0), "admission.rate", 0,
 		"`number` of connections that may begin a second, from all addresses together; those beyond are told when to come again; 0 for any number").noFlag()
+	add(c, &c.Admission.Address, integer.from(0), "admission.per_address", 0,
+		"`number` of connections that one address may have, where all of an IPv6 /64 is one; 0 for any number").noFlag()
+	add(c, &c.Admission.AddressRate, integer.from(0), "admission.per_address_rate", 0,
+		"`number` of connections that one address may begin a second; those beyond are told when to come again; 0 for any number").noFlag()
 	add(c, &c.Overload.Heap, steps, "overload.heap", Steps{0.70, 0.80, 0.90},
 		"`SHARES` of the memory limit (GOMEMLIMIT, or 85 % of the container's) from which new connections are refused, rows come less often, and sessions of the tiers of lowest priority are ended").noFlag()
 	add(c, &c.Overload.CPU, steps, "overload.cpu", Steps{0.85, 0.90, 0.95},

@@ -75,7 +75,7 @@ func (g *gate) admit() {
 func (g *gate) visit(addr netip.Addr, now time.Time) *refusal {
 	v := g.visitors[addr]
 	if v == nil {
-		if len(g.visitors) >= maxVisitors {
+		if len(g.visitors) >= maxVisitors && !g.forgetOne() {
 			return busy(http.StatusServiceUnavailable, "too many addresses connect at the moment", 10)
 		}
 		if v = new(visitor); g.rate > 0 {
@@ -92,6 +92,18 @@ func (g *gate) visit(addr netip.Addr, now time.Time) *refusal {
 	}
 	v.open++
 	return nil
+}
+
+// forgetOne makes room for another address: whoever has many must not keep everybody else out. An address that has no
+// connection loses the memory of its pace.
+func (g *gate) forgetOne() bool {
+	for addr, v := range g.visitors {
+		if v.open == 0 {
+			delete(g.visitors, addr)
+			return true
+		}
+	}
+	return false
 }
 
 // leave is the counterpart of enter; admitted tells whether admit was called.

@@ -102,13 +102,22 @@ func TestGate(t *testing.T) {
 		for i := range maxVisitors {
 			addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 			enter(t, g, addr, at, 101)
-			g.leave(addr, false)
 		}
 		enter(t, g, one, at, 503) // bounded
+		for addr := range g.visitors {
+			g.leave(addr, false)
+		}
 		g.sweep(at.Add(time.Millisecond))
-		enter(t, g, one, at, 503) // nobody's pace has recovered
-		g.sweep(at.Add(time.Second))
-		enter(t, g, one, at.Add(time.Second), 101)
+		if len(g.visitors) != maxVisitors {
+			t.Fatal("an address was forgotten whose pace has not recovered")
+		}
+		enter(t, g, two, at.Add(time.Millisecond), 101) // who has many addresses keeps nobody out
+		g.leave(two, false)
+		if len(g.visitors) != maxVisitors {
+			t.Fatalf("%d addresses are remembered", len(g.visitors))
+		}
+		g.sweep(at.Add(2 * time.Second))
+		enter(t, g, one, at.Add(2*time.Second), 101)
 		if len(g.visitors) != 1 {
 			t.Fatalf("%d addresses are remembered", len(g.visitors))
 		}
