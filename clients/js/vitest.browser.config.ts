@@ -1,3 +1,4 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { include: ['test/browser/*.test.ts'], testTimeout: 60_000, hookTimeout: 120_000 } });
+// A browser and a server on few cores: one file at a time, and patience, which costs only when something is broken.
+export default defineConfig({ test: { include: ['test/browser/*.test.ts'], fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000 } });

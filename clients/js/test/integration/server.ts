@@ -80,7 +80,18 @@ export class RealServer {
     return code;
   }
 
+  /** Lets a server that was stopped in its tracks go on. */
+  resume(): void {
+    this.running?.kill('SIGCONT');
+  }
+
+  /** Stops it in its tracks: its connections stay, and nobody answers. */
+  pause(): void {
+    this.running?.kill('SIGSTOP');
+  }
+
   async clean(): Promise<void> {
+    this.resume();
     this.closeClients();
     await this.stop();
     await rm(this.dir, { recursive: true, force: true });
