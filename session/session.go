@@ -232,7 +232,7 @@ func (s *Session) End() []slog.Attr {
 	s.countEnd()
 	s.leave()
 	return []slog.Attr{
-		slog.String("session", s.id), slog.Uint64("conflated", without.Conflated), slog.Uint64("lost", without.Lost),
+		slog.String("session", s.id), slog.String("tier", s.tier().Name), slog.Uint64("conflated", without.Conflated), slog.Uint64("lost", without.Lost),
 		slog.Uint64("missed_frames", without.Missed),
 	}
 }
