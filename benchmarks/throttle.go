@@ -2,11 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
+	"github.com/feedd/feedd/admin/control"
 	"github.com/feedd/feedd/benchmarks/load"
 	"github.com/feedd/feedd/benchmarks/proc"
 	"github.com/feedd/feedd/benchmarks/report"
+	"github.com/feedd/feedd/policy"
 	ladder "github.com/feedd/feedd/throttle"
 )
 
@@ -21,6 +27,25 @@ var bySessions = throttler{"set_rate of each session", func(ctx context.Context,
 	return t.clients.Ask(ctx, load.SetRate, uint32(cadence/time.Millisecond), nil)
 }}
 
+// byPolicy has an operator change the policy once, for everybody.
+var byPolicy = throttler{"one change of the policy", func(_ context.Context, t *trial, cadence time.Duration) error {
+	if err := t.writePolicy(cadence); err != nil {
+		return err
+	}
+	return syscall.Kill(t.subject.child.Pid(), syscall.SIGHUP)
+}}
+
+func (r *run) policyFile() string { return filepath.Join(r.dir, "policy.yaml") }
+
+// writePolicy writes a policy under which nobody is sent more often than every cadence; the run's own is no limit.
+func (r *run) writePolicy(cadence time.Duration) error {
+	text := policy.BuiltInText
+	if cadence != r.Cadence {
+		text = "tiers: {default: {fastest: " + cadence.String() + "}}\n"
+	}
+	return os.WriteFile(r.policyFile(), []byte(text), 0o600)
+}
+
 // slower is by how much the scenario throttles everybody, before it lets them go as before.
 const slower = 4
 
@@ -30,7 +55,10 @@ func throttle(ctx context.Context, r *run) (*report.Result, error) {
 	if err := r.prepare(ctx, false); err != nil {
 		return nil, err
 	}
-	s, err := r.openFeedd(ctx)
+	if err := r.writePolicy(r.Cadence); err != nil {
+		return nil, err
+	}
+	s, err := r.openFeedd(ctx, "--policy", r.policyFile())
 	if err != nil {
 		return nil, err
 	}
@@ -45,15 +73,17 @@ func throttle(ctx context.Context, r *run) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &report.Throttled{By: bySessions.name, Sessions: r.Sessions}
+	f := &report.Throttled{Sessions: r.Sessions}
 	slow, _ := ladder.Round(slower * r.Cadence)
-	for _, to := range []time.Duration{slow.Interval(), r.Cadence} {
-		change, err := t.throttle(ctx, m, bySessions, to)
-		if err != nil {
-			return nil, err
+	for _, by := range []throttler{bySessions, byPolicy} {
+		for _, to := range []time.Duration{slow.Interval(), r.Cadence} {
+			change, err := t.throttle(ctx, m, by, to)
+			if err != nil {
+				return nil, err
+			}
+			f.Changes = append(f.Changes, change)
+			f.AllTold = max(f.AllTold, float64(change.Told.Max)/1e6)
 		}
-		f.Changes = append(f.Changes, change)
-		f.AllTold = max(f.AllTold, float64(change.Told.Max)/1e6)
 	}
 	if err := t.finish(ctx, m); err != nil {
 		return nil, err
@@ -69,7 +99,7 @@ func throttle(ctx context.Context, r *run) (*report.Result, error) {
 
 // throttle makes one change and looks at what comes behind it.
 func (t *trial) throttle(ctx context.Context, m *loaded, by throttler, to time.Duration) (report.Change, error) {
-	c := report.Change{FromMS: t.cfg.Groups[0].CadenceMS, ToMS: uint32(to / time.Millisecond)}
+	c := report.Change{By: by.name, FromMS: t.cfg.Groups[0].CadenceMS, ToMS: uint32(to / time.Millisecond)}
 	before, err := proc.CPU(t.subject.child.Pid())
 	if err != nil {
 		return c, err
@@ -88,7 +118,10 @@ func (t *trial) throttle(ctx context.Context, m *loaded, by throttler, to time.D
 	if err != nil {
 		return c, err
 	}
-	t.progress("%d ms to %d ms: all %d told after %.3f s", c.FromMS, c.ToMS, granted.Sessions, granted.Seconds)
+	if c.LatestCut, err = t.latestCut(ctx); err != nil {
+		return c, err
+	}
+	t.progress("%s, %d ms to %d ms: all %d told after %.3f s, latest cut so far %.1f ms", by.name, c.FromMS, c.ToMS, granted.Sessions, granted.Seconds, c.LatestCut)
 	if granted.Sessions != t.sessions() {
 		m.problem("%d of %d sessions were told", granted.Sessions, t.sessions())
 	}
@@ -109,4 +142,15 @@ func (t *trial) throttle(ctx context.Context, m *loaded, by throttler, to time.D
 	}
 	t.cfg.Groups[0].CadenceMS = c.ToMS
 	return c, nil
+}
+
+// latestCut is the most that a cut has come behind its beat since the server started, in milliseconds.
+func (t *trial) latestCut(ctx context.Context) (float64, error) {
+	body, err := t.get(ctx, "/v1/overview")
+	if err != nil {
+		return 0, err
+	}
+	var o control.Overview
+	err = json.Unmarshal(body, &o)
+	return o.Totals.CutLatenessMaxMS, err
 }

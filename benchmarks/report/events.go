@@ -62,8 +62,7 @@ func (s *Stuck) Stalled() *Stuck {
 
 // Throttled are the figures of the scenario throttle: another cadence for everybody while the market runs.
 type Throttled struct {
-	By       string `json:"by"` // what changed it
-	Sessions int    `json:"sessions"`
+	Sessions int `json:"sessions"`
 	// Changes are those made, in order.
 	Changes []Change `json:"changes"`
 	// AllTold is the longest that any of them took to reach all sessions, in seconds.
@@ -73,10 +72,13 @@ type Throttled struct {
 
 // Change is one of the cadence of all sessions.
 type Change struct {
+	By     string `json:"by"` // what made it
 	FromMS uint32 `json:"from_ms"`
 	ToMS   uint32 `json:"to_ms"`
 	// Told is the time until a session had its grant.
 	Told   probe.Percentiles `json:"told_us"`
 	CPU    float64           `json:"server_cpu_s"` // until all were told
 	Frames float64           `json:"frames_per_s"` // behind it
+	// LatestCut is the most that a cut came behind its beat since the server started, as of then, in milliseconds.
+	LatestCut float64 `json:"latest_cut_ms"`
 }
