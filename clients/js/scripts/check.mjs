@@ -1,6 +1,8 @@
-// Whether what would be published is in order: entries, types, and size. Wants a built dist/.
+// Whether what would be published is in order: entries, types, size, and an API reference that is fresh. Wants a built dist/.
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
@@ -25,3 +27,17 @@ console.log('publint: nothing to say');
 run(attw, '--pack', '.', '--profile', 'esm-only', '--quiet');
 console.log('are the types wrong: no');
 run('scripts/size.mjs', 'dist');
+
+const fresh = mkdtempSync(join(tmpdir(), 'feedd-docs-'));
+try {
+  run(join(dirname(createRequire(import.meta.url).resolve('typedoc/package.json')), 'bin/typedoc'), '--out', fresh);
+  const kept = join(root, 'docs/api');
+  const text = (dir) => readdirSync(dir).sort().map((name) => `${name}\n${readFileSync(join(dir, name), 'utf8')}`).join('');
+  if (text(fresh) !== text(kept)) {
+    console.error('docs/api is stale: npm run docs -w clients/js');
+    process.exit(1);
+  }
+  console.log('docs/api is fresh');
+} finally {
+  rmSync(fresh, { recursive: true });
+}
