@@ -7,8 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
+	"github.com/feedd/feedd/admin/control"
+	"github.com/feedd/feedd/auth"
 	"github.com/feedd/feedd/internal/config"
+	"github.com/feedd/feedd/policy"
 )
 
 // readConfig reads the defaults, the file, the environment and args for a command that takes nothing but settings.
@@ -72,11 +76,58 @@ func checkCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	if _, err := newServeOptions(c, stderr); err != nil {
-		return err
+	o, err := newServeOptions(c, stderr)
+	if err := errors.Join(err, checkPolicy(c), o.checkOperators(), o.checkKeys()); err != nil {
+		return &usageError{err}
 	}
 	_, err = fmt.Fprintln(stdout, "the configuration is good")
 	return err
+}
+
+// checkPolicy judges the file of the throttle policy, where there is one.
+func checkPolicy(c *config.Config) error {
+	path := c.Policy.File
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return c.Setting("policy.file").Wrap(err)
+	}
+	_, err = policy.Parse(text)
+	var problems policy.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	var all []error
+	for _, p := range problems {
+		all = append(all, fmt.Errorf("%s: %s", path, p))
+	}
+	return errors.Join(all...)
+}
+
+// checkOperators judges the file of the operators' tokens, where there is one.
+func (o *serveOptions) checkOperators() error {
+	if _, err := control.OpenAccess(o.Admin.Tokens, o.log); err != nil {
+		return o.Setting("admin.tokens").Wrap(err)
+	}
+	return nil
+}
+
+// checkKeys judges the public keys of the tokens' issuer, where they lie in a file. Those behind a URL are not asked for, and
+// a development key is not made.
+func (o *serveOptions) checkKeys() error {
+	keys := o.auth
+	keys.DevKey = ""
+	if keys.JWKS == "" || strings.Contains(keys.JWKS, "://") {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if _, err := auth.Open(ctx, keys, o.log); err != nil {
+		return o.Setting("auth.jwks").Wrap(err)
+	}
+	return nil
 }
 
 const configUsage = `

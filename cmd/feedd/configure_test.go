@@ -59,6 +59,27 @@ feedd: bad value "-1s" in FEEDD_CHECKPOINT_EVERY: want 0s to 1h
 	}
 }
 
+// What the settings refer to is judged as well, all of it.
+func TestCheckReadsWhatSettingsReferTo(t *testing.T) {
+	plans := write(t, "policy.yaml", "tiers: {free: {fastest: 0ms}}\nbogus: 1\n")
+	operators := write(t, "operators", "ada admin\n")
+	lists := write(t, "lists.yaml", "majors: 1\n")
+	keys := write(t, "keys.json", "{}")
+	status, out, errs := run(t, t.Context(), "check", "--policy", plans, "--admin-tokens", operators, "--lists", lists, "--auth-issuer", "a", "--auth-jwks", keys)
+	for _, want := range []string{
+		plans + `: line 1: got "0ms", want a cadence of the ladder`, plans + `: line 2: unknown key "bogus"`,
+		"--admin-tokens: " + operators + ": line 1 has 2 words", "cannot use the lists of --lists: " + lists,
+		`bad value "` + keys + `" for --auth-jwks: `,
+	} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("no %q in\n%s", want, errs)
+		}
+	}
+	if status != exitUsage || out != "" || strings.Count(errs, "\n") != 5 {
+		t.Errorf("status %d, %s%s", status, out, errs)
+	}
+}
+
 // Whatever is printed, in whatever way a configuration is wrong, no secret is in it.
 func TestSecretsAreNeverShown(t *testing.T) {
 	const secret = "hunter2"
