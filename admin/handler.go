@@ -20,6 +20,7 @@ const index = `<!doctype html>
 <dl>
 %s</dl>
 <dl>
+<dt><a href="ops/">/ops</a><dd>sessions, lanes, sources and the policy, live
 <dt><a href="livez?verbose=1">/livez</a><dd>is the process alive
 <dt><a href="readyz?verbose=1">/readyz</a><dd>may it get new connections
 <dt><a href="startupz?verbose=1">/startupz</a><dd>has it booted

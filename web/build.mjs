@@ -16,6 +16,10 @@ const pages = {
     bundles: { app: "dashboard/main.ts", boot: "ui/boot.ts", style: "dashboard/style.css" },
     copies: { "index.html": "dashboard/index.html", "favicon.svg": "ui/favicon.svg" },
   },
+  ops: {
+    bundles: { app: "ops/main.ts", boot: "ui/boot.ts", style: "ops/style.css" },
+    copies: { "index.html": "ops/index.html", "favicon.svg": "ui/favicon.svg" },
+  },
 };
 
 /** Files of a page by name. `alias` puts another module in the place of one, for tests. */

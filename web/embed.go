@@ -49,6 +49,10 @@ type asset struct {
 // It is safe for concurrent use. Bad embedded files are a programmer's error and panic here, not later.
 func Handler() http.Handler { return serve(Assets(), "the dashboard is at /") }
 
+// Ops serves the ops page at / as Handler does the dashboard: it belongs below /ops/ on the admin listener, whose API it
+// calls.
+func Ops() http.Handler { return serve(page("ops"), "the ops page is at /ops/") }
+
 // handler serves the files of one page.
 type handler struct {
 	assets map[string]asset // by path, and index.html at / too

@@ -117,6 +117,8 @@ func (s *server) startAdmin() error {
 	mux.Handle("/", admin.Handler(s.probes(), registry))
 	mux.Handle("/v1/", s.tracer.Writes(control))
 	mux.HandleFunc("GET /debug/flight", s.serveFlight)
+	mux.Handle("/ops/", http.StripPrefix("/ops", web.Ops()))
+	mux.Handle("GET /ops", http.RedirectHandler("/ops/", http.StatusMovedPermanently))
 	s.serveHTTP("admin", s.private, mux)
 	return nil
 }

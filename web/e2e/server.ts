@@ -16,6 +16,8 @@ export interface Server {
   /** Where the dashboard is, with a slash at the end. */
   readonly url: string;
   readonly natsUrl: string;
+  /** Where operators look, with a slash at the end. */
+  readonly adminUrl: string;
   /** Ends it without warning, as a crash does. */
   kill(): Promise<void>;
   /** Ends it as an operator does, and returns its exit status. */
@@ -40,7 +42,8 @@ async function start(state: string, sim: "on" | "off", listen: string, more: str
   const places = await untilReady(child);
   const url = places.get("dashboard");
   const natsUrl = places.get("nats");
-  if (url === undefined || natsUrl === undefined) throw new Error(`feedd did not say where to look, only ${JSON.stringify([...places])}`);
+  const adminUrl = places.get("admin");
+  if (url === undefined || natsUrl === undefined || adminUrl === undefined) throw new Error(`feedd did not say where to look, only ${JSON.stringify([...places])}`);
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode === null && child.signalCode === null) {
       const exited = new Promise((done) => child.once("exit", done));
@@ -50,7 +53,7 @@ async function start(state: string, sim: "on" | "off", listen: string, more: str
     return child.exitCode;
   };
   return {
-    url, natsUrl,
+    url, natsUrl, adminUrl,
     kill: async () => void (await end("SIGKILL")),
     stop: () => end("SIGTERM"),
     restart: () => start(state, sim, new URL(url).host, more),
