@@ -22,23 +22,23 @@ type meter struct {
 const (
 	// meterBurst is how much may be sent at once after a quiet time, as the time that it takes to earn it.
 	meterBurst = 250_000
-	// meterSip is the same of the least that is sent to a meter that was dry: smaller frames would be all headers.
-	meterSip = 50_000
+	// mouthful is the same of the least that is sent to a meter that was dry: smaller frames would be all headers.
+	mouthful = 50_000
 	// sipEvery is how often dry meters are looked at, in microseconds.
 	sipEvery = 20_000
-	// leastSip keeps a frame from being smaller than a few rows, however low the ceiling.
-	leastSip = 200
+	// leastFrame keeps a frame from being smaller than a few rows, however low the ceiling.
+	leastFrame = 200
 )
 
 func (m *meter) refill(now int64) {
-	m.left = min(m.left+float64(now-m.at)*m.rate, max(m.rate*meterBurst, leastSip))
+	m.left = min(m.left+float64(now-m.at)*m.rate, max(m.rate*meterBurst, leastFrame))
 	m.at = now
 }
 
 // ready reports whether a frame may be sent.
 func (m *meter) ready(now int64) bool {
 	m.refill(now)
-	if m.dry && m.left >= max(m.rate*meterSip, leastSip) {
+	if m.dry && m.left >= max(m.rate*mouthful, leastFrame) {
 		m.dry = false
 	}
 	if !m.dry && m.left <= 0 {
@@ -124,7 +124,7 @@ func (p *phase) serveInTurn(l *lane, m *meter, live bool, cut int64) {
 		}
 		b := &p.out.builder
 		b.reset(l.sub.framing.Encoding(), cut)
-		b.limit = min(p.out.maxFrame, max(leastSip, int(m.left)))
+		b.limit = min(p.out.maxFrame, max(leastFrame, int(m.left)))
 		p.out.undo = append(p.out.undo[:0], l.marks...)
 		served, whole, waiting := p.fillInTurn(b, l, live)
 		if b.len() > 0 {

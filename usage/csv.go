@@ -54,9 +54,12 @@ func ReadCSV(r io.Reader) (d Day, err error) {
 			return d, fmt.Errorf("usage: %w", err)
 		}
 		row, err := parseRow(f)
-		if err != nil || len(d.Rows) > 4*MaxLines {
+		if err == nil && len(d.Rows) > 4*MaxLines {
+			err = fmt.Errorf("more than %d lines", 4*MaxLines)
+		}
+		if err != nil {
 			line, _ := in.FieldPos(0)
-			return d, fmt.Errorf("usage: line %d: %v", line, err)
+			return d, fmt.Errorf("usage: line %d: %w", line, err)
 		}
 		d.Date = f[0]
 		d.Rows = append(d.Rows, row)

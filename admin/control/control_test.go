@@ -25,7 +25,6 @@ import (
 type fakePolicies struct {
 	versions []policy.Version
 	away     bool
-	expected []uint64
 }
 
 func (f *fakePolicies) newest() policy.Version {
@@ -202,11 +201,12 @@ func (d *desk) ask(method, path, body string, headers ...string) *httptest.Respo
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.RemoteAddr, r.Host = "127.0.0.1:40000", "localhost:8081"
 	for i := 0; i < len(headers); i += 2 {
-		if headers[i] == "Host" {
+		switch headers[i] {
+		case "Host":
 			r.Host = headers[i+1]
-		} else if headers[i] == "Remote" {
+		case "Remote":
 			r.RemoteAddr = headers[i+1]
-		} else {
+		default:
 			r.Header.Set(headers[i], headers[i+1])
 		}
 	}
@@ -477,7 +477,7 @@ func TestTokensAreReadStrictlyAndAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	status := func(token string) int {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
 		_, status, _ := a.identify(r)
 		return status

@@ -29,7 +29,7 @@ func save(dir string, v *policy.Version) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone already, if all went well
+	defer func() { _ = os.Remove(f.Name()) }() // gone already, if all went well
 	_, err = f.Write(text)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {

@@ -61,6 +61,8 @@ class Page {
     }
     byId("who", HTMLElement).textContent = `${this.#caller.name}, ${this.#caller.role}`;
     byId("drain", HTMLButtonElement).hidden = !this.#may("admin");
+    // Operators change a policy for a while; for good, admins do.
+    if (!this.#may("admin")) byId("for", HTMLSelectElement).options[0]!.remove();
     byId("stop", HTMLFormElement).inert = !this.#may("operator");
     for (;;) {
       await this.#look();
@@ -133,9 +135,9 @@ class Page {
     locked.textContent = status.refused !== undefined
       ? `Revision ${status.refused.revision} was refused and is not in force: ${status.refused.problems.map((p) => p.text).join("; ")}`
       : status.source === "file" ? "The policy comes from a file: edit that one. What you type here is judged all the same." : "This node has no place to keep a policy: start it with --policy.";
-    byId("apply", HTMLFormElement).hidden = !status.writable || !this.#may("admin");
+    byId("apply", HTMLFormElement).hidden = !status.writable || !this.#may("operator");
     this.#status = status;
-    this.#editor.show(status, this.#may("admin"));
+    this.#editor.show(status, this.#may("operator"));
     this.#showHistory(history, version.revision);
     byId("stops", HTMLElement).replaceChildren(...stopsIn(version.text ?? "").map((name) =>
       make("li", {}, make("span", { class: "chip", "data-tone": "warn" }, name), this.#may("operator") && status.writable ? make("button", { type: "button", class: "link", "data-stop": name }, "release") : "")));
