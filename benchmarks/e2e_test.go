@@ -85,6 +85,9 @@ func TestScenariosRunAgainstFeedd(t *testing.T) {
 	feedd := feeddBinary(t)
 	for name, c := range map[string]struct{ args, figure string }{
 		"json":     {"-scenario fanout -speak feed-json -deflate auto -sessions 30 -probes 5", "frames_per_s"},
+		"ingest":   {"-scenario ingest -instruments 20 -tick-hz 200", "ingest.ticks_per_core_second"},
+		"tls":      {"-scenario fanout -tls -sessions 30 -probes 5 -cadence 20ms", "frames_per_s"},
+		"curve":    {"-scenario curve -curve cores -sessions 30 -probes 5", "curve.points.1.frames_per_s"},
 		"mix":      {"-scenario mix -sessions 100 -instruments 60 -warmup 2s", "mix.classes.4.book_rows"},
 		"storm":    {"-scenario storm -sessions 100 -instruments 100 -per-session 50 -cadence 100ms", "storm.peak_to_steady"},
 		"stuck":    {"-scenario stuck -sessions 60 -probes 10", "stuck.p99_during_to_before"},

@@ -58,21 +58,21 @@ func fanout(ctx context.Context, r *run) (*report.Result, error) {
 }
 
 // takeProfile runs one more window, under the profiler, which is why it counts for nothing else.
-func (t *trial) takeProfile(ctx context.Context) error {
-	if t.profile == "" {
+func (r *run) takeProfile(ctx context.Context) error {
+	if r.profile == "" {
 		return nil
 	}
-	if err := t.source.Ask(ctx, feed.Resume, nil, nil); err != nil {
+	if err := r.source.Ask(ctx, feed.Resume, nil, nil); err != nil {
 		return err
 	}
-	if err := t.wait(ctx, t.settle()); err != nil {
+	if err := r.wait(ctx, r.Warmup); err != nil {
 		return err
 	}
-	seconds := int(t.Window.Seconds())
-	t.progress("profiling for %d s", seconds)
-	profile, err := t.get(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds))
+	seconds := int(r.Window.Seconds())
+	r.progress("profiling for %d s", seconds)
+	profile, err := r.get(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(t.profile, profile, 0o644)
+	return os.WriteFile(r.profile, profile, 0o644)
 }

@@ -19,7 +19,7 @@ func latency(ctx context.Context, r *run) (*report.Result, error) {
 	if err := r.prepare(ctx, true); err != nil {
 		return nil, err
 	}
-	if _, err := r.feedd(ctx); err != nil {
+	if _, err := r.openFeedd(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.source.Ask(ctx, feed.Resume, nil, nil); err != nil {
@@ -58,7 +58,9 @@ type peer struct{ speak, address string }
 // delays connects clients, lets them receive for a window and ends them.
 func (r *run) delays(ctx context.Context, p peer) (load.Window, error) {
 	g := r.group()
-	g.Speak, g.Probes = p.speak, g.Sessions
+	if g.Speak, g.Probes = p.speak, g.Sessions; p.speak == load.NATS {
+		g.Trust, g.Deflate = "", false
+	}
 	cfg := load.Config{Address: p.address, Symbols: feed.Symbols(r.Instruments), Groups: []load.Group{g}}
 	clients, err := r.role("load", r.othersOn)
 	if err != nil {

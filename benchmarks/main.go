@@ -40,6 +40,8 @@ var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
 	"fanout":   fanout,
 	"latency":  latency,
 	"peers":    comparePeers,
+	"ingest":   ingest,
+	"curve":    drawCurve,
 	"mix":      mix,
 	"storm":    storm,
 	"stuck":    stuck,
@@ -59,6 +61,8 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario storm                         10,000 clients come at once, and again
   benchmarks -scenario stuck                         1,000 clients that stop reading among 10,000
   benchmarks -scenario throttle                      another cadence for 10,000 sessions while the market runs
+  benchmarks -scenario curve -curve sessions         cost as one thing grows: sessions, instruments, ticks, cadence, cores
+  benchmarks -scenario ingest                        ticks that one core takes in
   benchmarks -scenario rows -ticks DIR               bytes of quote updates on recorded market data
   benchmarks -scenario books -ticks DIR              bytes and times of order books
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again

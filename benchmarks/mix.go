@@ -54,6 +54,7 @@ func (r *run) mixed() []load.Group {
 	for _, c := range classes() {
 		g := c.group
 		g.Speak, g.Deflate = r.Speak, r.Deflate != deflateOff
+		g.Trust = r.trust
 		g.Sessions = max(1, int(math.Round(c.share*float64(r.Sessions))))
 		g.Probes = min(g.Probes, g.Sessions)
 		g.Choice.Instruments, g.Choice.Distribution, g.Choice.Seed = r.Instruments, load.Zipf, r.Seed

@@ -32,7 +32,9 @@ type options struct {
 	Pin          string        `json:"pin"`
 	Speak        string        `json:"speak"`
 	Deflate      string        `json:"deflate"`
+	TLS          bool          `json:"tls"`
 	Peers        string        `json:"peers,omitempty"`
+	Curve        string        `json:"curve,omitempty"`
 
 	json    bool
 	save    string
@@ -70,6 +72,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.Pin, "pin", "auto", "keep the server on a core of its own: on, off, or auto (on where there are two; latency: off)")
 	fs.StringVar(&o.Speak, "speak", load.Feed, "what sessions speak: "+load.Feed+" (binary) or "+load.FeedJSON)
 	fs.StringVar(&o.Deflate, "deflate", deflateOff, "compression: off (sessions do not offer it), auto (the server chooses), or always")
+	fs.BoolVar(&o.TLS, "tls", false, "feedd's sessions speak TLS")
+	fs.StringVar(&o.Curve, "curve", "", "what grows in -scenario curve: "+curveNames())
 	fs.StringVar(&o.Peers, "peers", "", "of feedd and its peers, those to measure, such as feedd,latest; empty: all")
 	fs.BoolVar(&o.json, "json", false, "print the result as JSON instead of a table")
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
@@ -93,6 +97,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 	case "restart":
 		o.restartDefaults(given)
+	case "curve":
+		o.curveDefaults(given)
+	case "ingest":
+		o.ingestDefaults(given)
 	case "mix":
 		o.mixDefaults(given)
 	case "storm", "stuck", "throttle":
@@ -122,6 +130,43 @@ func (o *options) latencyDefaults(given map[string]bool) {
 	}
 	if !given["probes"] {
 		o.Probes = o.Sessions
+	}
+}
+
+// curveDefaults choose what stays the same so that the far end of the curve fits one core.
+func (o *options) curveDefaults(given map[string]bool) {
+	set := func(flag string, f func()) {
+		if !given[flag] {
+			f()
+		}
+	}
+	switch o.Curve {
+	case "sessions":
+		set("cadence", func() { o.Cadence = 500 * time.Millisecond })
+	case "instruments":
+		set("sessions", func() { o.Sessions = 1000 })
+		set("instruments", func() { o.Instruments = 500 })
+		set("tick-hz", func() { o.TickHz = 20 })
+	case "ticks":
+		// Single ticks, so that from the start nearly every instrument changes between two cuts: else rows would grow with
+		// the ticks, and the cost with the rows.
+		set("sessions", func() { o.Sessions = 2500 })
+		set("tick-hz", func() { o.TickHz = 20 })
+		set("burst", func() { o.Burst = 1 })
+	case "cadence":
+		set("sessions", func() { o.Sessions = 1000 })
+	case "cores":
+		set("sessions", func() { o.Sessions = 2500 })
+	}
+}
+
+// ingestDefaults make 400,000 ticks a second, in the batches in which a busy market has them.
+func (o *options) ingestDefaults(given map[string]bool) {
+	if !given["tick-hz"] {
+		o.TickHz = 2000
+	}
+	if !given["burst"] {
+		o.Burst = 20
 	}
 }
 
@@ -193,6 +238,8 @@ func (o *options) validate() error {
 		return fmt.Errorf("-cadence 0s: want more than 0 for -scenario %s", o.Scenario)
 	case o.Cadence < 0 || o.Cadence%time.Millisecond != 0:
 		return fmt.Errorf("-cadence %v: want 0s or whole milliseconds", o.Cadence)
+	case o.Scenario == "curve" && curves[o.Curve].points == nil:
+		return fmt.Errorf("-curve %s: want one of %s", o.Curve, curveNames())
 	case o.Probes < 1 || o.Probes > o.Sessions:
 		return fmt.Errorf("-probes %d: want 1 to the number of sessions", o.Probes)
 	case o.Window < time.Second || o.Window > 10*time.Minute:

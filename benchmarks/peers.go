@@ -75,7 +75,9 @@ func (r *run) contest(ctx context.Context, s *subject, result *report.Result) (r
 		return report.Served{}, err
 	}
 	g := r.group()
-	g.Speak = s.speak
+	if g.Speak = s.speak; s.name != "feedd" {
+		g.Trust, g.Deflate = "", false
+	}
 	t, err := r.join(ctx, s, g)
 	if err != nil {
 		return report.Served{}, err

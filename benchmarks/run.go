@@ -31,6 +31,8 @@ type run struct {
 	othersOn  []int
 	children  []*proc.Child // in the order of their start
 	market    feed.Config   // what the options do not say of it
+	buckets   bool          // NATS has a JetStream, in which feedd keeps its policies
+	trust     string        // feedd's certificate in PEM; empty: no TLS
 	source    *proc.Child
 	where     feed.Where
 	warnings  []string

@@ -21,7 +21,7 @@ type subject struct {
 	speak   string
 	address string
 	child   *proc.Child
-	collect func(context.Context) error // has it give unused memory back
+	collect func(context.Context) error // has it give unused memory back; nil: not measured
 
 	ingest   report.Window // without sessions
 	resident int64         // the same
@@ -29,6 +29,13 @@ type subject struct {
 
 // openFeedd starts feedd with further flags.
 func (r *run) openFeedd(ctx context.Context, flags ...string) (*subject, error) {
+	if r.TLS {
+		more, err := r.certify()
+		if err != nil {
+			return nil, err
+		}
+		flags = append(flags, more...)
+	}
 	child, err := r.feedd(ctx, flags...)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func (m *loaded) problem(format string, args ...any) {
 // group is the sessions of a scenario in which all do the same.
 func (r *run) group() load.Group {
 	return load.Group{
-		Name: "sessions", Speak: r.Speak, Sessions: r.Sessions, Probes: r.Probes, Choice: r.choice(), Deflate: r.Deflate != deflateOff,
+		Name: "sessions", Speak: r.Speak, Sessions: r.Sessions, Probes: r.Probes, Choice: r.choice(), Deflate: r.Deflate != deflateOff, Trust: r.trust,
 		CadenceMS: uint32(r.Cadence / time.Millisecond), Busy: r.busy(),
 	}
 }
@@ -231,6 +231,9 @@ func (t *trial) finish(ctx context.Context, m *loaded) error {
 	}
 	if err := t.check(ctx, m, published); err != nil {
 		return err
+	}
+	if t.subject.collect == nil {
+		return nil
 	}
 	if err := t.subject.collect(ctx); err != nil {
 		return err

@@ -10,13 +10,14 @@ import (
 
 // Requests of the role. Begin takes a Config and answers with Where, Resume publishes, Pause stops and
 // answers with the last quotes ([]Quote), Count answers with Published, Tops takes a depth and answers with the best
-// levels of all books ([]Book).
+// levels of all books ([]Book), Speed takes how many times as fast as at first the market runs.
 const (
 	Begin  = "open"
 	Resume = "resume"
 	Pause  = "pause"
 	Count  = "count"
 	Tops   = "tops"
+	Speed  = "speed"
 )
 
 // Role is the process of the market: it answers requests until in ends.
@@ -53,6 +54,12 @@ func Role(in io.Reader, out io.Writer) error {
 			return s.Pause()
 		case Count:
 			return s.Published()
+		case Speed:
+			var times float64
+			if err := json.Unmarshal(body, &times); err != nil {
+				return nil, err
+			}
+			return nil, s.Speed(times)
 		case Tops:
 			var depth int
 			if err := json.Unmarshal(body, &depth); err != nil {

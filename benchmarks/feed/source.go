@@ -69,6 +69,7 @@ func Symbols(n int) []string {
 // Source is a NATS server with a publisher. Its methods belong to one goroutine.
 type Source struct {
 	cfg         Config
+	speed       float64 // of the market's time
 	server      *server.Server
 	nc          *nats.Conn
 	publisher   *publish.Publisher
@@ -117,7 +118,7 @@ func Open(cfg Config) (*Source, error) {
 			return nil, err
 		}
 	}
-	s := &Source{cfg: cfg, schedule: NewSchedule(cfg.Seed, tempo), random: rand.New(rand.NewPCG(cfg.Seed, 0xb00c))}
+	s := &Source{cfg: cfg, speed: 1, schedule: NewSchedule(cfg.Seed, tempo), random: rand.New(rand.NewPCG(cfg.Seed, 0xb00c))}
 	if err := s.open(); err != nil {
 		s.Close()
 		return nil, err
@@ -184,6 +185,22 @@ func (s *Source) Resume() {
 	}
 }
 
+// Speed has the market run so many times as fast as Hz says.
+func (s *Source) Speed(times float64) error {
+	if times <= 0 || times > 1000 {
+		return fmt.Errorf("%g times as fast: want more than 0, at most 1000", times)
+	}
+	running := s.halt != nil
+	if _, err := s.Pause(); err != nil {
+		return err
+	}
+	s.speed = times
+	if running {
+		s.Resume()
+	}
+	return nil
+}
+
 // Pause stops the ticks and returns the last quote of each instrument.
 func (s *Source) Pause() ([]Quote, error) {
 	if s.halt != nil {
@@ -213,14 +230,14 @@ func (s *Source) publish(halt <-chan struct{}, done chan<- struct{}) {
 	defer close(done)
 	ticker := time.NewTicker(step)
 	defer ticker.Stop()
-	begin, first := time.Now(), s.next()
+	begin, first, steady := time.Now(), s.next(), s.speed
 	for {
 		select {
 		case <-halt:
 			return
 		case now := <-ticker.C:
 			gone, speed := s.cfg.Surge.market(now.Sub(begin))
-			if !s.publishUntil(first+gone, speed) {
+			if !s.publishUntil(first+time.Duration(steady*float64(gone)), steady*speed) {
 				return
 			}
 		}

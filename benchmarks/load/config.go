@@ -50,6 +50,8 @@ type Group struct {
 	Busy bool `json:"busy,omitempty"`
 	// Hidden sessions say that nobody looks at them, once they are live.
 	Hidden bool `json:"hidden,omitempty"`
+	// Trust is a certificate in PEM: sessions speak TLS and believe servers that it vouches for. Empty: no TLS.
+	Trust string `json:"trust,omitempty"`
 	// Deflate offers compression.
 	Deflate bool `json:"deflate,omitempty"`
 	// BytesPerSecond is what each session reads at most; 0: all that comes.

@@ -88,7 +88,7 @@ func (l *Loop) Await(patience time.Duration) (Granted, error) {
 	var told chan error
 	err := l.do(func() {
 		if told = l.told; told != nil && l.missing == 0 {
-			told <- nil
+			l.tell()
 		}
 	})
 	if err != nil {
@@ -146,9 +146,14 @@ func (l *Loop) grantedOrGone(i int) {
 	}
 	s.granted = false
 	if l.missing--; l.missing == 0 {
-		select {
-		case l.told <- nil:
-		default:
-		}
+		l.tell()
+	}
+}
+
+// tell says that all have their grants, once is enough.
+func (l *Loop) tell() {
+	select {
+	case l.told <- nil:
+	default:
 	}
 }

@@ -183,7 +183,9 @@ func TestAllSessionsAskForAnotherRateAndAreTold(t *testing.T) {
 	if err := l.SetRate(1000); err != nil {
 		t.Fatal(err)
 	}
-	g, err := l.Await(Patience)
+	server.Cut(false)
+	until(t, l, "frames behind all grants", func(w Window) bool { return w.Frames >= 400 })
+	g, err := l.Await(Patience) // when all have been told already
 	if err != nil || g.Sessions != 200 || g.Each.Count != 200 || g.Seconds <= 0 {
 		t.Errorf("%+v, error %v", g, err)
 	}
@@ -216,6 +218,36 @@ func TestSessionsComeAgain(t *testing.T) {
 	w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 200 })
 	if w.Live != 200 || w.Probes.Problems != 0 || len(w.Closed) != 0 {
 		t.Errorf("%+v", w)
+	}
+}
+
+func TestSessionsSpeakTLS(t *testing.T) {
+	server, trust := fake.NewTLS(t, instruments)
+	cfg := config(server.Address)
+	cfg.Groups[0].Trust = trust
+	l := connect(t, cfg)
+	for range 3 {
+		server.Cut(false)
+	}
+	w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 600 && w.Probes.Frames >= 9 })
+	if w.Probes.Problems != 0 || w.Live != 200 || w.Bytes < 600*(5+16+1) { // a record's header, tag and type
+		t.Errorf("%+v", w)
+	}
+	server.Ping("still there?")
+	until(t, l, "pongs", func(Window) bool {
+		_, pongs := server.Requests()
+		return len(pongs) == 200
+	})
+	if _, err := l.Reconnect(Patience); err != nil {
+		t.Fatal(err)
+	}
+	server.CloseAll(4000, "draining")
+	until(t, l, "closes", func(w Window) bool { return w.Live == 0 })
+
+	other := config(fake.New(t, instruments).Address)
+	other.Groups[0].Trust = trust
+	if _, err := start(t, other).Connect(Patience); err == nil || !strings.Contains(err.Error(), "handshake") {
+		t.Errorf("a server without TLS: error %v", err)
 	}
 }
 

@@ -1,12 +1,14 @@
 package load
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +26,8 @@ type Loop struct {
 	instruments map[string]int
 	groups      []*group
 	commands    chan func() // run on the loop's thread
+	secured     chan secured
+	handshakes  sync.WaitGroup
 	ended       chan struct{}
 
 	// Everything below belongs to the loop's thread.
@@ -48,7 +52,8 @@ type group struct {
 	first         int // number of its first session
 	quotes, books int // rows that a session has when it is live
 	upgrade       []byte
-	hellos        [][]byte // what each session says first
+	tls           *tls.Config // nil: none
+	hellos        [][]byte    // what each session says first
 	record        *probe.Record
 	window        GroupWindow
 	beats         []int64
@@ -95,7 +100,7 @@ func Start(cfg Config) (*Loop, error) {
 	}
 	l := &Loop{
 		cfg: cfg, target: target, inFlight: cfg.InFlight, instruments: make(map[string]int, len(cfg.Symbols)),
-		commands: make(chan func()), ended: make(chan struct{}),
+		commands: make(chan func()), secured: make(chan secured, 64), ended: make(chan struct{}),
 		events: make([]unix.EpollEvent, 512), buf: make([]byte, 64<<10), others: probe.NewRecord(),
 	}
 	if l.inFlight == 0 {
@@ -129,6 +134,11 @@ func (l *Loop) prepare() error {
 			continue
 		}
 		g.upgrade = g.request(l.cfg.Address)
+		if g.Trust != "" {
+			if err := g.trust(); err != nil {
+				return err
+			}
+		}
 		for _, s := range g.subscriptions() {
 			n := s.First
 			if n == 0 {
@@ -298,6 +308,7 @@ func (l *Loop) run() {
 		for _, e := range l.events[:max(n, 0)] {
 			l.event(int(e.Fd))
 		}
+		l.takeSecured()
 		l.open()
 		l.ask()
 		l.sip(time.Now())
@@ -313,6 +324,19 @@ func (l *Loop) run() {
 }
 
 func (l *Loop) closeAll() {
+	// Handshakes that are still under way end with their sockets.
+	for i := range l.sessions {
+		if s := &l.sessions[i]; s.state == stateSecuring {
+			_ = unix.Shutdown(s.fd, unix.SHUT_RDWR)
+		}
+	}
+	go func() {
+		l.handshakes.Wait()
+		close(l.secured)
+	}()
+	for range l.secured {
+		continue
+	}
 	for i := range l.sessions {
 		if s := &l.sessions[i]; s.state != stateNew && s.state != stateClosed {
 			_ = unix.Close(s.fd)

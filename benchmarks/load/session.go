@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -17,6 +18,7 @@ type state uint8
 const (
 	stateNew        state = iota
 	stateConnecting       // until TCP is up
+	stateSecuring         // until the handshake of TLS is done
 	stateUpgrading        // until the server's 101
 	stateJoining          // until everything asked for has come
 	stateLive
@@ -32,6 +34,9 @@ type session struct {
 	cuts   uint8  // seen since it was live, up to beatAfter
 	count  uint32 // data frames in this window
 	reader frame.Reader
+
+	tls    *tls.Conn // nil: none
+	socket *socket   // under it
 
 	follow  follower // nil: what comes is counted and not read
 	granted bool     // a grant is awaited
@@ -118,6 +123,10 @@ func (l *Loop) connected(i int) {
 		l.goLive(i)
 		return
 	}
+	if s.group.tls != nil {
+		l.secure(i)
+		return
+	}
 	s.state = stateUpgrading
 	l.write(i, s.group.upgrade)
 }
@@ -125,7 +134,14 @@ func (l *Loop) connected(i int) {
 // write sends a few bytes; a socket that does not take them at once is not being read by the server,
 // which none of ours should see.
 func (l *Loop) write(i int, b []byte) {
-	n, err := unix.Write(l.sessions[i].fd, b)
+	s := &l.sessions[i]
+	var n int
+	var err error
+	if s.tls != nil {
+		n, err = s.tls.Write(b)
+	} else {
+		n, err = unix.Write(s.fd, b)
+	}
 	if err != nil || n < len(b) {
 		l.end(i, fmt.Sprintf("write: %d of %d bytes: %v", n, len(b), err))
 	}
@@ -134,6 +150,10 @@ func (l *Loop) write(i int, b []byte) {
 // read takes what has come, as much as buf holds.
 func (l *Loop) read(i int, buf []byte) {
 	s := &l.sessions[i]
+	if s.tls != nil {
+		l.readSecured(i, buf)
+		return
+	}
 	n, err := unix.Read(s.fd, buf)
 	switch {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
@@ -145,9 +165,14 @@ func (l *Loop) read(i int, buf []byte) {
 		l.end(i, "the server hung up without a close frame")
 		return
 	}
-	now := time.Now().UnixMicro()
 	s.group.window.Bytes += int64(n)
-	b := buf[:n]
+	l.received(i, buf[:n])
+}
+
+// received takes bytes of a session.
+func (l *Loop) received(i int, b []byte) {
+	s := &l.sessions[i]
+	now := time.Now().UnixMicro()
 	if s.state == stateUpgrading {
 		if b = l.upgraded(i, b); len(b) == 0 {
 			return
@@ -255,7 +280,7 @@ func (l *Loop) end(i int, why string) {
 	case stateLive:
 		l.live--
 		return
-	case stateConnecting, stateUpgrading:
+	case stateConnecting, stateSecuring, stateUpgrading:
 		l.connecting--
 	}
 	l.joining--

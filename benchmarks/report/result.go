@@ -30,6 +30,8 @@ type Result struct {
 	*Latency
 	*Restart
 	Storm     *Storm                    `json:"storm,omitempty"`
+	Curve     *Curve                    `json:"curve,omitempty"`
+	TakenIn   *TakenIn                  `json:"ingest,omitempty"`
 	Mix       *Mix                      `json:"mix,omitempty"`
 	Stuck     *Stuck                    `json:"stuck,omitempty"`
 	Throttled *Throttled                `json:"throttle,omitempty"`

@@ -4,6 +4,7 @@
 package fake
 
 import (
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -44,6 +45,18 @@ type session struct {
 // New starts a server of so many instruments, which lasts as long as the test. It compresses for those who offer it.
 func New(t *testing.T, instruments int) *Server {
 	t.Helper()
+	return start(t, instruments, (*httptest.Server).Start)
+}
+
+// NewTLS is New behind TLS; trust is the certificate in PEM.
+func NewTLS(t *testing.T, instruments int) (s *Server, trust string) {
+	t.Helper()
+	s = start(t, instruments, (*httptest.Server).StartTLS)
+	return s, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.http.Certificate().Raw}))
+}
+
+func start(t *testing.T, instruments int, listen func(*httptest.Server)) *Server {
+	t.Helper()
 	s := &Server{t: t, numbers: make(map[string]int), sessions: make(map[*gws.Conn]*session)}
 	for i, symbol := range feed.Symbols(instruments) {
 		s.numbers[symbol] = i
@@ -62,7 +75,8 @@ func New(t *testing.T, instruments int) *Server {
 		}
 		s.open.Go(conn.ReadLoop)
 	})
-	s.http = httptest.NewServer(mux)
+	s.http = httptest.NewUnstartedServer(mux)
+	listen(s.http)
 	s.Address = s.http.Listener.Addr().String()
 	t.Cleanup(s.close)
 	return s
