@@ -75,7 +75,14 @@ const flashes = new Flashes(FLASH_MS, MOST_FLASHES);
 const latency = new Latency();
 const rate = new RatePicker(address.cadenceMs ?? prefs.cadenceMs, rateChanged);
 const traffic = new Traffic(feed, rate.cadenceMs);
-const flow = new Flow(feed, traffic, latency, frame, rate.cadenceMs);
+const flow = new Flow(feed, traffic, latency, frame, rate.cadenceMs, prefs.ceiling, (ceiling) => {
+  prefs.ceiling = ceiling;
+  savePrefs(storage, prefs);
+  feed.setCeiling(ceiling);
+  countAnew();
+  flow.choseCeiling(performance.now());
+});
+feed.setCeiling(prefs.ceiling);
 const chart = new ChartPanel(feed, frame, rate.cadenceMs, prefs.intervalS, (seconds) => {
   prefs.intervalS = seconds;
   savePrefs(storage, prefs);
@@ -124,7 +131,7 @@ frame.add((nowMs) => {
   watchlist.drawAges();
   focusPanel.drawAge(feed.serverNow());
   connection.draw();
-  if (nowMs >= settledAtMs) startCounting(nowMs);
+  if (nowMs >= settledAtMs) countAnew();
   traffic.read(nowMs);
   meters.draw();
   flow.draw(nowMs);
@@ -141,17 +148,17 @@ function rateChanged(cadenceMs: number): void {
   watchlist.setRate(cadenceMs);
   chart.setRate(cadenceMs);
   depth.setRate(cadenceMs);
-  latency.clear();
-  traffic.chose(cadenceMs, performance.now());
-  flow.chose(cadenceMs, performance.now());
+  countAnew();
+  flow.choseRate(cadenceMs, performance.now());
   if (!linked) prefs.cadenceMs = cadenceMs;
   remember();
 }
 
-function startCounting(nowMs: number): void {
+/** What was counted belongs to a connection, a rate or a ceiling that is gone. */
+function countAnew(): void {
   settledAtMs = Infinity;
   latency.clear();
-  traffic.chose(rate.cadenceMs, nowMs);
+  traffic.chose(rate.cadenceMs, performance.now());
 }
 
 /** The viewer changed the rows: they are kept from now on. Rows that nobody changed stay the first instruments. */
@@ -260,6 +267,8 @@ const KEYS: Record<string, () => void> = {
   "?": () => settings.open(),
   "[": () => rate.step(-1),
   "]": () => rate.step(1),
+  "{": () => flow.stepCeiling(-1),
+  "}": () => flow.stepCeiling(1),
   ",": () => chart.step(-1),
   ".": () => chart.step(1),
   "-": () => depth.step(-1),
@@ -272,11 +281,11 @@ for (let n = 1; n <= 9; n++) KEYS[String(n)] = () => pages.choose(n - 1);
 
 function pressed(event: KeyboardEvent): void {
   const { target, key } = event;
-  if (document.querySelector("dialog[open]") !== null) return;
+  if (document.querySelector("dialog[open]") !== null || target instanceof HTMLSelectElement) return;
   if (key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) search.open();
   else if (event.ctrlKey || event.metaKey || event.altKey) return;
   else if (KEYS[key] !== undefined) KEYS[key]!();
-  else if (key === " " && !(target instanceof HTMLButtonElement || target instanceof HTMLInputElement || target instanceof HTMLSelectElement)) setPaused(!paused);
+  else if (key === " " && !(target instanceof HTMLButtonElement || target instanceof HTMLInputElement)) setPaused(!paused);
   else return;
   event.preventDefault();
 }

@@ -1,5 +1,6 @@
 import { readStored, writeStored } from "../ui/stored.ts";
 import { MAX_ROWS, symbolProblem } from "./address.ts";
+import { CEILINGS } from "./ceilings.ts";
 import { DEFAULT_INTERVAL, INTERVALS } from "./intervals.ts";
 import { DEFAULT_CADENCE_MS, LADDER_MS } from "./ladder.ts";
 
@@ -13,6 +14,8 @@ export interface Page {
 /** What the dashboard remembers between visits, next to the look, which is that of all pages. */
 export interface Prefs {
   cadenceMs: number;
+  /** Most bytes a second; 0: no ceiling. */
+  ceiling: number;
   /** Length of the chart's bars in seconds; 0: the last minute. */
   intervalS: number;
   /** At least one. */
@@ -44,6 +47,7 @@ export function loadPrefs(storage: () => Storage): Prefs {
   const [shown, share] = [stored["shown"], stored["listShare"]];
   return {
     cadenceMs: LADDER_MS.find((ms) => ms === stored["cadenceMs"]) ?? DEFAULT_CADENCE_MS,
+    ceiling: CEILINGS.find((bytes) => bytes === stored["ceiling"]) ?? 0,
     intervalS: INTERVALS.find((s) => s === stored["intervalS"]) ?? DEFAULT_INTERVAL,
     pages,
     shown: typeof shown === "number" && pages[shown] !== undefined ? shown : 0,

@@ -5,7 +5,8 @@ import { cadenceLabel, LADDER_MS } from "./ladder.ts";
 
 /** Why a grant is not what was wished, for people. */
 const REASONS: Partial<Record<GrantReason, string>> = {
-  rounded: "rounded", policy: "set by policy", congestion: "slow line", hidden: "page hidden", default: "default",
+  rounded: "rounded", policy: "set by policy", congestion: "slow line", hidden: "page hidden", default: "default", bandwidth: "for the ceiling",
+  lag: "page busy", overload: "server busy",
 };
 
 /** As short as fits below the slider. */
@@ -40,8 +41,8 @@ export class RatePicker {
   }
 
   drawGrant(grant: Grant | undefined): void {
-    if (grant === undefined || grant.reason === "paused") {
-      this.#grant.set(grant === undefined ? "" : "paused");
+    if (grant === undefined || grant.reason === "paused" || grant.reason === "stopped") {
+      this.#grant.set(grant === undefined ? "" : grant.reason === "paused" ? "paused" : "stopped by operations");
       return;
     }
     const reason = this.#paced ? "page busy" : REASONS[grant.reason];

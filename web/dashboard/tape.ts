@@ -31,7 +31,7 @@ export function tapeLine(event: TradeEvent): TapeLine {
     return { kind: "note", amount: 0, time: "", price: "", size: "", mark: "found", note: `${trades} found again (${range})` };
   }
   const why = event.type === "lost"
-    ? `${trades} lost (${range}): this page was too slow to take them`
+    ? `${trades} lost (${range}): they came faster than this page takes them`
     : `${trades} missing (${range}): never reached the server`;
   return { kind: "note", amount: 0, time: "", price: "", size: "", mark: event.type, note: why };
 }

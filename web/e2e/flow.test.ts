@@ -3,20 +3,15 @@ import { describe, expect, test } from "vitest";
 import { chooseRate } from "./browser.ts";
 import { frames, open, page } from "./fixture/stage.ts";
 
-/** Runs a feed in the page whose frames stand for 100 ticks a second, whatever the rate: merged is what is left of them. */
-async function run(rowsPerSecond: () => number): Promise<void> {
-  await page.evaluate(([rows]) => {
+/** Runs a feed in the page that brings 20 rows a second, each of which stands for five ticks. */
+async function run(): Promise<void> {
+  await page.evaluate(() => {
     const feed = window.fakeFeed;
-    const state = { rows: rows!, left: 0, merged: 0 };
-    Object.assign(window, { stream: state });
     setInterval(() => {
-      state.left += state.rows / 20;
-      state.merged += (100 - state.rows) / 20;
-      for (; state.left >= 1; state.left--) feed.quote("sim:BTC-USD", { bid: 100 + Math.floor(Math.random() * 50), ask: 200 });
-      feed.traffic.conflated += Math.floor(state.merged);
-      state.merged -= Math.floor(state.merged);
+      feed.quote("sim:BTC-USD", { bid: 100 + Math.floor(Math.random() * 50), ask: 200 });
+      feed.traffic.conflated += 4;
     }, 50);
-  }, [rowsPerSecond()]);
+  });
 }
 
 const text = (id: string) => page.locator(`#${id}`).textContent();
@@ -30,7 +25,7 @@ const drawn = () => page.locator("#scope").evaluate((canvas: HTMLCanvasElement) 
 describe("the flow", () => {
   test("tells ticks from rows, and what was merged since the rate was chosen", async () => {
     await open();
-    await run(() => 20);
+    await run();
     await page.waitForFunction(() => Number.parseInt(document.getElementById("merged-share")!.textContent!, 10) >= 70);
     expect(await number("ticks")).toBeGreaterThan(await number("rows-rate"));
     expect(await text("since")).toMatch(/^At 100 ms: [\d,]+ ticks came in [\d,]+ rows, [\d,]+ of them merged$/);
@@ -44,7 +39,7 @@ describe("the flow", () => {
 
   test("has hops from the exchange to the screen, with a bar in proportion", async () => {
     await open();
-    await run(() => 20);
+    await run();
     await page.waitForFunction(() => document.getElementById("way-p50")!.textContent!.endsWith("ms"));
     const hops = await page.locator("#way-hops li").evaluateAll((all) => all.map((li) => [...li.children].map((c) => c.textContent)));
     expect(hops.map(([name]) => name)).toEqual(["exchange → feedd", "→ cut", "→ page", "→ screen"]);
@@ -75,6 +70,26 @@ describe("the flow", () => {
     expect(await page.locator("#flow").isVisible()).toBe(true);
   });
 
+  test("has a ceiling of bytes, by hand and by keys, that is told to the server and remembered", async () => {
+    await open("");
+    await run();
+    const ceiling = () => page.evaluate(() => window.fakeFeed.ceiling);
+    expect([await ceiling(), await text("ceiling-said")]).toEqual([0, "none"]);
+    await page.locator("#ceiling").fill("3");
+    expect([await ceiling(), await text("ceiling-said")]).toEqual([20_000, "20 kB/s"]);
+    await page.waitForFunction(() => document.getElementById("since")!.textContent!.startsWith("At 100 ms, below 20 kB/s: "));
+    expect(await text("ceiling-use")).toMatch(/^[\d.]+ k?B\/s used$/);
+    await page.locator("#rows tr").first().focus();
+    await page.keyboard.press("}");
+    expect(await ceiling()).toBe(10_000);
+    await page.reload();
+    await frames();
+    expect([await ceiling(), await text("ceiling-said")]).toEqual([10_000, "10 kB/s"]);
+    await page.locator("#rows tr").first().focus();
+    for (let i = 0; i < 5; i++) await page.keyboard.press("{");
+    expect(await ceiling()).toBe(0);
+  });
+
   test("says when this page is why less comes than was wished", async () => {
     await open();
     await page.evaluate(() => window.fakeFeed.emit("pace", { steps: 2, lateMs: 400 }));
@@ -93,7 +108,7 @@ describe("the flow", () => {
       });
     });
     await open();
-    await run(() => 20);
+    await run();
     await page.waitForFunction(() => Number.parseInt(document.getElementById("merged-share")!.textContent!, 10) >= 70);
     expect(await number("rows-rate")).toBeLessThan(200);
     expect(await text("updates")).not.toContain("k");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { age, compact, duration, group, sharedPrefix, timeOfDay } from "../ui/format.ts";
+import { age, byteRate, compact, duration, group, sharedPrefix, timeOfDay } from "../ui/format.ts";
 
 test.each([
   ["0", "0"], ["999.5", "999.5"], ["1000", "1,000"], ["61837.63", "61,837.63"], ["1234567.00000001", "1,234,567.00000001"],
@@ -27,3 +27,6 @@ test("a time of day is the viewer's, to the millisecond", () => {
 
 test.each([["61,837.63", "61,837.99", 7], ["9.99", "10.00", 0], ["1.0", "1.0", 3], ["", "1", 0]])(
   "from %s to %s the first %i characters stay", (a, b, want) => expect(sharedPrefix(a, b)).toBe(want));
+
+test.each([[0, "0 B/s"], [999, "999 B/s"], [6_540, "6.5 kB/s"], [20_000, "20 kB/s"], [3_100_000, "3.1 MB/s"]])(
+  "%d bytes a second read as %s", (n, want) => expect(byteRate(n)).toBe(want));

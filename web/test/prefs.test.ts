@@ -14,14 +14,14 @@ function storage(text?: string): Storage {
   };
 }
 
-const DEFAULTS: Prefs = { cadenceMs: 100, intervalS: 1, pages: [{ name: "Market", symbols: null }], shown: 0, listShare: 44, flow: true };
+const DEFAULTS: Prefs = { cadenceMs: 100, ceiling: 0, intervalS: 1, pages: [{ name: "Market", symbols: null }], shown: 0, listShare: 44, flow: true };
 
 test("a first visit gets the defaults", () => expect(loadPrefs(() => storage())).toEqual(DEFAULTS));
 
 test("what was saved comes back", () => {
   const store = storage();
   const prefs: Prefs = {
-    cadenceMs: 2000, intervalS: 3600, shown: 1, listShare: 60, flow: false,
+    cadenceMs: 2000, ceiling: 20_000, intervalS: 3600, shown: 1, listShare: 60, flow: false,
     pages: [{ name: "Market", symbols: null }, { name: "Majors", symbols: ["sim:BTC-USD", "sim:*"] }, { name: "New", symbols: [] }],
   };
   expect(savePrefs(() => store, prefs)).toBe(true);
@@ -29,7 +29,7 @@ test("what was saved comes back", () => {
 });
 
 test.each([
-  "not JSON", "null", "7", "[]", '{"cadenceMs":17,"intervalS":61,"pages":"all","shown":"x","listShare":-4}', '{"pages":[],"shown":3,"flow":1}',
+  "not JSON", "null", "7", "[]", '{"cadenceMs":17,"ceiling":12345,"intervalS":61,"pages":"all","shown":"x","listShare":-4}', '{"pages":[],"shown":3,"flow":1}',
   '{"pages":[7,null,{"name":" "},{"symbols":[]}],"shown":2}',
 ])("foreign content %s is passed over", (text) => expect(loadPrefs(() => storage(text))).toEqual(DEFAULTS));
 

@@ -29,6 +29,6 @@ test("a trade that was taken back or mended says so", () => {
 
 test("missing trades are counted and their cause is named", () => {
   const range = { symbol: "sim:BTC-USD", epoch: 1, from: 10, to: 1209, count: 1200 };
-  expect(tapeLine({ type: "lost", by: "server", ...range })).toMatchObject({ kind: "note", mark: "lost", note: "1,200 trades lost (#10–1209): this page was too slow to take them" });
+  expect(tapeLine({ type: "lost", by: "server", ...range })).toMatchObject({ kind: "note", mark: "lost", note: "1,200 trades lost (#10–1209): they came faster than this page takes them" });
   expect(tapeLine({ type: "gap", recovered: false, ...range, to: 10, count: 1 })).toMatchObject({ kind: "note", mark: "gap", note: "1 trade missing (#10): never reached the server" });
 });

@@ -13,6 +13,8 @@ export class Slider<T> {
   readonly #input: HTMLInputElement;
   readonly #said: TextCell;
   readonly #marks: HTMLElement[];
+  /** Place of the stop that is chosen; -1 before the first. */
+  #at = -1;
 
   /** id is the input's; the marks are at id-steps, and id-said says what is chosen. chosen is called for choices by hand. */
   constructor(id: string, private readonly stops: readonly Stop<T>[], at: number, private readonly chosen: (value: T) => void) {
@@ -44,8 +46,6 @@ export class Slider<T> {
     if (at >= 0) this.#show(at);
   }
 
-  #at = -1;
-
   #choose(at: number): void {
     if (at === this.#at) return;
     this.#show(at);
@@ -53,9 +53,8 @@ export class Slider<T> {
   }
 
   #show(at: number): void {
-    setAttribute(this.#marks[this.#at] ?? this.#marks[at]!, "data-on", "false");
     this.#at = at;
-    setAttribute(this.#marks[at]!, "data-on", "true");
+    this.#marks.forEach((mark, i) => setAttribute(mark, "data-on", String(i === at)));
     this.#input.value = String(at);
     this.#input.style.setProperty("--at", String(this.stops.length > 1 ? at / (this.stops.length - 1) : 0));
     setAttribute(this.#input, "aria-valuetext", this.stops[at]!.said);

@@ -14,6 +14,8 @@ const MAX_CLIENT_BYTES = 128;
 /** From the most visible to the least. */
 const VISIBILITIES = ['shown', 'hidden', 'paused'] as const;
 type Visibility = (typeof VISIBILITIES)[number];
+/** The least that servers take. */
+const MIN_CEILING = 1000;
 
 /** The client without stores. What is not in CoreClient is for its feed, which the first store brings. */
 export class Core implements CoreClient {
@@ -36,6 +38,7 @@ export class Core implements CoreClient {
   // Between connect() and close().
   #stopListening: (() => void) | undefined;
   #visibility: Visibility = 'shown';
+  #ceiling = 0;
   readonly #pace = new Pace();
   #paceTimer: unknown;
 
@@ -147,6 +150,13 @@ export class Core implements CoreClient {
     this.#showVisibility();
   }
 
+  setCeiling(bytesPerSecond: number): void {
+    if (bytesPerSecond !== 0 && !(Number.isInteger(bytesPerSecond) && bytesPerSecond >= MIN_CEILING && bytesPerSecond < 2 ** 32))
+      throw new FeedError('bad-option', `ceiling ${String(bytesPerSecond)}: want whole bytes a second, at least ${MIN_CEILING}, or 0 for none`);
+    this.#ceiling = bytesPerSecond;
+    this.feed?.subscriptions.setCeiling(bytesPerSecond);
+  }
+
   // ---- for the feed
 
   /** Frames belong to the feed as well from here on. */
@@ -154,6 +164,7 @@ export class Core implements CoreClient {
     this.feed = feed;
     this.#showVisibility();
     feed.subscriptions.slowDown(this.#pace.steps);
+    feed.subscriptions.setCeiling(this.#ceiling);
     const { welcome } = this.#connection;
     if (welcome !== undefined) feed.welcomed(welcome);
   }

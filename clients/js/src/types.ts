@@ -218,6 +218,11 @@ export interface CoreClient {
   statusOf(symbol: string): InstrumentStatus | undefined;
   /** hidden: a slow cadence; paused: no rows. Back to shown brings full rows. A hidden page counts as hidden whatever is said here. */
   setVisibility(visibility: 'shown' | 'hidden' | 'paused'): void;
+  /**
+   * Most bytes of rows a second that this client wants, at least 1,000; 0 (default): as many as the server gives. What does not
+   * fit is merged: the freshest rows come as often as fits, and grants say so with the reason "bandwidth". Throws FeedError bad-option.
+   */
+  setCeiling(bytesPerSecond: number): void;
 }
 
 /** A client of every channel: what createClient makes. */

@@ -309,6 +309,25 @@ describe('visibility and grants', () => {
     expect(() => w.client.setVisibility('gone' as any)).toThrow(expect.objectContaining({ code: 'bad-option' }));
   });
 
+  it('tells the server the most bytes a second, again after a reconnect, and not one too few', async () => {
+    const w = new World(['a:X']);
+    w.client.quotes(['a:X']);
+    w.client.setCeiling(20_000);
+    w.acceptAll();
+    await w.accept();
+    const told = () => w.server.last.asked('setRate').map((r) => r.maxBytesPerSecond);
+    expect(told()).toEqual([20_000]);
+    w.network.last.end();
+    await w.clock.advance(1000);
+    expect(told()).toEqual([20_000]);
+    w.client.setCeiling(5000);
+    w.client.setCeiling(0);
+    await settle();
+    expect(told()).toEqual([20_000, 0]);
+    for (const bad of [999, -1, 1500.5, NaN, 2 ** 32, '9000' as any])
+      expect(() => w.client.setCeiling(bad)).toThrow(expect.objectContaining({ code: 'bad-option' }));
+  });
+
   it('tells the slowest of its grants', async () => {
     const w = new World(['a:X', 'a:Y']);
     const store = w.client.quotes(['a:X', 'a:Y'], { cadenceMs: 100 });

@@ -240,6 +240,7 @@ describe('writing', () => {
       handles: fc.array(uint32),
       cadenceMs: maybe(uint32),
       visibility: maybe(fc.constantFrom('shown' as const, 'hidden' as const, 'paused' as const)),
+      maxBytesPerSecond: maybe(uint32),
     }),
     fc.record({ type: fc.constant('ping' as const), clientTimeUs: fc.maxSafeInteger() }),
   );

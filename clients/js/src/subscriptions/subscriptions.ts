@@ -42,6 +42,8 @@ export class Subscriptions {
   readonly #topics = new Map<string, Topic>();
   readonly #patterns = new Map<string, Pattern>();
   #visibility: Visibility = 'shown';
+  /** Bytes of rows a second; 0: none. */
+  #ceiling = 0;
   #defaultCadenceMs = DEFAULT_CADENCE_MS;
   #ladder: readonly number[] = [];
   /** Rungs by which all is slower than wished. */
@@ -61,6 +63,7 @@ export class Subscriptions {
   readonly #pending = new Map<number, Pending>();
   /** undefined: not known, after a refusal. */
   #toldVisibility: Visibility | undefined = 'shown';
+  #toldCeiling: number | undefined = 0;
   readonly #budget = new Budget();
 
   readonly #env: Surroundings;
@@ -105,6 +108,11 @@ export class Subscriptions {
     this.schedule();
   }
 
+  setCeiling(bytesPerSecond: number): void {
+    this.#ceiling = bytesPerSecond;
+    this.schedule();
+  }
+
   /** Wishes everything so many rungs of the ladder slower than stores do. */
   slowDown(steps: number): void {
     this.#steps = steps;
@@ -137,6 +145,7 @@ export class Subscriptions {
     this.#parting.clear();
     this.#pending.clear();
     this.#toldVisibility = 'shown';
+    this.#toldCeiling = 0;
     this.#env.clock.clearTimeout(this.#timer);
     for (const topic of this.#topics.values()) {
       topic.unbind();
@@ -379,6 +388,15 @@ export class Subscriptions {
         request: { type: 'setRate', handles: [], visibility: told },
         sent: () => void (this.#toldVisibility = told),
         retry: () => void (this.#toldVisibility = undefined),
+      };
+    }
+    if (this.#ceiling !== this.#toldCeiling) {
+      const told = this.#ceiling;
+      yield {
+        ...NOTHING,
+        request: { type: 'setRate', handles: [], maxBytesPerSecond: told },
+        sent: () => void (this.#toldCeiling = told),
+        retry: () => void (this.#toldCeiling = undefined),
       };
     }
     for (const topic of [...this.#byHandle.values()]) {

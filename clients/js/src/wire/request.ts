@@ -34,6 +34,7 @@ export type Request =
       handles: readonly number[];
       cadenceMs?: number | undefined;
       visibility?: keyof typeof visibilities | undefined;
+      maxBytesPerSecond?: number | undefined;
     }
   | { type: 'ping'; clientTimeUs: number };
 
@@ -62,6 +63,7 @@ export function encodeRequest(id: number, request: Request): Uint8Array<ArrayBuf
         m.packed(1, request.handles);
         if (request.cadenceMs !== undefined) m.present(2, request.cadenceMs);
         if (request.visibility !== undefined) m.uint(3, visibilities[request.visibility]);
+        if (request.maxBytesPerSecond !== undefined) m.present(4, request.maxBytesPerSecond);
       });
       break;
     case 'ping':
