@@ -1,5 +1,6 @@
 import type { Instrument } from "@feedd/client";
 import { formatPrice, formatSize } from "@feedd/client";
+import { isPattern } from "./address.ts";
 import { TextCell, make } from "../ui/dom.ts";
 import { NONE, group, sharedPrefix } from "../ui/format.ts";
 
@@ -61,10 +62,10 @@ export class SizeText {
   }
 }
 
-/** "venue:NAME" as a quiet venue and a plain name; a symbol without a colon as it stands. */
+/** "venue:NAME" as a quiet venue and a plain name; a pattern, and a symbol without a colon, as they stand. */
 export function symbolNodes(symbol: string): (Node | string)[] {
   const colon = symbol.indexOf(":");
-  if (colon < 0) return [symbol];
+  if (colon < 0 || isPattern(symbol)) return [symbol];
   return [make("small", {}, symbol.slice(0, colon)), symbol.slice(colon + 1)];
 }
 

@@ -23,6 +23,34 @@ const PLAUSIBLE_TRANSIT_MS = 60_000;
  */
 const RESTING_MS = 1_000;
 
+/** Time for which what an arrival showed of the clocks is held, twice over. They drift by some milliseconds in it, at worst. */
+const HELD_MS = 60_000;
+
+/**
+ * What the server's clock is ahead of this one's, at least: nothing arrives before it was sent. Pings tell it to within half
+ * their round trip, which on a busy machine is far more than the way itself takes.
+ */
+export class OffsetFloor {
+  #sinceMs = -Infinity;
+  #ms = -Infinity;
+  #beforeMs = -Infinity;
+
+  /** What was cut at `cutMs` on the server's clock arrived at `receivedMs` on this one's. */
+  arrived(cutMs: number, receivedMs: number): void {
+    if (receivedMs - this.#sinceMs > HELD_MS || receivedMs < this.#sinceMs) {
+      this.#beforeMs = receivedMs - this.#sinceMs > 2 * HELD_MS ? -Infinity : this.#ms;
+      this.#ms = -Infinity;
+      this.#sinceMs = receivedMs;
+    }
+    this.#ms = Math.max(this.#ms, cutMs - receivedMs);
+  }
+
+  /** The estimate, or what it must be at least. */
+  atLeast(estimateMs: number): number {
+    return Math.max(estimateMs, this.#ms, this.#beforeMs);
+  }
+}
+
 /** Latency of the rows that reached the screen, hop by hop, over the newest samples. */
 export class Latency {
   readonly #hops: Record<Hop, SampleWindow>;

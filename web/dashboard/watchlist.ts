@@ -3,7 +3,7 @@ import { setAttribute } from "../ui/dom.ts";
 import { isPattern, MAX_ROWS } from "./address.ts";
 import type { Flashes } from "../ui/flash.ts";
 import type { Frame } from "../ui/frame.ts";
-import type { Latency } from "./latency.ts";
+import { OffsetFloor, type Latency } from "./latency.ts";
 import { Row, type RowText } from "./row.ts";
 import { TREND_BARS } from "./trend.ts";
 
@@ -39,6 +39,7 @@ export class Watchlist {
   readonly #rows = new Map<string, Row>();
   /** Open quote stores with the symbol or pattern that each was opened for. */
   readonly #stores = new Map<string, QuoteStore>();
+  readonly #floor = new OffsetFloor();
   readonly #dirty = new Set<Row>();
   readonly #traded = new Set<Row>();
   #focused: Row | undefined;
@@ -274,7 +275,7 @@ export class Watchlist {
       const quote = row.quotes.get(row.symbol);
       if (quote !== undefined && quote !== row.quote) {
         row.showQuote(quote, this.flashes, nowMs);
-        if (offset !== undefined && !document.hidden) this.#measure(quote, offset, serverNowMs, row.quotes.grant?.cadenceMs ?? this.#cadenceMs);
+        if (offset !== undefined && !document.hidden) this.#measure(quote, offset, serverNowMs - offset, row.quotes.grant?.cadenceMs ?? this.#cadenceMs);
       }
       row.showStatus(this.feed.statusOf(row.symbol));
       row.showChange(row.stats?.get(row.symbol));
@@ -290,13 +291,16 @@ export class Watchlist {
     this.#traded.clear();
   }
 
-  #measure(quote: QuoteRow, offsetMs: number, screenMs: number, cadenceMs: number): void {
+  /** offsetMs: what pings say that the server's clock is ahead. nowMs: on this one's. */
+  #measure(quote: QuoteRow, offsetMs: number, nowMs: number, cadenceMs: number): void {
+    this.#floor.arrived(quote.cutTimeUs / 1000, quote.receivedMs);
+    const aheadMs = this.#floor.atLeast(offsetMs);
     this.latency.record({
       exchangeMs: quote.exchangeTimeUs === null ? null : quote.exchangeTimeUs / 1000,
       ingestMs: quote.ingestTimeUs / 1000,
       cutMs: quote.cutTimeUs / 1000,
-      receivedMs: quote.receivedMs + offsetMs,
-      screenMs,
+      receivedMs: quote.receivedMs + aheadMs,
+      screenMs: nowMs + aheadMs,
     }, cadenceMs);
   }
 

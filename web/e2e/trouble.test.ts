@@ -81,6 +81,25 @@ test("the slider merges ticks of the real market, and tells how many", async () 
   expect(watched.complaints).toEqual([]);
 });
 
+test("a ceiling of bytes is kept by the server, which merges what does not fit", async () => {
+  await page.goto(`${server.url}?symbols=sim:*&rate=50`);
+  await page.waitForFunction(() => /^At 50 ms: [1-9]/.test(document.getElementById("since")!.textContent!));
+  const shown = (id: string) => page.evaluate((id) => Number(document.getElementById(id)!.textContent!.replace(/^([\d.]+) ?k.*$/, "$1e3").replace(/ .*$/, "")), id);
+  // The speed spans two seconds: it is taken when it has settled where no ceiling of this test reaches.
+  await expect.poll(() => shown("bytes"), { timeout: 50_000 }).toBeGreaterThan(4_000);
+  await page.locator("#ceiling").fill("6");
+  expect(await page.locator("#ceiling-said").textContent()).toBe("2 kB/s");
+  await page.waitForFunction(() => document.getElementById("since")!.textContent!.startsWith("At 50 ms, below 2 kB/s: "));
+  await expect.poll(() => shown("bytes"), { timeout: 50_000 }).toBeLessThan(2_500);
+  await expect.poll(() => shown("merged-share"), { timeout: 50_000 }).toBeGreaterThan(60);
+  // What does come goes on moving.
+  const { bid } = await row(page, "sim:BTC-USD");
+  await waitForOther(page, "sim:BTC-USD", "bid", bid);
+  await page.locator("#ceiling").fill("0");
+  await expect.poll(() => shown("bytes"), { timeout: 50_000 }).toBeGreaterThan(4_000);
+  expect(watched.complaints).toEqual([]);
+});
+
 test("the page does all it does under its security policy, which holds", async () => {
   await page.addInitScript(() => {
     const violations: string[] = [];

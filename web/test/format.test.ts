@@ -12,7 +12,7 @@ test.each([
 ])("%i ms ago is %s", (ms, want) => expect(age(ms)).toBe(want));
 
 test.each([
-  [undefined, "–"], [NaN, "–"], [0, "0.0 ms"], [1.24, "1.2 ms"], [-0.31, "-0.3 ms"], [12.4, "12 ms"], [9_999, "9999 ms"], [12_345, "12 s"],
+  [undefined, "–"], [NaN, "–"], [0, "0.0 ms"], [1.24, "1.2 ms"], [-0.31, "−0.3 ms"], [12.4, "12 ms"], [9_999, "9999 ms"], [12_345, "12 s"],
 ])("a hop of %s ms reads %s", (ms, want) => expect(duration(ms)).toBe(want));
 
 test.each([

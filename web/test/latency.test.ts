@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { Latency, type Passage } from "../dashboard/latency.ts";
+import { describe, expect, test } from "vitest";
+import { Latency, OffsetFloor, type Passage } from "../dashboard/latency.ts";
 
 const passage: Passage = { exchangeMs: 1000, ingestMs: 1004, cutMs: 1010, receivedMs: 1013, screenMs: 1020 };
 
@@ -30,4 +30,26 @@ test("another pace starts over", () => {
   latency.record(passage, 100);
   latency.clear();
   expect(latency.quantile("feed", 0.99)).toBeUndefined();
+});
+
+describe("what the server's clock is ahead", () => {
+  test("is as pings say, but never so little that a row would arrive before it was cut", () => {
+    const floor = new OffsetFloor();
+    expect(floor.atLeast(20)).toBe(20);
+    floor.arrived(1000, 970); // 30 ms ahead at least
+    expect([floor.atLeast(20), floor.atLeast(40)]).toEqual([30, 40]);
+    floor.arrived(2000, 1995);
+    expect(floor.atLeast(20)).toBe(30);
+  });
+
+  test("is forgotten after a while, since clocks drift", () => {
+    const floor = new OffsetFloor();
+    floor.arrived(1000, 970);
+    for (let ms = 2000; ms <= 62_000; ms += 1000) floor.arrived(ms, ms);
+    expect(floor.atLeast(-10)).toBe(30);
+    for (let ms = 63_000; ms <= 130_000; ms += 1000) floor.arrived(ms, ms);
+    expect(floor.atLeast(-10)).toBe(0);
+    floor.arrived(1_000_000, 1_000_005);
+    expect(floor.atLeast(-10)).toBe(-5);
+  });
 });

@@ -29,9 +29,8 @@ export function age(ms: number): string {
 export function duration(ms: number | undefined): string {
   if (ms === undefined || !Number.isFinite(ms)) return NONE;
   const size = Math.abs(ms);
-  if (size < 9.95) return `${ms.toFixed(1)} ms`;
-  if (size < 10_000) return `${Math.round(ms)} ms`;
-  return `${Math.round(ms / 1000)} s`;
+  const text = size < 9.95 ? `${size.toFixed(1)} ms` : size < 10_000 ? `${Math.round(size)} ms` : `${Math.round(size / 1000)} s`;
+  return ms < 0 && !text.startsWith("0.0") ? `−${text}` : text;
 }
 
 /** A count or speed with three digits at most: 950, 1.2k, 37k. */
