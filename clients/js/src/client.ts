@@ -151,7 +151,7 @@ export class Core implements CoreClient {
   }
 
   setCeiling(bytesPerSecond: number): void {
-    if (bytesPerSecond !== 0 && !(Number.isInteger(bytesPerSecond) && bytesPerSecond >= MIN_CEILING && bytesPerSecond < 2 ** 32))
+    if (bytesPerSecond !== 0 && !(Number.isInteger(bytesPerSecond) && bytesPerSecond >= MIN_CEILING && bytesPerSecond < 2 ** 31))
       throw new FeedError('bad-option', `ceiling ${String(bytesPerSecond)}: want whole bytes a second, at least ${MIN_CEILING}, or 0 for none`);
     this.#ceiling = bytesPerSecond;
     this.feed?.subscriptions.setCeiling(bytesPerSecond);

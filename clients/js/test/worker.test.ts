@@ -51,6 +51,22 @@ const open = (...symbols: string[]) => (site = new Site(symbols));
 afterEach(() => site.end());
 
 describe('tabs that share a worker', () => {
+  it('have what the most generous of them allows', async () => {
+    const s = open('a:X');
+    const [one, two] = [s.tab(), s.tab()];
+    one.setCeiling(5000);
+    for (const tab of [one, two]) tab.quotes(['a:X']);
+    await s.settle();
+    const told = () => s.server.last.asked('setRate').flatMap((r) => r.maxBytesPerSecond ?? []);
+    expect(told().at(-1) ?? 0).toBe(0);
+    two.setCeiling(20_000);
+    await s.settle();
+    expect(told().at(-1)).toBe(20_000);
+    two.close();
+    await s.settle();
+    expect(told().at(-1)).toBe(5000);
+  });
+
   it('have one connection, and the same prices', async () => {
     const s = open('a:X', 'a:Y');
     const [one, two] = [s.tab(), s.tab()];

@@ -67,6 +67,10 @@ export class Host {
           tab.hidden = data.hidden;
           this.#look();
           break;
+        case 'ceiling':
+          tab.ceiling = data.bytesPerSecond;
+          this.#bound();
+          break;
         case 'token':
           this.#awaited.get(data.asked)?.(data);
           break;
@@ -91,6 +95,7 @@ export class Host {
     const tab = new Tab(port, client, hello.givesTokens, hello.hidden);
     this.#tabs.add(tab);
     this.#look();
+    this.#bound();
     if (hello.lock !== undefined) {
       // The browser gives the lock when the tab is gone, however it went: ports say nothing of that everywhere.
       void globalThis.navigator?.locks?.request(hello.lock, () => this.#leave(tab));
@@ -122,6 +127,7 @@ export class Host {
     if (!this.#tabs.delete(tab)) return;
     tab.end();
     this.#look();
+    this.#bound();
     if (this.#tabs.size > 0) return;
     // Browsers end a worker without tabs; where one lives on, it holds no connection.
     clearInterval(this.#standing);
@@ -133,6 +139,12 @@ export class Host {
   /** Nobody looks when no tab is shown. */
   #look(): void {
     this.#environment.show(this.#tabs.size === 0 || [...this.#tabs].some((tab) => !tab.hidden));
+  }
+
+  /** The connection may bring what the most generous of its tabs allows. */
+  #bound(): void {
+    const ceilings = [...this.#tabs].map((tab) => tab.ceiling);
+    this.#client?.setCeiling(ceilings.includes(0) ? 0 : Math.max(0, ...ceilings));
   }
 
   /** Asks the tabs that give tokens, one after the other: one may be frozen. */
@@ -173,6 +185,8 @@ export class Host {
 /** What the host knows of a tab. */
 class Tab {
   readonly stores = new Map<number, HostedStore>();
+  /** Bytes a second; 0: none. */
+  ceiling = 0;
   /** Instruments that it was told of. */
   readonly #known = new Set<Instrument>();
 

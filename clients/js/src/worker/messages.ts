@@ -24,6 +24,7 @@ export type ToWorker =
   | { readonly type: 'rate'; readonly store: number; readonly cadenceMs: number }
   | { readonly type: 'close'; readonly store: number }
   | { readonly type: 'hidden'; readonly hidden: boolean }
+  | { readonly type: 'ceiling'; readonly bytesPerSecond: number }
   | { readonly type: 'token'; readonly asked: number; readonly token?: string | null; readonly failed?: string }
   | { readonly type: 'reconnect' }
   | { readonly type: 'bye' };

@@ -206,6 +206,7 @@ class TabFeed {
     release: (holder: Holder) => this.#release(holder),
     schedule: () => this.#schedule(),
     setVisibility: () => undefined,
+    setCeiling: (bytesPerSecond: number) => this.#bound(bytesPerSecond),
     slowDown: () => undefined,
   };
   readonly #client: TabClient;
@@ -214,10 +215,16 @@ class TabFeed {
   readonly #opened = new Map<number, Opened>();
   #dirty = new Set<{ flush(): void }>();
   #next = 0;
+  #ceiling = 0;
 
   constructor(client: TabClient, send: (message: ToWorker) => void) {
     this.#client = client;
     this.#send = send;
+  }
+
+  #bound(bytesPerSecond: number): void {
+    this.#ceiling = bytesPerSecond;
+    this.#send({ type: 'ceiling', bytesPerSecond });
   }
 
   begin(): void {
@@ -237,6 +244,7 @@ class TabFeed {
 
   /** Opens everything over a new way to the worker. */
   reopen(): void {
+    if (this.#ceiling !== 0) this.#bound(this.#ceiling);
     for (const [store, { request }] of this.#opened) this.#send({ type: 'open', store, request });
   }
 
