@@ -38,8 +38,12 @@ run: build ## run feedd with a simulated market
 	bin/feedd $(ARGS)
 
 .PHONY: bench
-bench: ## run the fan-out benchmark
-	$(GO) -C benchmarks run . $(if $(ARGS),$(ARGS),-scenario fanout)
+bench: ## measure feedd, the floor and the peers: results, table and plots in benchmarks/results
+	$(GO) -C benchmarks run . bench $(ARGS)
+
+.PHONY: bench-compare
+bench-compare: ## set the latest results beside the saved base
+	$(GO) -C benchmarks run . compare base latest
 
 .PHONY: generate
 generate: $(NPM) ## generate code from the schemas, and the page

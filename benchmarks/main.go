@@ -66,6 +66,7 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario rows -ticks DIR               bytes of quote updates on recorded market data
   benchmarks -scenario books -ticks DIR              bytes and times of order books
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again
+  benchmarks bench                                   all of it: results/latest.json, latest.md and plots
   benchmarks compare base latest                     sets two saved results beside each other
 
 The table (or with -json one JSON object) goes to standard output, progress to standard error. The exit
@@ -103,6 +104,9 @@ type usageError struct{ error }
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "compare" {
 		return compare(args[1:], stdout)
+	}
+	if len(args) > 0 && args[0] == "bench" {
+		return bench(ctx, args[1:], stdout, stderr)
 	}
 	o, err := parse(args, stderr)
 	if err != nil {

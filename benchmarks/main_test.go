@@ -44,6 +44,8 @@ func TestWrongCommandLinesSayWhatWouldBeRight(t *testing.T) {
 		{"-speak morse", "feed-json"},
 		{"now", "unknown argument"},
 		{"-speed 3", "not defined"},
+		{"bench -only nothing", "none of the steps"},
+		{"bench -fast", "not defined"},
 		{"compare one", "want two results"},
 		{"compare no such", "no such file"},
 	} {
@@ -131,6 +133,15 @@ func TestBlurNamesTheWindow(t *testing.T) {
 	for _, want := range []string{"window 2 (floor): other programs used 0.50", "90 frames/s, while the server sent 100", "clients and market used 1.00", "30 ms behind"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in %q", want, got)
+		}
+	}
+}
+
+// Every step of the suite is a command line that parses, so that none is found wrong after ten minutes.
+func TestStepsOfTheSuiteParse(t *testing.T) {
+	for _, st := range steps {
+		if _, err := parse(strings.Fields(st.args), io.Discard); err != nil {
+			t.Errorf("%s: %v", st.name, err)
 		}
 	}
 }

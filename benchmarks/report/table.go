@@ -25,7 +25,9 @@ func Flatten(result []byte) ([]Figure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("result: %w", err)
 	}
-	return slices.DeleteFunc(all, func(f Figure) bool { return strings.HasPrefix(f.Path, "windows") }), nil
+	return slices.DeleteFunc(all, func(f Figure) bool {
+		return strings.HasPrefix(f.Path, "windows") || strings.Contains(f.Path, ".windows.")
+	}), nil
 }
 
 // walk reads one value and keeps the order of the file, which a map would lose.

@@ -1,0 +1,129 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/feedd/feedd/benchmarks/proc"
+)
+
+// Suite is all scenarios of one run.
+type Suite struct {
+	Started  time.Time         `json:"started"`
+	Seconds  float64           `json:"seconds"`
+	Machine  proc.Machine      `json:"machine"`
+	Versions map[string]string `json:"versions"`
+	Budgets  []Budget          `json:"budgets"`
+	// Failures say of each step that gave no result why.
+	Failures map[string]string  `json:"failures,omitempty"`
+	Results  map[string]*Result `json:"results"`
+}
+
+// Budget is a promise and what became of it.
+type Budget struct {
+	What     string  `json:"what"`
+	Limit    string  `json:"limit"`
+	Measured float64 `json:"measured"`
+	Held     bool    `json:"held"`
+	Step     string  `json:"step"`
+}
+
+// Judge holds the results against the budgets. A step without a result leaves its budgets out.
+func (s *Suite) Judge() {
+	s.Budgets = nil
+	at := func(step string, f func(r *Result)) {
+		if r := s.Results[step]; r != nil {
+			f(r)
+		}
+	}
+	most := func(step, what string, got, limit float64, unit string) {
+		s.Budgets = append(s.Budgets, Budget{what, fmt.Sprintf("≤ %g%s", limit, unit), got, got <= limit, step})
+	}
+	least := func(step, what string, got, limit float64, unit string) {
+		s.Budgets = append(s.Budgets, Budget{what, fmt.Sprintf("≥ %g%s", limit, unit), got, got >= limit, step})
+	}
+	at("fanout", func(r *Result) {
+		most("fanout", "CPU per frame to the floor's; 5,000 sessions, 20 of 200 instruments, 250 ms", r.RatioToFloor, 1.25, "")
+		most("fanout", "resident memory per session, 20 subscriptions, KB", r.ResidentPerSession/1000, 10, "")
+	})
+	at("peers", func(r *Result) {
+		least("peers", "CPU per update of centrifuge's best conflating setting to feedd's; 20 a session", cheapest(r.Versus), 10, "")
+	})
+	at("peers-100", func(r *Result) {
+		least("peers-100", "the same; 100 a session", cheapest(r.Versus), 40, "")
+	})
+	at("curve-ticks", func(r *Result) {
+		first, ok := r.Curve.At(1)
+		eight, ok8 := r.Curve.At(8)
+		if ok && ok8 {
+			most("curve-ticks", "growth of CPU, ingest aside, at eight times the tick rate, %", 100*(ratio(eight.CPUPerFrame, first.CPUPerFrame)-1), 5, "")
+		}
+	})
+	at("rows", func(r *Result) {
+		for name, f := range r.Rows {
+			if strings.HasPrefix(name, "binance_spot_btc") {
+				most("rows", "bytes per quote update at 10 Hz, "+name+", times included", f.Delta, 14, "")
+			}
+		}
+	})
+	at("latency", func(r *Result) {
+		most("latency", "immediate latency to that of nats-server's WebSocket, p50", r.P50, 1.5, "")
+		most("latency", "the same, p99", r.P99, 1.5, "")
+	})
+	at("lateness", func(r *Result) {
+		most("lateness", "lateness of cuts with 10,000 sessions, p99, ms", float64(r.Fanout.Lateness.P99)/1000, 50, "")
+	})
+	at("storm", func(r *Result) {
+		most("storm", "10,000 clients × 100 instruments at once: all live behind the last accept, s", r.Storm.Behind, 5, "")
+		most("storm", "the same: peak memory to steady", r.Storm.PeakToSteady, 1.5, "")
+	})
+	at("stuck", func(r *Result) {
+		most("stuck", "1,000 stuck clients of 10,000: p99 of the others to that before", r.Stuck.P99, 1.2, "")
+	})
+	at("ingest", func(r *Result) {
+		least("ingest", "quote ticks taken in per second of one core, thousands", r.TakenIn.PerCoreSecond/1000, 300, "")
+	})
+}
+
+// cheapest is the smallest ratio of the settings of centrifuge that conflate.
+func cheapest(all map[string]Versus) float64 {
+	best := 0.0
+	for name, v := range all {
+		if strings.Contains(name, "latest") && (best == 0 || v.CPUPerUpdate < best) {
+			best = v.CPUPerUpdate
+		}
+	}
+	return best
+}
+
+// Markdown writes the budgets, and how each step went.
+func (s *Suite) Markdown(w io.Writer, steps []string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured %s in %.0f s on %s, %d cores, Linux %s, %s.\n\n", s.Started.Format("2006-01-02"), s.Seconds,
+		s.Machine.CPU, s.Machine.Cores, s.Machine.Kernel, s.Versions["go"])
+	b.WriteString("| budget | limit | measured | held | step |\n|---|---|---|---|---|\n")
+	for _, x := range s.Budgets {
+		held := "yes"
+		if !x.Held {
+			held = "**no**"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | `%s` |\n", x.What, x.Limit, number(x.Measured), held, x.Step)
+	}
+	b.WriteString("\n| step | verdict | command |\n|---|---|---|\n")
+	for _, name := range steps {
+		if why, failed := s.Failures[name]; failed {
+			fmt.Fprintf(&b, "| `%s` | failed: %s | |\n", name, why)
+		}
+		if r := s.Results[name]; r != nil {
+			verdict := r.Verdict
+			if n := len(r.Warnings); n > 0 {
+				verdict += fmt.Sprintf(", %d warnings", n)
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | `%s` |\n", name, verdict, r.Command)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

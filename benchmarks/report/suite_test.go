@@ -1,0 +1,43 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/feedd/feedd/benchmarks/probe"
+)
+
+func TestBudgetsFollowFromResults(t *testing.T) {
+	s := &Suite{
+		Failures: map[string]string{"storm": "the server ended"},
+		Results: map[string]*Result{
+			"fanout":  {Fanout: &Fanout{Served: Served{RatioToFloor: 1.3, ResidentPerSession: 9000}}, Verdict: Correct, Command: "benchmarks -scenario fanout"},
+			"latency": {Latency: Compare(probe.Percentiles{P50: 30, P99: 90}, probe.Percentiles{P50: 20, P99: 50})},
+			"peers": {Versus: map[string]Versus{
+				"centrifuge every": {CPUPerUpdate: 5}, "centrifuge latest": {CPUPerUpdate: 14}, "centrifuge latest-batched": {CPUPerUpdate: 11},
+			}},
+			"curve-ticks": {Curve: &Curve{Points: []Point{{1, Served{CPUPerFrame: 10}}, {8, Served{CPUPerFrame: 10.4}}, {32, Served{CPUPerFrame: 20}}}}},
+		},
+	}
+	s.Judge()
+	held := make(map[string]bool)
+	for _, b := range s.Budgets {
+		held[b.Step+" "+b.Limit] = b.Held
+	}
+	for name, want := range map[string]bool{
+		"fanout ≤ 1.25": false, "fanout ≤ 10": true, "latency ≤ 1.5": false, "peers ≥ 10": true, "curve-ticks ≤ 5": true,
+	} {
+		if got, ok := held[name]; !ok || got != want {
+			t.Errorf("%s: held %v, there %v, want %v", name, got, ok, want)
+		}
+	}
+	var b strings.Builder
+	if err := s.Markdown(&b, []string{"fanout", "storm"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| 1.300 | **no** | `fanout` |", "`storm` | failed: the server ended", "`benchmarks -scenario fanout`"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, b.String())
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/feedd/feedd/benchmarks/plots"
+	"github.com/feedd/feedd/benchmarks/proc"
+	"github.com/feedd/feedd/benchmarks/report"
+)
+
+// step is one scenario of the suite.
+type step struct{ name, args string }
+
+// steps are the suite, in order. Short windows: what matters is run twice by who doubts it.
+var steps = []step{
+	{"fanout", "-scenario fanout -rounds 1 -window 10s"},
+	{"lateness", "-scenario fanout -sessions 10000 -probes 200 -window 8s"},
+	{"latency", "-scenario latency -window 10s -warmup 3s"},
+	{"peers", "-scenario peers -sessions 1000 -window 6s -warmup 3s"},
+	{"peers-100", "-scenario peers -peers feedd,latest,latest-batched -sessions 200 -per-session 100 -window 6s -warmup 3s"},
+	{"broadcast", "-scenario peers -peers feedd,broadcast -sessions 2500 -instruments 20 -window 5s -warmup 3s"},
+	{"mix", "-scenario mix -sessions 5000 -warmup 3s"},
+	{"storm", "-scenario storm -window 8s"},
+	{"stuck", "-scenario stuck -window 8s"},
+	{"throttle", "-scenario throttle -window 3s -warmup 3s"},
+	{"tls", "-scenario fanout -tls -window 5s -warmup 3s"},
+	{"deflate", "-scenario fanout -deflate auto -window 5s -warmup 3s"},
+	{"json", "-scenario fanout -speak feed-json -window 5s -warmup 3s"},
+	{"json-deflate", "-scenario fanout -speak feed-json -deflate auto -sessions 1000 -window 5s -warmup 3s"},
+	{"ingest", "-scenario ingest -window 5s -warmup 3s"},
+	{"curve-sessions", "-scenario curve -curve sessions -window 5s -warmup 2s"},
+	{"curve-instruments", "-scenario curve -curve instruments -window 4s -warmup 2s"},
+	{"curve-ticks", "-scenario curve -curve ticks -window 5s -warmup 2s"},
+	{"curve-cadence", "-scenario curve -curve cadence -window 4s -warmup 3s"},
+	{"curve-cores", "-scenario curve -curve cores -window 5s -warmup 3s"},
+	{"rows", "-scenario rows"},
+	{"books", "-scenario books"},
+	{"restart", "-scenario restart"},
+}
+
+// bench runs the suite and writes its result, a table and plots to results/. A step that fails is named and does not
+// keep the others from running.
+func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	only := fs.String("only", "", "of the steps, those to run, such as fanout,latency; empty: all")
+	server := fs.String("server", "", "feedd binary to measure; empty: built from this checkout")
+	ticks := fs.String("ticks", os.Getenv("FEEDD_TICKS"), "`directory` of recordings; without it rows and books are left out")
+	out := fs.String("out", "results", "`directory` for latest.json, latest.md and the plots")
+	if err := fs.Parse(args); err != nil {
+		return usageError{err}
+	}
+	chosen := chooseSteps(*only, *ticks)
+	if len(chosen) == 0 {
+		return usageError{fmt.Errorf("-only %s: none of the steps", *only)}
+	}
+	builder := &run{options: options{server: *server}, stderr: stderr}
+	defer builder.close()
+	var err error
+	if builder.dir, err = os.MkdirTemp("", "feedd-bench-"); err != nil {
+		return err
+	}
+	if err := builder.build(ctx); err != nil {
+		return err
+	}
+	s := &report.Suite{
+		Started: time.Now().UTC().Truncate(time.Second), Machine: proc.ThisMachine(), Versions: builder.versions(),
+		Failures: make(map[string]string), Results: make(map[string]*report.Result),
+	}
+	begin := time.Now()
+	for i, st := range chosen {
+		fmt.Fprintf(stderr, "=== %d of %d, after %.0f s: %s\n", i+1, len(chosen), time.Since(begin).Seconds(), st.name)
+		result, err := runStep(ctx, st, builder.binary, *ticks, stderr)
+		if result != nil {
+			s.Results[st.name] = result
+		}
+		if err != nil {
+			s.Failures[st.name] = err.Error()
+			fmt.Fprintf(stderr, "=== %s failed: %v\n", st.name, err)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	s.Seconds = time.Since(begin).Seconds()
+	s.Judge()
+	if err := keep(s, chosen, *out); err != nil {
+		return err
+	}
+	if err := s.Markdown(stdout, stepNames(chosen)); err != nil {
+		return err
+	}
+	if len(s.Failures) > 0 {
+		return fmt.Errorf("%d of %d steps failed", len(s.Failures), len(chosen))
+	}
+	return nil
+}
+
+func chooseSteps(only, ticks string) []step {
+	return slices.DeleteFunc(slices.Clone(steps), func(s step) bool {
+		if only != "" {
+			return !slices.Contains(strings.Split(only, ","), s.name)
+		}
+		return ticks == "" && (s.name == "rows" || s.name == "books")
+	})
+}
+
+func stepNames(chosen []step) []string {
+	var names []string
+	for _, s := range chosen {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// runStep runs one scenario. A result comes even with an error where the server was wrong.
+func runStep(ctx context.Context, st step, binary, ticks string, stderr io.Writer) (*report.Result, error) {
+	o, err := parse(append(strings.Fields(st.args), "-server", binary, "-ticks", ticks), stderr)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{options: o, stderr: stderr}
+	defer r.close()
+	result, err := scenarios[o.Scenario](ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	result.Command = "benchmarks " + st.args
+	if result.Verdict != report.Correct {
+		return result, fmt.Errorf("the server was wrong: %s", strings.Join(result.Problems, "; "))
+	}
+	return result, nil
+}
+
+// keep writes what the suite found.
+func keep(s *report.Suite, chosen []step, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	var table strings.Builder
+	err = errors.Join(
+		s.Markdown(&table, stepNames(chosen)),
+		os.WriteFile(filepath.Join(dir, "latest.json"), append(b, '\n'), 0o644),
+		os.WriteFile(filepath.Join(dir, "latest.md"), []byte(table.String()), 0o644),
+	)
+	return errors.Join(err, plots.Write(s, dir))
+}
