@@ -46,6 +46,8 @@ func (r *board) fail(format string, args ...any) {
 	r.errs = append(r.errs, fmt.Errorf(format, args...))
 }
 
+func (r *board) Ready() bool { return !r.full }
+
 func (r *board) Send(b []byte) bool {
 	if r.full {
 		return false

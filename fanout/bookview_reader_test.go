@@ -130,6 +130,8 @@ type heldBook struct {
 	transit         int64
 }
 
+func (r *bookReader) Ready() bool { return !r.full }
+
 func (r *bookReader) Send(b []byte) bool {
 	if !r.reader.Send(b) {
 		return false

@@ -5,15 +5,25 @@ import "slices"
 // cohort is the lanes of a phase that hold the same slots and have the same framing: those of them that are
 // in step get the same bytes.
 type cohort struct {
-	framing Framing
-	hash    uint64   // its place in phase.cohorts
-	next    *cohort  // another one there
-	order   int      // its place in phase.order
+	// What each cut reads stands together, in two cache lines with alone and urgent. With thousands of cohorts none of it
+	// is in the cache, so a frame costs as many trips to memory as it touches lines.
+	inStep  []seat
 	slots   []uint32 // ascending
-	inStep  []*lane
-	members int    // lanes in step or lagging
-	touched uint64 // immediate phases: last cut that concerns it
-	urgent  bool   // all slots are of statuses, which wait for no ceiling
+	framing Framing
+
+	hash    uint64  // its place in phase.cohorts
+	next    *cohort // another one there
+	order   int     // its place in phase.order
+	members int     // lanes in step or lagging
+	touched uint64  // immediate phases: last cut that concerns it
+	alone   [1]seat // where inStep begins: most sessions look at what nobody else does
+	urgent  bool    // all slots are of statuses, which wait for no ceiling
+}
+
+// seat is a lane in step, with what a frame for it goes to.
+type seat struct {
+	sub  *Subscriber
+	lane *lane
 }
 
 // cohortOf finds or makes the cohort with these slots, of which it takes a copy.
@@ -28,6 +38,7 @@ func (p *phase) cohortOf(f Framing, slots []uint32) *cohort {
 		}
 	}
 	c := &cohort{framing: f, hash: hash, next: p.cohorts[hash], order: len(p.order), slots: slices.Clone(slots)}
+	c.inStep = c.alone[:0]
 	c.urgent = len(slots) > 0 && !slices.ContainsFunc(slots, func(i uint32) bool { return !p.slots[i].urgent })
 	p.cohorts[hash] = c
 	p.order = append(p.order, c)
@@ -70,6 +81,31 @@ func (p *phase) leave(c *cohort) {
 	}
 }
 
+// lookedAt is how many cohorts are looked at before their turn.
+const lookedAt = 16
+
+// look brings what the next frames need into the cache. Each piece leads to the next, so a frame by itself would wait
+// for memory once for each; of several frames the processor fetches the same piece at once. ARCHITECTURE.md has figures.
+func (o *output) look(cohorts []*cohort) {
+	var subs [lookedAt]*Subscriber
+	n := 0
+	for _, c := range cohorts {
+		if len(c.inStep) > 0 && len(c.slots) > 0 {
+			subs[n] = c.inStep[0].sub
+			o.looked += uint64(c.slots[0] + c.slots[len(c.slots)-1])
+			n++
+		}
+	}
+	for _, s := range subs[:n] {
+		o.looked += s.conflated
+	}
+	for _, s := range subs[:n] {
+		if s.conn.Ready() {
+			o.looked++
+		}
+	}
+}
+
 // flush sends the current cut to the lanes of c that are in step.
 func (p *phase) flush(c *cohort) {
 	if len(c.inStep) == 0 {
@@ -94,7 +130,7 @@ func (p *phase) flush(c *cohort) {
 	if b.len() > p.out.maxFrame {
 		// Too much for one frame: each lane catches up in parts, at its own pace.
 		for len(c.inStep) > 0 {
-			p.fallBehind(c.inStep[len(c.inStep)-1], true)
+			p.fallBehind(c.inStep[len(c.inStep)-1].lane, true)
 		}
 		return
 	}
@@ -102,13 +138,13 @@ func (p *phase) flush(c *cohort) {
 	p.out.urgent = c.urgent
 	frame := p.out.wrap(c.framing, b.finish(false))
 	for n := len(c.inStep) - 1; n >= 0; n-- {
-		l := c.inStep[n]
-		if p.out.send(l.sub, frame) {
-			l.sub.told(p.out, conflated, lost)
+		s := c.inStep[n].sub
+		if p.out.send(s, frame) {
+			s.told(p.out, conflated, lost)
 			continue
 		}
-		l.sub.miss(p.out)
-		p.fallBehind(l, true) // the last lane takes its place, which was served already
+		s.miss(p.out)
+		p.fallBehind(c.inStep[n].lane, true) // the last lane takes its place, which was served already
 	}
 }
 

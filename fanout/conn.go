@@ -35,6 +35,9 @@ type Conn interface {
 	// connection has ended. An engine calls Send from one goroutine; engines with other delays may call it at the same time.
 	// b is valid only during the call.
 	Send(b []byte) bool
+	// Ready tells whether Send would take a frame, at the price of looking. The engine looks at several connections
+	// ahead of their turn, so that what they are is in the cache by then.
+	Ready() bool
 }
 
 // Item is one subscription as the engine sees it.

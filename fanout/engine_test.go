@@ -324,7 +324,7 @@ func TestCohortsAreSharedAndEverythingIsReleased(t *testing.T) {
 	for _, p := range w.worker.active {
 		cohorts += len(p.order)
 	}
-	if want := phasesOf[throttle.Every250ms] + 2; cohorts != want {
+	if want := 1 + len(subs)/abreast + 2; cohorts != want {
 		t.Fatalf("%d cohorts, want %d", cohorts, want)
 	}
 	for _, s := range subs {
@@ -394,5 +394,7 @@ func TestLargeSnapshotsComeInPartsWithinTheLimit(t *testing.T) {
 }
 
 type sendFunc func([]byte) bool
+
+func (f sendFunc) Ready() bool { return true }
 
 func (f sendFunc) Send(b []byte) bool { return f(b) }

@@ -42,20 +42,34 @@ func (l *lane) remove() {
 func (p *phase) enterStep(l *lane) {
 	l.marks = nil
 	l.place = len(l.cohort.inStep)
-	l.cohort.inStep = append(l.cohort.inStep, l)
+	l.cohort.inStep = append(l.cohort.inStep, seat{l.sub, l})
+	if len(l.cohort.inStep) > 1 {
+		l.cohort.alone[0] = seat{} // not in use any more, and not to keep what has left
+	}
 }
 
 // unplace takes l off the list that it stands on.
 func (p *phase) unplace(l *lane) {
-	list := &l.cohort.inStep
 	if l.marks != nil {
-		list = &p.lagging
+		p.lagging = takeFrom(p.lagging, l.place)
+		if l.place < len(p.lagging) {
+			p.lagging[l.place].place = l.place
+		}
+		return
 	}
-	last := len(*list) - 1
-	(*list)[l.place] = (*list)[last]
-	(*list)[l.place].place = l.place
-	(*list)[last] = nil
-	*list = (*list)[:last]
+	c := l.cohort
+	c.inStep = takeFrom(c.inStep, l.place)
+	if l.place < len(c.inStep) {
+		c.inStep[l.place].lane.place = l.place
+	}
+}
+
+// takeFrom returns list without element i, whose place the last one takes.
+func takeFrom[T any](list []T, i int) []T {
+	last := len(list) - 1
+	list[i] = list[last]
+	clear(list[last:])
+	return list[:last]
 }
 
 // fallBehind makes a lane in step a lagging one. With missed it did not get the current cut.

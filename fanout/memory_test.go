@@ -39,6 +39,8 @@ func heapPerSubscriber(sessions int, stalled bool) float64 {
 // switched takes everything, or nothing.
 type switched struct{ closed bool }
 
+func (s *switched) Ready() bool { return !s.closed }
+
 func (s *switched) Send([]byte) bool { return !s.closed }
 
 func heap() uint64 {

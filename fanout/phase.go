@@ -79,7 +79,10 @@ func (p *phase) run(wall int64) {
 		}
 	}
 	r.Release()
-	for _, c := range p.order {
+	for n, c := range p.order {
+		if n%lookedAt == 0 {
+			p.out.look(p.order[n:min(n+lookedAt, len(p.order))])
+		}
 		p.flush(c)
 	}
 	p.flushLagging()

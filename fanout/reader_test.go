@@ -59,6 +59,8 @@ func (r *reader) fail(format string, args ...any) {
 	r.errs = append(r.errs, fmt.Errorf(format, args...))
 }
 
+func (r *reader) Ready() bool { return !r.full }
+
 func (r *reader) Send(b []byte) bool {
 	if r.full {
 		return false

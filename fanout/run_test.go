@@ -19,6 +19,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // sink is a Conn that counts and takes everything.
 type sink struct{ frames, bytes int }
 
+func (s *sink) Ready() bool { return true }
+
 func (s *sink) Send(b []byte) bool {
 	s.frames++
 	s.bytes += len(b)

@@ -11,28 +11,46 @@ import (
 // Subscriber is a connection's place in the engine. Its methods may be called from any goroutine; what they
 // ask for happens on the worker that owns the subscriber, in the order asked.
 type Subscriber struct {
-	worker  *worker
-	conn    Conn
-	framing Framing
-
-	// Owned by the worker.
-	number   uint32 // spreads subscribers over the phases of a cadence
-	place    int    // in worker.subscribers
-	lanes    []*lane
-	lastSend int64 // monotonic microseconds
-	blocked  bool  // the connection took no frame, and has not said since that it is ready
-	hungry   bool  // on output.hungry
-	detached bool
-	tally    Tally
-
-	// Written by the worker, read by anyone.
-	meter atomic.Pointer[meter] // nil: there is no ceiling
-	sent  struct {
-		frames, bytes atomic.Uint64
+	// Owned by the worker, but for what anybody may read. What a frame touches comes first, in one cache line; see cohort.
+	conn      Conn                  // constant
+	meter     atomic.Pointer[meter] // read by anyone; nil: there is no ceiling
+	lastSend  int64                 // monotonic microseconds
+	conflated uint64                // see Tally
+	sent      struct {
+		frames, bytes atomic.Uint64 // read by anyone
 	}
-	stalled struct {
+	blocked  bool // the connection took no frame, and has not said since that it is ready
+	hungry   bool // on output.hungry
+	detached bool
+	number   uint32 // constant; spreads subscribers over the phases of a cadence
+
+	lanes        []*lane
+	lost, missed uint64 // see Tally
+	place        int    // in worker.subscribers
+	stalled      struct {
 		since atomic.Int64 // when blocked became true, on the worker's monotonic clock; 0: it is not
 		sum   atomic.Int64 // microseconds, up to then
+	}
+
+	// Constant.
+	worker  *worker
+	framing Framing
+}
+
+// Tally is what a subscriber went without.
+type Tally struct {
+	Conflated uint64 // ticks merged into later rows
+	Lost      uint64 // events that the log no longer held
+	Missed    uint64 // frames left out since the connection was not ready
+}
+
+// told counts what a frame said that the subscriber went without.
+func (s *Subscriber) told(o *output, conflated, lost uint64) {
+	o.tally.conflated += conflated
+	s.conflated += conflated
+	if lost != 0 {
+		o.tally.lost += lost
+		s.lost += lost
 	}
 }
 
@@ -57,22 +75,7 @@ func (s *Subscriber) miss(o *output) {
 		return
 	}
 	o.tally.missed++
-	s.tally.Missed++
-}
-
-// Tally is what a subscriber went without.
-type Tally struct {
-	Conflated uint64 // ticks merged into later rows
-	Lost      uint64 // events that the log no longer held
-	Missed    uint64 // frames left out since the connection was not ready
-}
-
-// told counts what a frame said that the subscriber went without.
-func (s *Subscriber) told(o *output, conflated, lost uint64) {
-	o.tally.conflated += conflated
-	o.tally.lost += lost
-	s.tally.Conflated += conflated
-	s.tally.Lost += lost
+	s.missed++
 }
 
 // Load is what a subscriber was sent so far, and what kept it from more.
@@ -127,7 +130,7 @@ func (s *Subscriber) Wake() {
 func (s *Subscriber) Detach() (t Tally) {
 	s.worker.do(func(w *worker) {
 		w.detach(s)
-		t = s.tally
+		t = Tally{Conflated: s.conflated, Lost: s.lost, Missed: s.missed}
 	})
 	return t
 }

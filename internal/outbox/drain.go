@@ -70,10 +70,16 @@ func (c *Conn) next() (chunk []byte, more bool) {
 // push brings out some of chunk, and waits for the peer as long as the write timeout.
 func (c *Conn) push(chunk []byte) (int, error) {
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.opt.writeTimeout())) // fails only on a closed connection
-	if c.raw != nil {
-		return c.write(chunk, true)
+	if c.raw == nil {
+		return c.Conn.Write(chunk[:min(len(chunk), slice)])
 	}
-	return c.Conn.Write(chunk[:min(len(chunk), slice)])
+	var n int
+	var err error
+	waited := c.raw.Write(func(fd uintptr) (done bool) {
+		n, err = attempt(fd, chunk)
+		return n > 0 || err != nil // else to be called again when the socket is writable
+	})
+	return n, errors.Join(err, waited)
 }
 
 // advance notes that n bytes are out, or why no more will be. It returns false when the connection has ended.

@@ -20,9 +20,15 @@ func (s *Sender) Send(frame []byte) bool {
 		return false
 	}
 	s.out.expect(len(frame))
-	_, err := s.w.Write(frame)
-	return err == nil
+	if _, err := s.w.Write(frame); err != nil {
+		return false
+	}
+	s.out.Count(len(frame))
+	return true
 }
+
+// Ready is Conn.Ready.
+func (s *Sender) Ready() bool { return s.out.Ready() }
 
 // Write is Conn.Write.
 func (s *Sender) Write(b []byte) (int, error) { return s.w.Write(b) }

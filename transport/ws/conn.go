@@ -16,6 +16,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"github.com/feedd/feedd/entitlement"
+	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/guard"
 	"github.com/feedd/feedd/internal/outbox"
@@ -39,7 +40,6 @@ type Conn struct {
 	admitted atomic.Bool
 
 	heard atomic.Int64 // when the client's last bytes came, on the server's clock
-	sent  sent
 
 	index int   // place in srv.conns, under srv.mu
 	beat  pulse // belongs to the sweeper
@@ -60,6 +60,7 @@ type Conn struct {
 // link is what frames are written to: the outbox, or TLS above it.
 type link interface {
 	Send(frame []byte) bool
+	Ready() bool
 	Write(b []byte) (int, error)
 	Finish(last []byte) bool
 }
@@ -85,13 +86,10 @@ func (c *Conn) Subprotocol() string { return c.subprotocol }
 // Send hands one frame, made by the connection's Framing, to the socket without waiting. It returns false,
 // and takes nothing, while an earlier frame is pending and once the connection ends. Handler.Wake is called
 // when the pending frame is out. frame may be reused at once.
-func (c *Conn) Send(frame []byte) bool {
-	if !c.link.Send(frame) {
-		return false
-	}
-	c.sent.count(len(frame))
-	return true
-}
+func (c *Conn) Send(frame []byte) bool { return c.link.Send(frame) }
+
+// Outlet is where Send hands frames to. Whoever sends many spares a step by going there.
+func (c *Conn) Outlet() fanout.Conn { return c.link }
 
 // SendControl frames one payload and sends it behind what is pending. When more than Options.MaxQueued bytes
 // are pending then, it returns false, takes nothing, and the connection ends with CodeOverflow. It also
@@ -117,7 +115,7 @@ func (c *Conn) write(frame []byte) bool {
 		}
 		return false
 	}
-	c.sent.count(len(frame))
+	c.out.Count(len(frame))
 	return true
 }
 
@@ -180,10 +178,11 @@ func (c *Conn) finish() {
 	_ = c.out.Close()
 	code := c.ending()
 	c.srv.remove(c, code)
+	sent := c.out.Sent()
 	attrs := []slog.Attr{
 		slog.String("remote", c.remote), slog.Int("code", int(code)), slog.Any("cause", c.readErr),
 		slog.Duration("lasted", time.Duration(c.srv.now()-c.born)*time.Microsecond),
-		slog.String("subprotocol", c.subprotocol), slog.Uint64("frames", c.sent.frames.Load()), slog.Uint64("bytes", c.sent.bytes.Load()),
+		slog.String("subprotocol", c.subprotocol), slog.Uint64("frames", sent.Frames), slog.Uint64("bytes", sent.Bytes),
 	}
 	c.srv.opt.Log.LogAttrs(context.Background(), slog.LevelInfo, "connection ended", append(attrs, more...)...)
 }

@@ -217,7 +217,7 @@ func (s *Server) remove(c *Conn, code uint16) {
 	s.conns[c.index], last.index = last, c.index
 	s.conns[len(s.conns)-1] = nil
 	s.conns = s.conns[:len(s.conns)-1]
-	s.totals.sent.add(&c.sent)
+	s.totals.sent.Add(c.out.Sent())
 	s.mu.Unlock()
 	s.totals.close(code)
 	s.gate.leave(c.addr, c.admitted.Load())

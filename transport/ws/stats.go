@@ -39,26 +39,11 @@ type totals struct {
 	messagesIn, bytesIn atomic.Uint64
 	deflated            deflateStats
 	outbox              outbox.Stats
-	sent                sent // of connections that have ended; read and written under Server.mu
+	sent                outbox.Sent // by connections that have ended; under Server.mu
 
 	mu      sync.Mutex
 	closed  map[uint16]uint64
 	refused map[int]uint64
-}
-
-// sent counts frames. Each connection has its own, so that workers do not fight over one.
-type sent struct {
-	frames, bytes atomic.Uint64
-}
-
-func (s *sent) count(bytes int) {
-	s.frames.Add(1)
-	s.bytes.Add(uint64(bytes))
-}
-
-func (s *sent) add(o *sent) {
-	s.frames.Add(o.frames.Load())
-	s.bytes.Add(o.bytes.Load())
 }
 
 func (t *totals) received(n int) {
@@ -90,16 +75,15 @@ func (s *Server) Stats() Stats {
 		MessagesIn: t.messagesIn.Load(), BytesIn: t.bytesIn.Load(),
 		DeflatedIn: t.deflated.in.Load(), DeflatedOut: t.deflated.out.Load(), DeflateTime: time.Duration(t.deflated.took.Load()),
 	}
-	var all sent
 	s.mu.Lock()
-	all.add(&t.sent)
+	all := t.sent
 	for _, c := range s.conns {
-		all.add(&c.sent)
+		all.Add(c.out.Sent())
 		if c.out.Blocked() {
 			st.Pending += c.out.Pending()
 		}
 	}
 	s.mu.Unlock()
-	st.FramesOut, st.BytesOut = all.frames.Load(), all.bytes.Load()
+	st.FramesOut, st.BytesOut = all.Frames, all.Bytes
 	return st
 }
