@@ -28,7 +28,7 @@ var (
 )
 
 // Ink turns light on dark pages. Rules of a style sheet win over the presentation that the drawing library writes.
-const style = `<style>@media (prefers-color-scheme:dark){` +
+const style = `<style>text{font-family:system-ui,sans-serif!important}@media (prefers-color-scheme:dark){` +
 	`[style*="fill:#1F2328"]{fill:#E6EDF3!important}[style*="stroke:#1F2328"]{stroke:#E6EDF3!important}` +
 	`[style*="stroke:#D0D7DE"]{stroke:#3D444D!important}}</style>`
 
@@ -77,7 +77,7 @@ func Write(s *report.Suite, dir string) error {
 // draw1 draws one plot.
 func draw1(c *report.Curve, y string, lines []line) ([]byte, error) {
 	p := plot.New()
-	p.BackgroundColor = color.Transparent
+	p.BackgroundColor = nil // that of the page
 	x := c.Of
 	if c.Unit != "" {
 		x += ", " + c.Unit
@@ -109,6 +109,8 @@ func draw1(c *report.Curve, y string, lines []line) ([]byte, error) {
 			p.Legend.Add(l.name, drawn, dots)
 		}
 	}
+	const room = 1.12 // for half of the last label
+	p.X.Max *= room
 	p.Y.Min, p.Y.Max = 0, math.Max(top*1.15, 1e-9)
 	canvas := vgsvg.New(12*vg.Centimeter, 7*vg.Centimeter)
 	p.Draw(draw.New(canvas))
