@@ -72,18 +72,19 @@ export class Flow {
 
   /** Draws the figures; four times a second. */
   draw(nowMs: number): void {
-    const { rows, conflated, bytes } = this.traffic.perSecond;
-    if (this.traffic.known) this.#scope.add(nowMs, rows + conflated, rows);
+    const { rows, conflated, bytes, lost } = this.traffic.perSecond;
+    const ticks = rows + conflated + lost;
+    if (this.traffic.known) this.#scope.add(nowMs, ticks, rows);
     if (!this.open) return;
-    this.#ticks.set(compact(rows + conflated));
+    this.#ticks.set(compact(ticks));
     this.#rows.set(compact(rows));
     this.#bytes.set(byteRate(bytes));
     this.#merged.set(compact(conflated));
-    this.#share.set(`${rows + conflated > 0 ? Math.round((100 * conflated) / (rows + conflated)) : 0} %`);
-    const [came, merged] = [this.traffic.since("rows"), this.traffic.since("conflated")];
+    this.#share.set(`${ticks > 0 ? Math.round((100 * conflated) / ticks) : 0} %`);
+    const [came, merged, missed] = [this.traffic.since("rows"), this.traffic.since("conflated"), this.traffic.since("lost")];
     const below = this.#ceiling.value;
     this.#use.set(below === 0 ? "" : `${byteRate(bytes)} used`);
-    this.#since.set(`At ${cadenceLabel(this.cadenceMs)}${below === 0 ? "" : `, below ${ceilingLabel(below)}`}: ${group(String(came + merged))} ticks came in ${group(String(came))} rows, ${group(String(merged))} of them merged`);
+    this.#since.set(`At ${cadenceLabel(this.cadenceMs)}${below === 0 ? "" : `, below ${ceilingLabel(below)}`}: ${group(String(came + merged))} ticks came in ${group(String(came))} rows, ${group(String(merged))} of them merged${missed === 0 ? "" : `; ${group(String(missed))} trades lost`}`);
     this.#way.draw();
   }
 
