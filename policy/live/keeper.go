@@ -56,6 +56,7 @@ type Keeper struct {
 	version  policy.Version   // the newest that was taken
 	document *policy.Document // what of it is in force: that of version, or what comes back after it
 	lapsed   bool             // version was temporary, and its time is over
+	enforced time.Time        // when the document was compiled last
 	refused  *policy.Refused
 	heard    bool          // the source has told something
 	stale    bool          // the source cannot be reached
@@ -101,11 +102,11 @@ func (k *Keeper) Run(ctx context.Context) {
 	report := time.NewTicker(reportEvery)
 	defer report.Stop()
 	for {
+		changed := k.changes() // ahead of what follows from them, so that none falls between
 		k.report(ctx)
-		due := k.due()
 		select {
-		case <-k.changes():
-		case <-due:
+		case <-changed:
+		case <-k.due():
 			k.lapse(ctx)
 		case <-report.C:
 		case <-ctx.Done():
@@ -217,6 +218,7 @@ func (k *Keeper) refuse(v policy.Version, err error) {
 // enforce compiles the document. mu is held.
 func (k *Keeper) enforce(now time.Time) {
 	k.inForce.Replace(k.document.Compile(k.version.Revision, now))
+	k.enforced = now
 	k.touch()
 }
 
@@ -233,7 +235,7 @@ func (k *Keeper) due() <-chan time.Time {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.options.Clock()
-	next := k.document.NextChange(now)
+	next := k.document.NextChange(k.enforced) // not from now: what fell due while something else was done is due
 	switch {
 	case k.lapsed:
 		return time.After(retryAfter)
