@@ -101,5 +101,8 @@ func (r *run) contest(ctx context.Context, s *subject, result *report.Result) (r
 	if served.Cores > full && len(r.serverOn) == 1 {
 		result.Warnings = append(result.Warnings, s.name+": had its core full, so it sent less often than it was asked to")
 	}
+	if served.CPUPerFrame <= 0 {
+		result.Warnings = append(result.Warnings, s.name+": cost no more with its sessions than without: too few, or too much noise, to tell")
+	}
 	return served, nil
 }

@@ -27,7 +27,7 @@ var steps = []step{
 	{"lateness", "-scenario fanout -sessions 10000 -probes 200 -window 8s"},
 	{"latency", "-scenario latency -window 10s -warmup 3s"},
 	{"peers", "-scenario peers -sessions 1000 -window 6s -warmup 3s"},
-	{"peers-100", "-scenario peers -peers feedd,latest,latest-batched -sessions 200 -per-session 100 -window 6s -warmup 3s"},
+	{"peers-100", "-scenario peers -peers feedd,latest,latest-batched -sessions 400 -per-session 100 -window 6s -warmup 3s"},
 	{"broadcast", "-scenario peers -peers feedd,broadcast -sessions 2500 -instruments 20 -window 5s -warmup 3s"},
 	{"mix", "-scenario mix -sessions 5000 -warmup 3s"},
 	{"storm", "-scenario storm -window 8s"},
