@@ -135,26 +135,6 @@ describe('in a browser', () => {
     expect((await noted(page)).holes).toEqual([]);
   });
 
-  it('asks for less while its thread is slow, and says so', async () => {
-    const { page, complaints } = await site.page(browser);
-    await follow(page, {}, 0);
-    const cdp = await page.context().newCDPSession(page);
-    await cdp.send('Emulation.setCPUThrottlingRate', { rate: 6 });
-    // Enough for a frame to take longer than the time to the next one, on any machine.
-    await page.waitForFunction(() => {
-      if (seen.paces.length === 0) work = Math.min(5_000_000, work * 2 + 20_000);
-      return seen.paces.length > 0;
-    }, undefined, { polling: 500 });
-    await page.evaluate(() => void (work = 0));
-    await cdp.send('Emulation.setCPUThrottlingRate', { rate: 1 });
-    const slow = () => page.evaluate(() => [seen.paces.at(-1)!.steps, quotes.grant!.cadenceMs] as const);
-    await expect.poll(async () => (await slow())[1]).toBeGreaterThan(0); // 0 was wished
-    const [steps] = await slow();
-    expect(steps).toBeGreaterThan(0);
-    // That it asks for more again is a matter of an idle machine, and of the tests with a clock of their own.
-    expect([complaints, (await noted(page)).holes, (await noted(page)).states]).toEqual([[], [], ['connecting', 'live']]);
-  });
-
   it('closes ahead of the back-forward cache, and is live again behind it', async () => {
     const { page } = await site.page(browser);
     await follow(page);
