@@ -13,6 +13,7 @@ type Figures struct {
 	ConnectionsClosed     map[uint16]uint64 // by close code
 	HandshakesRefused     map[int]uint64    // by HTTP status
 	Stalls                uint64            // frames that the kernel did not take at once
+	SlowedDown, SpedUp    uint64            // steps of sessions that do not keep up, and of those that do again
 	MessagesIn, BytesIn   uint64
 	DeflateIn, DeflateOut uint64 // bytes before and after
 	DeflateSeconds        float64

@@ -30,10 +30,12 @@ var table = []metric{
 		}
 	}),
 	counter("slow_clients_total", "What happened to clients that take less than they are due: stalled (a frame did not go out at once), "+
-		"skipped (a frame was left out, what it held comes later and fresh), closed (nothing was taken for the write timeout, or answers were not read).",
+		"skipped (a frame was left out, what it held comes later and fresh), moved_down (all its rows come less often from then on), moved_up (more often again), closed (nothing was taken for the write timeout, or answers were not read).",
 		labels("action"), func(s *scrape, to sink) {
 			to.count(s.Stalls, "stalled")
 			to.count(s.drops.Count(drop.MissedCuts), "skipped")
+			to.count(s.SlowedDown, "moved_down")
+			to.count(s.SpedUp, "moved_up")
 			to.count(s.drops.Count(drop.WriteTimeout)+s.drops.Count(drop.ControlOverflow), "closed")
 		}),
 	counter("messages_received_total", "Messages from clients.", nil, func(s *scrape, to sink) { to.count(s.MessagesIn) }),
@@ -116,7 +118,7 @@ var table = []metric{
 	gauge("nats_connected", "1 while the connection to NATS stands.", nil, func(s *scrape, to sink) { to.is(truth(s.NATSConnected)) }),
 	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
 
-	gauge("policy_revision", "Revision of the throttle policy in force.", nil, func(s *scrape, to sink) { to.is(float64(s.PolicyRevision)) }),
+	gauge("policy_rev", "Revision of the throttle policy in force.", nil, func(s *scrape, to sink) { to.is(float64(s.PolicyRevision)) }),
 	gauge("policy_stale", "1 while the source of policies cannot be reached, and the last good copy is in force.", nil,
 		func(s *scrape, to sink) { to.is(truth(s.PolicyStale)) }),
 	gauge("policy_refused", "1 while the source holds a policy that this node does not take, and the one before is in force.", nil,
@@ -138,7 +140,7 @@ var table = []metric{
 		func(s *scrape, to sink) { to.is(s.CheckpointTime) }),
 	gauge("checkpoint_duration_seconds", "How long the last checkpoint took to write.", nil, func(s *scrape, to sink) { to.is(s.CheckpointTook) }),
 	gauge("checkpoint_size_bytes", "How large the last checkpoint is.", nil, func(s *scrape, to sink) { to.is(float64(s.CheckpointBytes)) }),
-	gauge("tls_certificate_not_after_timestamp_seconds", "When the certificate in use expires; 0: no TLS.", nil,
+	gauge("tls_cert_not_after_seconds", "When the certificate in use expires; 0: no TLS.", nil,
 		func(s *scrape, to sink) { to.is(s.CertificateNotAfter) }),
 	gauge("tls_certificate_refused", "1 while the certificate on disk cannot be used, and the one before stays.", nil,
 		func(s *scrape, to sink) { to.is(truth(s.CertificateRefused)) }),

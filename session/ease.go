@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/feedd/feedd/fanout"
@@ -89,10 +90,21 @@ func (s *Session) ease(now int64, load fanout.Load, took time.Duration) {
 			return // nothing is sent that could come less often
 		}
 	}
-	if s.easing.Observe(now, a, &o) {
-		s.reviewAll(nil, s.send)
+	before := s.easing.Floor
+	if !s.easing.Observe(now, a, &o) {
+		return
 	}
+	if s.easing.Floor > before {
+		s.env.Moves.Down.Add(1)
+	} else {
+		s.env.Moves.Up.Add(1)
+	}
+	s.reviewAll(nil, s.send)
 }
+
+// Moves counts how often sessions were slowed down because they did not keep up, and how often they went faster again. Its
+// methods may be called from any goroutine.
+type Moves struct{ Down, Up atomic.Uint64 }
 
 // fastest is the fastest cadence of what the session would be granted if it were not slowed down; false: there is nothing.
 func (s *Session) fastest() (fastest throttle.Cadence, some bool) {

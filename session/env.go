@@ -124,6 +124,7 @@ type Env struct {
 	Clock    func() int64  // microseconds since the Unix epoch
 	NewID    func() string // names a session; nil: random
 	Counters *drop.Counters
+	Moves    Moves
 	Log      *slog.Logger
 }
 

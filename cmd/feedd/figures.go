@@ -12,6 +12,7 @@ func (s *server) figures() admin.Figures {
 	f := admin.Figures{
 		Connections: sockets.Open, Blocked: sockets.Blocked, PendingBytes: sockets.Pending,
 		ConnectionsOpened: sockets.Opened, ConnectionsClosed: sockets.Closed, HandshakesRefused: sockets.Refused, Stalls: sockets.Stalls,
+		SlowedDown: s.sessions.Moves.Down.Load(), SpedUp: s.sessions.Moves.Up.Load(),
 		MessagesIn: sockets.MessagesIn, BytesIn: sockets.BytesIn,
 		DeflateIn: sockets.DeflatedIn, DeflateOut: sockets.DeflatedOut, DeflateSeconds: sockets.DeflateTime.Seconds(),
 		FramesSent: sockets.FramesOut, BytesSent: sockets.BytesOut, CutLatenessMax: sent.LatestCut.Seconds(),

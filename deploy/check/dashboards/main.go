@@ -92,7 +92,7 @@ var overview = []row{
 		{"Resident memory", "", "bytes", "", 6, []line{{sum("process_resident_memory_bytes", "", "instance"), "{{instance}}"}}},
 		{"Goroutines", "", "short", "", 6, []line{{sum("go_goroutines", "", "instance"), "{{instance}}"}}},
 		{"Open files", "", "short", "", 6, []line{{sum("process_open_fds", "", "instance"), "{{instance}}"}}},
-		{"Policy in force", "Its revision: all nodes should have the same", "short", "", 6, []line{{sum("feedd_policy_revision", "", "instance"), "{{instance}}"}}},
+		{"Policy in force", "Its revision: all nodes should have the same", "short", "", 6, []line{{sum("feedd_policy_rev", "", "instance"), "{{instance}}"}}},
 		{"Age of the last checkpoint", "", "s", "", 6, []line{{`time() - (feedd_checkpoint_timestamp_seconds` + of + `} > 0)`, "{{instance}}"}}},
 	}},
 }

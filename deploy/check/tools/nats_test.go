@@ -185,7 +185,7 @@ func TestNATSGivesEachWhatItNeedsAndNoMore(t *testing.T) {
 	}
 	until(t, "the node watches policies", func() bool { return n.metric(t, "feedd_policy_stale") == "0" })
 	n.post(t, "/v1/policy/stops", `{"name":"halt","symbols":["demo:*"]}`)
-	until(t, "a kill switch is written", func() bool { return n.metric(t, "feedd_policy_revision") != "0" })
+	until(t, "a kill switch is written", func() bool { return n.metric(t, "feedd_policy_rev") != "0" })
 	if log := n.log.String(); strings.Contains(strings.ToLower(log), "permissions violation") {
 		t.Errorf("the node asks for more than it may:\n%s", log)
 	}
