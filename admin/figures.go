@@ -17,6 +17,7 @@ type Figures struct {
 	MessagesIn, BytesIn   uint64
 	DeflateIn, DeflateOut uint64 // bytes before and after
 	DeflateSeconds        float64
+	DeflateHeld           uint64 // frames
 
 	// Fan-out.
 	FramesSent, BytesSent uint64

@@ -48,6 +48,8 @@ var table = []metric{
 		func(s *scrape, to sink) { to.count(s.DeflateIn) }),
 	counter("deflate_output_bytes_total", "The same frames' bytes after.", nil, func(s *scrape, to sink) { to.count(s.DeflateOut) }),
 	counter("deflate_seconds_total", "Time that compressing took.", nil, func(s *scrape, to sink) { to.is(s.DeflateSeconds) }),
+	counter("deflate_held_frames_total", "Frames that went out as they are, although compressing pays, since it had its share of the processor.", nil,
+		func(s *scrape, to sink) { to.count(s.DeflateHeld) }),
 	counter("conflated_total", "Ticks merged into a later row, over all clients.", nil,
 		func(s *scrape, to sink) { to.count(s.drops.Count(drop.Conflated)) }),
 	gauge("subscriptions", "What clients are subscribed to, by the cadence that they were granted.", labels("cadence"), func(s *scrape, to sink) {

@@ -48,6 +48,7 @@ var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
 	"throttle": throttle,
 	"rows":     countRows,
 	"books":    measureBooks,
+	"compress": compress,
 	"restart":  restart,
 }
 

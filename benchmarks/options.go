@@ -234,7 +234,7 @@ func (o *options) validate() error {
 		return fmt.Errorf("-tick-hz %g: want more than 0", o.TickHz)
 	case o.Burst < 1:
 		return fmt.Errorf("-burst %g: want at least 1", o.Burst)
-	case o.Cadence == 0 && (o.Scenario == "rows" || o.Scenario == "books"):
+	case o.Cadence == 0 && (o.Scenario == "rows" || o.Scenario == "books" || o.Scenario == "compress"):
 		return fmt.Errorf("-cadence 0s: want more than 0 for -scenario %s", o.Scenario)
 	case o.Cadence < 0 || o.Cadence%time.Millisecond != 0:
 		return fmt.Errorf("-cadence %v: want 0s or whole milliseconds", o.Cadence)

@@ -124,6 +124,9 @@ func (r *run) feedd(ctx context.Context, flags ...string) (*proc.Child, error) {
 		"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-url", r.where.NATS, "--sim", "off",
 		"--log-level", "warn", "--data-dir", filepath.Join(r.dir, "data"),
 	}, flags...)
+	if r.Deflate == deflateAlways {
+		all = append(all, "--deflate", deflateAlways)
+	}
 	c, err := proc.Start("feedd", r.serverOn, r.stderr, r.binary, all...)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,7 @@ var steps = []step{
 	{"curve-cores", "-scenario curve -curve cores -window 5s -warmup 3s"},
 	{"rows", "-scenario rows"},
 	{"books", "-scenario books"},
+	{"compress", "-scenario compress"},
 	{"restart", "-scenario restart"},
 }
 
@@ -55,7 +56,7 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs.SetOutput(stderr)
 	only := fs.String("only", "", "of the steps, those to run, such as fanout,latency; empty: all")
 	server := fs.String("server", "", "feedd binary to measure; empty: built from this checkout")
-	ticks := fs.String("ticks", os.Getenv("FEEDD_TICKS"), "`directory` of recordings; without it rows and books are left out")
+	ticks := fs.String("ticks", os.Getenv("FEEDD_TICKS"), "`directory` of recordings; without it rows, books and compress are left out")
 	out := fs.String("out", "results", "`directory` for latest.json, latest.md and the plots")
 	if err := fs.Parse(args); err != nil {
 		return usageError{err}
@@ -111,7 +112,7 @@ func chooseSteps(only, ticks string) []step {
 		if only != "" {
 			return !slices.Contains(strings.Split(only, ","), s.name)
 		}
-		return ticks == "" && (s.name == "rows" || s.name == "books")
+		return ticks == "" && (s.name == "rows" || s.name == "books" || s.name == "compress")
 	})
 }
 

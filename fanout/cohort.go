@@ -136,7 +136,7 @@ func (p *phase) flush(c *cohort) {
 	}
 	conflated, lost := b.conflated, b.lost
 	p.out.urgent = c.urgent
-	frame := p.out.wrap(c.framing, b.finish(false))
+	frame := p.out.wrap(c.framing, b.finish(false), UseCut, len(c.inStep))
 	for n := len(c.inStep) - 1; n >= 0; n-- {
 		s := c.inStep[n].sub
 		if p.out.send(s, frame) {

@@ -23,9 +23,22 @@ const (
 // may be called from any goroutine.
 type Framing interface {
 	Encoding() Encoding
-	// AppendFrame appends payload, wrapped up whole and ready for the socket, to dst.
-	AppendFrame(dst, payload []byte) []byte
+	// AppendFrame appends payload, wrapped up whole and ready for the socket, to dst. use and the number of readers who
+	// get these very bytes tell whether compressing them pays.
+	AppendFrame(dst, payload []byte, use Use, readers int) []byte
 }
+
+// Use is what a frame is for. Frames of one use, encoding and size are alike, which is what tells how well they
+// compress.
+type Use uint8
+
+// Uses.
+const (
+	UseCut     Use = iota // what a cut changed
+	UseCatchUp            // what somebody was behind on, mostly whole rows: snapshots above all
+	UseControl            // answers, heartbeats
+	Uses
+)
 
 // Conn is what the engine needs of a connection.
 type Conn interface {

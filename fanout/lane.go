@@ -131,7 +131,7 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) {
 			break
 		}
 		conflated, lost := b.conflated, b.lost
-		frame := p.out.wrap(l.sub.framing, b.finish(next < len(slots)))
+		frame := p.out.wrap(l.sub.framing, b.finish(next < len(slots)), UseCatchUp, 1)
 		p.out.budget -= len(frame)
 		if !p.out.send(l.sub, frame) {
 			copy(l.marks[first:], p.out.undo)

@@ -129,7 +129,7 @@ func (p *phase) serveInTurn(l *lane, m *meter, live bool, cut int64) {
 		served, whole, waiting := p.fillInTurn(b, l, live)
 		if b.len() > 0 {
 			conflated, lost := b.conflated, b.lost
-			frame := p.out.wrap(l.sub.framing, b.finish(false)) // each stands for itself: there may be another cut before the next
+			frame := p.out.wrap(l.sub.framing, b.finish(false), UseCatchUp, 1) // each stands for itself: there may be another cut before the next
 			p.out.budget -= len(frame)
 			p.out.urgent = l.cohort.urgent
 			if !p.out.send(l.sub, frame) {

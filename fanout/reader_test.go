@@ -15,7 +15,7 @@ type bare Encoding
 
 func (b bare) Encoding() Encoding { return Encoding(b) }
 
-func (b bare) AppendFrame(dst, payload []byte) []byte { return append(dst, payload...) }
+func (b bare) AppendFrame(dst, payload []byte, _ Use, _ int) []byte { return append(dst, payload...) }
 
 // reader is a client as simple as can be: it applies rows by the rules of feed.proto and complains about
 // whatever it may not see. It is a Conn too, which can be stalled: then it takes one more frame, as an outbox

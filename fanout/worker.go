@@ -97,8 +97,8 @@ type tally struct {
 	frames, bytes, conflated, missed, metered, lost uint64
 }
 
-func (o *output) wrap(f Framing, payload []byte) []byte {
-	o.frame = f.AppendFrame(o.frame[:0], payload)
+func (o *output) wrap(f Framing, payload []byte, use Use, readers int) []byte {
+	o.frame = f.AppendFrame(o.frame[:0], payload, use, readers)
 	return o.frame
 }
 
@@ -334,7 +334,7 @@ func (w *worker) heartbeats() int64 {
 		} else {
 			b.payload = wire.AppendHeartbeat(b.payload[:0], w.wall())
 		}
-		w.out.send(s, w.out.wrap(s.framing, b.payload))
+		w.out.send(s, w.out.wrap(s.framing, b.payload, UseControl, 1))
 	}
 	return w.nextBeat
 }

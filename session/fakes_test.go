@@ -65,8 +65,10 @@ func (p *place) open(e fanout.Encoding) *session.Session {
 
 type fakeFraming fanout.Encoding
 
-func (f fakeFraming) Encoding() fanout.Encoding              { return fanout.Encoding(f) }
-func (f fakeFraming) AppendFrame(dst, payload []byte) []byte { return append(dst, payload...) }
+func (f fakeFraming) Encoding() fanout.Encoding { return fanout.Encoding(f) }
+func (f fakeFraming) AppendFrame(dst, payload []byte, _ fanout.Use, _ int) []byte {
+	return append(dst, payload...)
+}
 
 // fakeEngine notes what it is told and keeps the set of what would be sent. Handles can be read:
 // instrument 3's quote is 31, its trade 32, its status 33; the source of instrument 3's venue is 903.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/benchmarks/books"
+	"github.com/feedd/feedd/benchmarks/deflate"
 	"github.com/feedd/feedd/benchmarks/probe"
 	"github.com/feedd/feedd/benchmarks/proc"
 	"github.com/feedd/feedd/benchmarks/rows"
@@ -29,17 +30,18 @@ type Result struct {
 	*Fanout
 	*Latency
 	*Restart
-	Storm     *Storm                    `json:"storm,omitempty"`
-	Curve     *Curve                    `json:"curve,omitempty"`
-	TakenIn   *TakenIn                  `json:"ingest,omitempty"`
-	Mix       *Mix                      `json:"mix,omitempty"`
-	Stuck     *Stuck                    `json:"stuck,omitempty"`
-	Throttled *Throttled                `json:"throttle,omitempty"`
-	Peers     map[string]Served         `json:"peers,omitempty"`
-	Versus    map[string]Versus         `json:"times_as_much_as_feedd,omitempty"`
-	Rows      map[string]rows.Figures   `json:"rows,omitempty"`
-	Books     map[string]books.Recorded `json:"books,omitempty"`
-	Depths    []books.Depth             `json:"depths,omitempty"`
+	Storm      *Storm                     `json:"storm,omitempty"`
+	Curve      *Curve                     `json:"curve,omitempty"`
+	TakenIn    *TakenIn                   `json:"ingest,omitempty"`
+	Mix        *Mix                       `json:"mix,omitempty"`
+	Stuck      *Stuck                     `json:"stuck,omitempty"`
+	Throttled  *Throttled                 `json:"throttle,omitempty"`
+	Peers      map[string]Served          `json:"peers,omitempty"`
+	Versus     map[string]Versus          `json:"times_as_much_as_feedd,omitempty"`
+	Rows       map[string]rows.Figures    `json:"rows,omitempty"`
+	Books      map[string]books.Recorded  `json:"books,omitempty"`
+	Compressed map[string]deflate.Figures `json:"compressed,omitempty"`
+	Depths     []books.Depth              `json:"depths,omitempty"`
 }
 
 // Verdicts.

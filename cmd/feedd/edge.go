@@ -46,6 +46,7 @@ func (s *server) startSockets() error {
 		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
 		Origins:    s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxPerAddress: s.options.Admission.Address,
 		AcceptRate: float64(s.options.Admission.AddressRate), AcceptBurst: 2 * s.options.Admission.AddressRate, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
+		Deflate: compression[s.options.Deflate],
 	}
 	for _, d := range s.delayed {
 		env.Delayed = append(env.Delayed, session.Feed{
@@ -88,6 +89,9 @@ func (s *server) startSockets() error {
 	s.run("load", s.lookout.run)
 	return s.startEcho()
 }
+
+// compression is what the setting deflate may say.
+var compression = map[string]ws.Deflate{"off": ws.DeflateOff, "auto": ws.DeflateAuto, "always": ws.DeflateAlways}
 
 // startEcho makes the place for conformance suites, if it is wanted.
 func (s *server) startEcho() (err error) {

@@ -14,7 +14,7 @@ func (s *server) figures() admin.Figures {
 		ConnectionsOpened: sockets.Opened, ConnectionsClosed: sockets.Closed, HandshakesRefused: sockets.Refused, Stalls: sockets.Stalls,
 		SlowedDown: s.sessions.Moves.Down.Load(), SpedUp: s.sessions.Moves.Up.Load(),
 		MessagesIn: sockets.MessagesIn, BytesIn: sockets.BytesIn,
-		DeflateIn: sockets.DeflatedIn, DeflateOut: sockets.DeflatedOut, DeflateSeconds: sockets.DeflateTime.Seconds(),
+		DeflateIn: sockets.DeflatedIn, DeflateOut: sockets.DeflatedOut, DeflateSeconds: sockets.DeflateTime.Seconds(), DeflateHeld: sockets.DeflateHeld,
 		FramesSent: sockets.FramesOut, BytesSent: sockets.BytesOut, CutLatenessMax: sent.LatestCut.Seconds(),
 		Ticks: map[string]uint64{}, Transit: in.Transit, AheadOfClock: in.Ahead, Gaps: in.Gaps, Held: in.Held,
 		Instruments: in.Instruments, Sources: in.Sources, SourcesSuspect: in.SuspectSources, LastTick: seconds(in.LastTick),

@@ -7,6 +7,7 @@ type Config struct {
 	Listen  string   // HOST:PORT
 	Origins []string // empty: this host and this machine
 	Echo    bool
+	Deflate string // off, auto or always
 	TLS     struct {
 		Cert, Key string // files; empty: no TLS
 	}
@@ -108,6 +109,9 @@ func (c *Config) define() {
 		"`LIST` of the pages that may connect, such as https://app.example.com; * for any; empty for those of this host and of this machine")
 	add(c, &c.Echo, boolean, "echo", false,
 		"serve /v1/echo too, which sends WebSocket messages back for conformance suites; only on a loopback address, as it keeps to no limits")
+
+	add(c, &c.Deflate, oneOf("off", "auto", "always"), "deflate", "auto",
+		"what to compress for clients that offer permessage-deflate: `off`, auto for the frames for which that pays, with at most a fifth of the processor, or always for all that become smaller")
 
 	add(c, &c.Delays, durations(time.Second, 24*time.Hour, 3), "delays", nil,
 		"`LIST` of delays, such as 15m: for each the market is kept a second time as it was so long ago, for those who may have it delayed. The stream must keep ticks for longer")

@@ -96,7 +96,7 @@ func (c *Conn) Outlet() fanout.Conn { return c.link }
 // returns false once the connection ends for another reason. payload may be reused at once.
 func (c *Conn) SendControl(payload []byte) bool {
 	buf := scratch.Get().(*[]byte)
-	*buf = c.framing.AppendFrame((*buf)[:0], payload)
+	*buf = c.framing.AppendFrame((*buf)[:0], payload, fanout.UseControl, 1)
 	ok := c.write(*buf)
 	if cap(*buf) <= 64<<10 {
 		scratch.Put(buf)

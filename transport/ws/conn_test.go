@@ -24,7 +24,7 @@ func stall(t *testing.T, h *echo) int {
 	t.Helper()
 	var frame []byte
 	for n := range 1 << 14 {
-		frame = h.fr.AppendFrame(frame[:0], payload(n))
+		frame = h.fr.AppendFrame(frame[:0], payload(n), fanout.UseCatchUp, 1)
 		if !h.conn.Send(frame) {
 			return n
 		}
@@ -77,7 +77,7 @@ func TestASlowClientIsSkippedAndWoken(t *testing.T) {
 	if s := r.Stats(); s.Blocked != 0 || s.Stalls == 0 || s.FramesOut != uint64(n)+1 {
 		t.Errorf("stats %+v after %d frames and an answer", s, n)
 	}
-	if !h.conn.Send(h.fr.AppendFrame(nil, []byte("fresh"))) || string(c.Read().Payload) != "fresh" {
+	if !h.conn.Send(h.fr.AppendFrame(nil, []byte("fresh"), fanout.UseCatchUp, 1)) || string(c.Read().Payload) != "fresh" {
 		t.Fatal("the connection does not go on")
 	}
 }

@@ -32,7 +32,7 @@ func NewEcho(opt Options) (*Server, error) {
 func (c *Conn) echo(m *gws.Message) {
 	f := *c.framing
 	f.first = 0x80 | byte(m.Opcode)
-	c.write(f.AppendFrame(nil, m.Bytes()))
+	c.write(f.AppendFrame(nil, m.Bytes(), fanout.UseControl, 1))
 }
 
 // silent handles connections whose messages never reach a handler.

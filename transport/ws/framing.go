@@ -2,11 +2,7 @@ package ws
 
 import (
 	"encoding/binary"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/klauspost/compress/flate"
 
 	"github.com/feedd/feedd/fanout"
 )
@@ -14,42 +10,56 @@ import (
 // framing puts payloads into WebSocket frames of one kind. It implements fanout.Framing; one value serves
 // all connections of its kind.
 type framing struct {
-	encoding  fanout.Encoding
-	first     byte // first byte of a frame that is not compressed
-	threshold int  // payload in bytes from which compression is tried; 0: never
-	deflated  *deflateStats
+	encoding fanout.Encoding
+	first    byte           // first byte of a frame that is not compressed
+	deflate  *deflatePolicy // nil: nothing is compressed
 }
 
-// deflateStats sums up the frames that were sent compressed.
-type deflateStats struct {
-	in, out atomic.Uint64 // bytes
-	took    atomic.Int64  // nanoseconds, for all that was tried
+// NewFraming returns the Framing of connections that agreed on compression, or of others where d is DeflateOff: for
+// those who want to know what it costs. share is Options.DeflateShare.
+func NewFraming(e fanout.Encoding, d Deflate, share float64) fanout.Framing {
+	f := &framing{encoding: e, first: frameBinary}
+	if e == fanout.JSON {
+		f.first = frameText
+	}
+	if d != DeflateOff {
+		f.deflate = &deflatePolicy{mode: d, share: share}
+	}
+	return f
 }
 
 // Encoding returns the encoding of the payloads.
 func (f *framing) Encoding() fanout.Encoding { return f.encoding }
 
 // AppendFrame appends payload to dst as one whole frame.
-func (f *framing) AppendFrame(dst, payload []byte) []byte {
-	if f.threshold > 0 && len(payload) >= f.threshold {
-		if framed, smaller := f.appendDeflated(dst, payload); smaller {
+func (f *framing) AppendFrame(dst, payload []byte, use fanout.Use, readers int) []byte {
+	if f.deflate != nil {
+		if framed, smaller := f.appendDeflated(dst, payload, use, readers); smaller {
 			return framed
 		}
 	}
 	return append(appendHeader(dst, f.first, len(payload)), payload...)
 }
 
-func (f *framing) appendDeflated(dst, payload []byte) (framed []byte, smaller bool) {
+// zero is where the policy's clock begins.
+var zero = time.Now()
+
+func (f *framing) appendDeflated(dst, payload []byte, use fanout.Use, readers int) (framed []byte, smaller bool) {
+	p := f.deflate
+	c, begun := p.class(f.encoding, use, len(payload)), time.Since(zero)
+	if !p.wants(c, len(payload), readers, int64(begun)) {
+		return dst, false
+	}
 	d := deflaters.Get().(*deflater)
 	defer d.release()
-	begun := time.Now()
 	packed := d.deflate(payload)
-	f.deflated.took.Add(int64(time.Since(begun)))
+	now := time.Since(zero)
+	p.learn(c, len(payload), len(packed), now-begun, int64(now))
 	if len(packed) >= len(payload) {
 		return dst, false
 	}
-	f.deflated.in.Add(uint64(len(payload)))
-	f.deflated.out.Add(uint64(len(packed)))
+	p.stats.in.Add(uint64(len(payload)))
+	p.stats.out.Add(uint64(len(packed)))
 	return append(appendHeader(dst, f.first|bitDeflated, len(packed)), packed...), true
 }
 
@@ -63,44 +73,4 @@ func appendHeader(dst []byte, first byte, n int) []byte {
 	default:
 		return binary.BigEndian.AppendUint64(append(dst, first, 127), uint64(n))
 	}
-}
-
-// deflater compresses messages, each by itself: without a window that outlives the message, frames can be
-// shared by connections, and connections hold no window.
-type deflater struct {
-	w   *flate.Writer
-	out []byte
-}
-
-var deflaters = sync.Pool{New: func() any {
-	d := new(deflater)
-	var err error
-	if d.w, err = flate.NewWriter(d, flate.BestSpeed); err != nil {
-		panic(err) // only for a level that does not exist
-	}
-	return d
-}}
-
-// Write takes what the compressor puts out.
-func (d *deflater) Write(b []byte) (int, error) {
-	d.out = append(d.out, b...)
-	return len(b), nil
-}
-
-// deflate returns payload as RFC 7692 wants it: a flushed stream without the four bytes that end a flush.
-// The result is valid until the next call.
-func (d *deflater) deflate(payload []byte) []byte {
-	d.out = d.out[:0]
-	d.w.Reset(d)
-	_, _ = d.w.Write(payload) // neither fails, as d.Write does not
-	_ = d.w.Flush()
-	return d.out[:len(d.out)-4]
-}
-
-// release gives the deflater back, but not with a buffer that an exceptionally large message left behind.
-func (d *deflater) release() {
-	if cap(d.out) > 256<<10 {
-		d.out = nil
-	}
-	deflaters.Put(d)
 }

@@ -23,7 +23,7 @@ func TestFramesOfAllSizes(t *testing.T) {
 			in = append(in, payload(len(in))...)
 		}
 		in = in[:n]
-		b := f.AppendFrame([]byte("ahead"), in)
+		b := f.AppendFrame([]byte("ahead"), in, fanout.UseCatchUp, 1)
 		br := bufio.NewReader(bytes.NewReader(b[5:]))
 		got, err := wstest.Decode(br)
 		if err != nil || got.First != frameBinary || !bytes.Equal(got.Payload, in) || br.Buffered() != 0 || !bytes.HasPrefix(b, []byte("ahead")) {
@@ -32,34 +32,9 @@ func TestFramesOfAllSizes(t *testing.T) {
 	}
 }
 
-func TestCompressionIsChosenPerFrame(t *testing.T) {
-	var stats deflateStats
-	f := &framing{encoding: fanout.JSON, first: frameText, threshold: 512, deflated: &stats}
-	for _, c := range []struct {
-		name   string
-		in     []byte
-		packed bool
-	}{
-		{"short", []byte(strings.Repeat("a", 511)), false},
-		{"long", []byte(strings.Repeat("a", 512)), true},
-		{"long and random", payload(1), false},
-	} {
-		got, err := wstest.Decode(bufio.NewReader(bytes.NewReader(f.AppendFrame(nil, c.in))))
-		if err != nil || !bytes.Equal(got.Payload, c.in) {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		if packed := got.First == frameText|bitDeflated; packed != c.packed || packed != (got.Size < len(c.in)) {
-			t.Errorf("%s: first byte %#x with %d bytes", c.name, got.First, got.Size)
-		}
-	}
-	if stats.in.Load() != 512 || stats.out.Load() == 0 || stats.out.Load() > 20 {
-		t.Errorf("%d bytes deflated to %d", stats.in.Load(), stats.out.Load())
-	}
-}
-
 // Every frame stands for itself: no frame needs one before it to be read, and any run of them reads back.
 func TestFramesReadBack(t *testing.T) {
-	f := &framing{first: frameBinary, threshold: 64, deflated: new(deflateStats)}
+	f := NewFraming(fanout.Proto, DeflateAlways, 1)
 	rapid.Check(t, func(t *rapid.T) {
 		var stream []byte
 		var want [][]byte
@@ -67,7 +42,7 @@ func TestFramesReadBack(t *testing.T) {
 			word := rapid.SliceOfN(rapid.Byte(), 1, 40).Draw(t, "word")
 			in := bytes.Repeat(word, rapid.IntRange(0, 200).Draw(t, "times"))
 			want = append(want, in)
-			stream = f.AppendFrame(stream, in)
+			stream = f.AppendFrame(stream, in, fanout.UseCatchUp, 1)
 		}
 		br := bufio.NewReader(bytes.NewReader(stream))
 		for i, in := range want {
@@ -84,14 +59,14 @@ func TestFramesReadBack(t *testing.T) {
 
 func BenchmarkAppendFrame(b *testing.B) {
 	row := []byte(strings.Repeat(`{"symbol":"test:FAKE","bid":"100.25","ask":"100.30"},`, 40))
-	for name, threshold := range map[string]int{"plain": 0, "deflate": 512} {
+	for name, d := range map[string]Deflate{"plain": DeflateOff, "deflate": DeflateAlways} {
 		b.Run(name, func(b *testing.B) {
-			f := &framing{first: frameText, threshold: threshold, deflated: new(deflateStats)}
+			f := NewFraming(fanout.JSON, d, 1)
 			var dst []byte
 			b.ReportAllocs()
 			b.SetBytes(int64(len(row)))
 			for b.Loop() {
-				dst = f.AppendFrame(dst[:0], row)
+				dst = f.AppendFrame(dst[:0], row, fanout.UseCatchUp, 1)
 			}
 		})
 	}

@@ -49,7 +49,7 @@ func (s *Server) read(r *http.Request) (handshake, *refusal) {
 		return handshake{}, &refusal{status: http.StatusBadRequest, text: fmt.Sprintf(
 			"none of the subprotocols %q is known; offer %s or %s, or none for JSON", offered, SubprotocolProto, SubprotocolJSON)}
 	}
-	if !s.opt.NoDeflate {
+	if s.opt.Deflate != DeflateOff {
 		h.deflate = chooseDeflate(tokens(r.Header, "Sec-WebSocket-Extensions"))
 	}
 	return h, nil

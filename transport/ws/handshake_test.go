@@ -97,7 +97,7 @@ func TestMessagesRightBehindTheHandshake(t *testing.T) {
 func TestDeflateOffers(t *testing.T) {
 	const yes = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 	r := newRig(t, Options{})
-	off := newRig(t, Options{NoDeflate: true})
+	off := newRig(t, Options{Deflate: DeflateOff})
 	for _, c := range []struct{ offer, answer string }{
 		{"", ""},
 		{"permessage-deflate", yes}, // Firefox; client_max_window_bits must not be in the answer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/feedd/feedd/entitlement"
@@ -68,11 +69,11 @@ type Options struct {
 	// CloseWait is how long a closed connection waits for the client's close frame. Default 1 s.
 	CloseWait time.Duration
 
-	// NoDeflate refuses compression.
-	NoDeflate bool
-	// DeflateThreshold is the payload in bytes from which a frame is compressed, if that makes it smaller.
-	// Default 512: below, little is gained for the time that it takes.
-	DeflateThreshold int
+	// Deflate says what is compressed. Default DeflateAuto.
+	Deflate Deflate
+	// DeflateShare is how many cores compressing may take over time; beyond, frames go out as they are. 0 means a fifth
+	// of the cores that there are.
+	DeflateShare float64
 
 	// Drops counts what is refused and ended. nil: not counted.
 	Drops *drop.Counters
@@ -91,7 +92,7 @@ func (o *Options) complete() error {
 	o.PingInterval = cmp.Or(o.PingInterval, 25*time.Second)
 	o.PongWait = cmp.Or(o.PongWait, 20*time.Second)
 	o.CloseWait = cmp.Or(o.CloseWait, time.Second)
-	o.DeflateThreshold = cmp.Or(o.DeflateThreshold, 512)
+	o.DeflateShare = cmp.Or(o.DeflateShare, float64(runtime.GOMAXPROCS(0))/5)
 	o.AcceptBurst = cmp.Or(o.AcceptBurst, max(1, int(o.AcceptRate)))
 	o.NodeBurst = cmp.Or(o.NodeBurst, max(1, int(o.NodeRate)))
 	if o.Drops == nil {
@@ -111,7 +112,7 @@ func (o *Options) complete() error {
 		"AcceptBurst": float64(o.AcceptBurst), "NodeRate": o.NodeRate, "NodeBurst": float64(o.NodeBurst),
 		"Strangers.MaxConns": float64(o.Strangers.MaxConns), "MaxQueued": float64(o.MaxQueued), "WriteTimeout": float64(o.WriteTimeout),
 		"PingInterval": float64(o.PingInterval), "PongWait": float64(o.PongWait), "CloseWait": float64(o.CloseWait),
-		"DeflateThreshold": float64(o.DeflateThreshold),
+		"DeflateShare": o.DeflateShare,
 	} {
 		if v < 0 {
 			return fmt.Errorf("ws: Options.%s is negative", name)

@@ -36,8 +36,9 @@ type Server struct {
 	outbox   outbox.Options
 	upgrader *gws.Upgrader
 	framings [2][2]framing // by encoding, and whether compression was agreed on
-	born     time.Time     // zero of now
-	echoes   bool          // see NewEcho
+	deflate  deflatePolicy
+	born     time.Time // zero of now
+	echoes   bool      // see NewEcho
 
 	gate   gate
 	totals totals
@@ -68,6 +69,7 @@ func New(opt Options) (*Server, error) {
 	if n := opt.Strangers.MaxMessage; n > 0 {
 		s.strange.MaxMessage = int64(n)
 	}
+	s.deflate.mode, s.deflate.share = opt.Deflate, opt.DeflateShare
 	s.outbox = outbox.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outbox}
 	s.gate = gate{
 		maxConns: opt.MaxConns, maxPerAddress: opt.MaxPerAddress, maxStrangers: opt.Strangers.MaxConns,
@@ -79,7 +81,7 @@ func New(opt Options) (*Server, error) {
 	s.totals.closed, s.totals.refused = make(map[uint16]uint64), make(map[int]uint64)
 	for enc, first := range map[fanout.Encoding]byte{fanout.Proto: frameBinary, fanout.JSON: frameText} {
 		s.framings[enc][0] = framing{encoding: enc, first: first}
-		s.framings[enc][1] = framing{encoding: enc, first: first, threshold: opt.DeflateThreshold, deflated: &s.totals.deflated}
+		s.framings[enc][1] = framing{encoding: enc, first: first, deflate: &s.deflate}
 	}
 	s.upgrader = gws.NewUpgrader(events{}, &gws.ServerOption{
 		ReadMaxPayloadSize: opt.MaxMessage,
@@ -88,7 +90,7 @@ func New(opt Options) (*Server, error) {
 		ParallelGolimit:    1,
 		NewSession:         func() gws.SessionStorage { return nil }, // a map for each connection that nobody uses
 		PermessageDeflate: gws.PermessageDeflate{
-			Enabled: !opt.NoDeflate,
+			Enabled: opt.Deflate != DeflateOff,
 			// gws only inflates here, but makes its compressors (the size of which depends on the level)
 			// at once. Two inflaters are plenty for requests.
 			PoolSize: 2, Level: flate.HuffmanOnly,

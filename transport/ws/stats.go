@@ -31,13 +31,15 @@ type Stats struct {
 	DeflatedIn, DeflatedOut uint64
 	// DeflateTime is what compressing took, of frames that then went out uncompressed as well.
 	DeflateTime time.Duration
+	// DeflateHeld is how many frames were not compressed, although that would have paid, since compressing had its share
+	// of the processor.
+	DeflateHeld uint64
 }
 
 // totals are the counts behind Stats.
 type totals struct {
 	opened              atomic.Uint64
 	messagesIn, bytesIn atomic.Uint64
-	deflated            deflateStats
 	outbox              outbox.Stats
 	sent                outbox.Sent // by connections that have ended; under Server.mu
 
@@ -65,7 +67,7 @@ func (t *totals) refuse(status int) {
 
 // Stats returns the counts of this moment.
 func (s *Server) Stats() Stats {
-	t := &s.totals
+	t, d := &s.totals, &s.deflate.stats
 	t.mu.Lock()
 	closed, refused := maps.Clone(t.closed), maps.Clone(t.refused)
 	t.mu.Unlock()
@@ -73,7 +75,7 @@ func (s *Server) Stats() Stats {
 		Open: s.gate.count(), Blocked: int(t.outbox.Blocked.Load()), Opened: t.opened.Load(), Closed: closed, Refused: refused,
 		Stalls:     t.outbox.Stalls.Load(),
 		MessagesIn: t.messagesIn.Load(), BytesIn: t.bytesIn.Load(),
-		DeflatedIn: t.deflated.in.Load(), DeflatedOut: t.deflated.out.Load(), DeflateTime: time.Duration(t.deflated.took.Load()),
+		DeflatedIn: d.in.Load(), DeflatedOut: d.out.Load(), DeflateTime: time.Duration(d.took.Load()), DeflateHeld: d.held.Load(),
 	}
 	s.mu.Lock()
 	all := t.sent
