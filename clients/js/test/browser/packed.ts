@@ -28,7 +28,7 @@ export async function pack(): Promise<Packed> {
   return { dir, clean: () => rm(dir, { recursive: true }) };
 }
 
-const types: Record<string, string> = { '.js': 'text/javascript', '.html': 'text/html', '.map': 'application/json' };
+const types: Record<string, string> = { '.js': 'text/javascript', '.html': 'text/html; charset=utf-8', '.map': 'application/json' };
 
 /** Serves files below a directory, and one page at /, as strictly as a careful site would. */
 export async function site(dir: string, page: () => string): Promise<{ url: string; close(): Promise<void> }> {
