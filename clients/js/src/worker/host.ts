@@ -187,8 +187,8 @@ class Tab {
   readonly stores = new Map<number, HostedStore>();
   /** Bytes a second; 0: none. */
   ceiling = 0;
-  /** Instruments that it was told of. */
-  readonly #known = new Set<Instrument>();
+  /** Instruments that it was told of, as they were then: one that is defined anew takes its own place. */
+  readonly #known = new Map<string, Instrument>();
 
   constructor(
     readonly port: Port,
@@ -208,9 +208,9 @@ class Tab {
 
   /** Tells of instruments ahead of the rows that name them. */
   introduce(instruments: readonly Instrument[]): void {
-    const fresh = instruments.filter((instrument) => !this.#known.has(instrument));
+    const fresh = instruments.filter((instrument) => this.#known.get(instrument.symbol) !== instrument);
     if (fresh.length === 0) return;
-    for (const instrument of fresh) this.#known.add(instrument);
+    for (const instrument of fresh) this.#known.set(instrument.symbol, instrument);
     this.port.postMessage({ type: 'instruments', instruments: fresh });
   }
 

@@ -1,9 +1,10 @@
 /** Tabs of a real browser, over the packed package without a bundler, and a real server. */
-import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { SharedClient } from '../../src/worker/index.js';
 import { RealServer } from '../integration/server.js';
 import { type Packed, pack, site } from './packed.js';
+import { launch } from './site.js';
 
 declare global {
   interface Window {
@@ -29,10 +30,7 @@ const html = () => `<!doctype html><title>tab</title><script type="module">
 beforeAll(async () => {
   [packed, server] = await Promise.all([pack(), RealServer.start()]);
   pages = await site(packed.dir, html);
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  browser = await launch();
 });
 afterEach(async () => {
   await context.close();
