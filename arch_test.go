@@ -70,7 +70,7 @@ var forbidden = []struct {
 		"it puts policies in force; who follows them, and how, is none of its business",
 	},
 	{
-		[]string{"./internal/outbox", "./internal/guard"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
+		[]string{"./internal/outbox", "./internal/guard", "./internal/inbox"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
 		"they know bytes and sockets, not what is in the frames, so that any protocol can lie on top",
 	},
 	{
@@ -137,7 +137,7 @@ var exclusive = []struct {
 	{"github.com/MicahParks/jwkset", []string{"./auth"}, "one place decides which keys are good", true},
 	{"github.com/pires/go-proxyproto", []string{"./transport/listen"}, "one place decides whose word on addresses counts", true},
 	{"go.opentelemetry.io/...", []string{"./internal/tracing", "./cmd/feedd"}, "what is worth a span is decided where parts are wired together", false},
-	{"github.com/lxzan/gws", []string{"./transport/ws", "./internal/client"}, "WebSocket frames have one writer and one reader", true},
+	{"github.com/lxzan/gws", []string{"./internal/client"}, "it reads what the server writes, and so must share no code with it", true},
 }
 
 // listed is what "go list" tells of a package.

@@ -24,6 +24,9 @@ func (c *Conn) SetLimits(limits *Limits) { c.parser.limits = limits }
 // Refused returns why the client was refused, or nil. It may be called when Read has returned an error.
 func (c *Conn) Refused() *RefusedError { return c.refused }
 
+// Pending tells that the next Read will not ask the connection underneath.
+func (c *Conn) Pending() bool { return len(c.early) > 0 || c.refused != nil }
+
 // Read reads bytes of allowed frames. At a frame that is not allowed it returns a *RefusedError, first after
 // everything ahead of that frame was read.
 func (c *Conn) Read(b []byte) (int, error) {

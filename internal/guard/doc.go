@@ -1,9 +1,7 @@
-// Package guard follows the headers of the WebSocket frames that a client sends, ahead of the WebSocket
-// library, and refuses those that must not reach it.
+// Package guard follows the headers of the WebSocket frames that a client sends, ahead of whatever reads its messages,
+// and refuses those that must not reach that: frames that RFC 6455 forbids, more bytes than a message may have, and more
+// control frames and tiny fragments than anybody needs.
 //
-// The library takes the declared size of a frame at its word: a size with the top bit set makes it panic,
-// and any other makes it allocate before a byte of payload has arrived. It also lets reserved bits through
-// once compression is negotiated, and cannot know how many control frames and tiny fragments are too many.
 // All of this can be told from headers alone, so the guard buffers no payload: it counts the bytes of a
 // frame past and looks at the next header.
 //

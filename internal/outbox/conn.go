@@ -65,6 +65,9 @@ func (c *Conn) Start(opt *Options, drained func()) error {
 	return nil
 }
 
+// Raw is the socket, to look at; nil where there is none. It is known from Start on.
+func (c *Conn) Raw() syscall.RawConn { return c.raw }
+
 // Blocked tells whether Send would refuse: bytes are waiting, or the connection takes no more.
 func (c *Conn) Blocked() bool { return c.blocked.Load() }
 

@@ -55,11 +55,3 @@ func closeFrame(code uint16, reason string) []byte {
 	b := append(make([]byte, 0, 4+len(reason)), frameClose, byte(2+len(reason)))
 	return append(binary.BigEndian.AppendUint16(b, code), reason...)
 }
-
-// closeCode returns the code in a close frame of the form that closeFrame makes; 0: none.
-func closeCode(frame []byte) uint16 {
-	if len(frame) < 4 {
-		return 0
-	}
-	return binary.BigEndian.Uint16(frame[2:])
-}

@@ -1,24 +1,22 @@
 package ws
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
-
-	"github.com/lxzan/gws"
 
 	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/guard"
+	"github.com/feedd/feedd/internal/inbox"
 	"github.com/feedd/feedd/internal/outbox"
 )
 
@@ -44,9 +42,12 @@ type Conn struct {
 	index int   // place in srv.conns, under srv.mu
 	beat  pulse // belongs to the sweeper
 
-	// Belongs to the connection's own goroutine.
-	readErr error  // why gws stopped reading
-	reply   uint16 // the code of the close frame that gws would have sent
+	// Belongs to the connection's own goroutine, or to what runs apart while that waits.
+	inbox   inbox.Inbox
+	readErr error           // why the reading is over
+	raw     syscall.RawConn // see look
+	first   [1]byte         // scratch of await
+	came    int             // bytes that await read into first
 
 	// handler is there between NewHandler and End. Written by the connection's own goroutine, under
 	// handling, which is held during Wake so that End comes after it.
@@ -153,11 +154,16 @@ func (c *Conn) farewell(code uint16, reason string) {
 
 // run is the connection's goroutine, from the answer to the handshake to the end of the socket. Nearly all
 // its time it waits for a silent client, and its stack is most of what that client costs: what needs room runs
-// apart, so that the stack stays at 4 KB. (Left to grow, it would be 8 KB for good: the runtime halves a stack
+// apart, so that the stack stays at 2 KB. (Once grown, it would stay so for good: the runtime halves a stack
 // only when less than a quarter is in use.)
 func (c *Conn) run(h *handshake) {
-	c.serve(h)
-	c.finish()
+	open := false
+	c.apart(func() { open = c.open(h) })
+	for open && c.await() {
+		open = false // should it panic
+		c.apart(func() { open = c.takeIn() })
+	}
+	c.apart(c.finish)
 }
 
 // apart runs f on a stack of its own and returns when it is done.
@@ -187,33 +193,17 @@ func (c *Conn) finish() {
 	c.srv.opt.Log.LogAttrs(context.Background(), slog.LevelInfo, "connection ended", append(attrs, more...)...)
 }
 
-// serve reads until the connection ends. gws recovers from nothing outside its callbacks, and leaves the
-// connection as it is then; a fault in the handling of one client must not reach the others.
-func (c *Conn) serve(h *handshake) {
-	defer c.rescue()
-	var sock *gws.Conn
-	c.apart(func() { sock = c.open(h) })
-	if sock != nil {
-		sock.ReadLoop()
-	}
-}
-
-// open answers the handshake and makes the handler. nil: the client is gone already.
-func (c *Conn) open(h *handshake) *gws.Conn {
+// open answers the handshake and makes the handler. It returns false where the client is gone already.
+func (c *Conn) open(h *handshake) bool {
 	if _, err := c.link.Write(h.response()); err != nil {
-		return nil
-	}
-	in := &inlet{c.guard, c}
-	sock, err := c.srv.upgrader.UpgradeFromConn(in, bufio.NewReaderSize(in, readBuffer), h.toGWS())
-	if err != nil {
-		panic(fmt.Sprintf("gws refuses a handshake that is answered already: %v", err))
+		return false
 	}
 	handler := c.srv.opt.NewHandler(c, c.framing)
 	c.handling.Lock()
 	c.handler = handler
 	c.handling.Unlock()
 	c.wake() // for what was brought out before there was a handler
-	return sock
+	return true
 }
 
 // rescue ends the connection when its handling panics.
@@ -259,25 +249,4 @@ func (c *Conn) hear() int64 {
 	now := c.srv.now()
 	c.heard.Store(now)
 	return now
-}
-
-// receive passes one message on.
-func (c *Conn) receive(m *gws.Message) {
-	if c.ending() != 0 {
-		return
-	}
-	if c.srv.echoes {
-		c.echo(m)
-		return
-	}
-	if text := c.framing.first == frameText; text != (m.Opcode == gws.OpcodeText) {
-		if text {
-			c.Close(CodeWrongType, "binary message; "+SubprotocolJSON+" takes text")
-		} else {
-			c.Close(CodeWrongType, "text message; "+SubprotocolProto+" takes binary")
-		}
-		return
-	}
-	c.srv.totals.received(len(m.Bytes()))
-	c.apart(func() { c.handler.Receive(m.Bytes()) })
 }

@@ -4,19 +4,18 @@
 // A connection is a stack, each layer with one task:
 //
 //	handler   what the messages mean; see Handler
-//	gws       reads messages: unmasking, fragments, inflating, UTF-8
-//	guard     lets only allowed frames through to gws
+//	inbox     puts messages together: unmasking, fragments, inflating, UTF-8
+//	guard     lets only allowed frames through to that
 //	TLS       where it is used
 //	outbox    takes what is sent without ever blocking
 //	TCP
 //
-// gws only reads. Everything on the wire towards the client is written by this package straight into the
-// outbox: data frames by Conn.Send, answers by Conn.SendControl, pongs, and the one close frame. That keeps
-// frames whole and in order, lets a frame be built and compressed once for many connections (Framing), and
-// leaves the choice of the close code in one place. The answer to the handshake is ours too, since gws
-// misreads offers of compression.
+// Everything on the wire towards the client is written by this package straight into the outbox: data frames by
+// Conn.Send, answers by Conn.SendControl, pongs, and the one close frame. That keeps frames whole and in order, lets a
+// frame be built and compressed once for many connections (Framing), and leaves the choice of the close code in one
+// place.
 //
-// One goroutine per connection reads; none writes. One more, for the whole Server, sends pings and ends the
+// One goroutine per connection reads; none writes. While nothing comes it holds 2 KB of stack and no buffer. One more, for the whole Server, sends pings and ends the
 // connections that do not answer. Both are gone when Shutdown returns.
 //
 // The http.Server around a Server must set ReadHeaderTimeout (5 s is plenty) and MaxHeaderBytes (16 KiB), as

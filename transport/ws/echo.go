@@ -3,8 +3,6 @@ package ws
 import (
 	"log/slog"
 
-	"github.com/lxzan/gws"
-
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/guard"
 )
@@ -29,10 +27,12 @@ func NewEcho(opt Options) (*Server, error) {
 }
 
 // echo sends a message back.
-func (c *Conn) echo(m *gws.Message) {
+func (c *Conn) echo(text bool, payload []byte) {
 	f := *c.framing
-	f.first = 0x80 | byte(m.Opcode)
-	c.write(f.AppendFrame(nil, m.Bytes(), fanout.UseControl, 1))
+	if f.first = frameBinary; text {
+		f.first = frameText
+	}
+	c.write(f.AppendFrame(nil, payload, fanout.UseControl, 1))
 }
 
 // silent handles connections whose messages never reach a handler.

@@ -20,11 +20,11 @@ const deflateName = "permessage-deflate"
 // client that offers none is taken for a person at a command line: it gets JSON, and no name in the answer.
 func chooseSubprotocol(offered []string) (name string, enc fanout.Encoding, ok bool) {
 	for _, name := range offered {
-		switch name {
+		switch name { // the constants, lest the connection keep the header that name is a part of
 		case SubprotocolProto:
-			return name, fanout.Proto, true
+			return SubprotocolProto, fanout.Proto, true
 		case SubprotocolJSON:
-			return name, fanout.JSON, true
+			return SubprotocolJSON, fanout.JSON, true
 		}
 	}
 	return "", fanout.JSON, len(offered) == 0

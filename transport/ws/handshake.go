@@ -142,16 +142,3 @@ func acceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
-
-// toGWS is the request that gws gets to see: complete, with nothing in it that gws would misread. What gws
-// answers goes nowhere.
-func (h *handshake) toGWS() *http.Request {
-	header := http.Header{
-		"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
-		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {h.key},
-	}
-	if h.deflate != "" {
-		header.Set("Sec-WebSocket-Extensions", deflateName)
-	}
-	return &http.Request{Method: http.MethodGet, Header: header}
-}

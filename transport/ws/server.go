@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/flate"
-	"github.com/lxzan/gws"
 	"golang.org/x/time/rate"
 
 	"github.com/feedd/feedd/entitlement"
@@ -20,10 +18,6 @@ import (
 	"github.com/feedd/feedd/internal/guard"
 	"github.com/feedd/feedd/internal/outbox"
 )
-
-// readBuffer is what gws reads headers and small messages with; larger payloads bypass it. There is one for
-// each connection, so it is small.
-const readBuffer = 256
 
 // Server is an http.Handler that serves WebSockets. Make it with New and end it with Shutdown. Its methods
 // may be called from any goroutine.
@@ -34,7 +28,6 @@ type Server struct {
 	limits   guard.Limits
 	strange  guard.Limits // of clients of whom it is not known who they are
 	outbox   outbox.Options
-	upgrader *gws.Upgrader
 	framings [2][2]framing // by encoding, and whether compression was agreed on
 	deflate  deflatePolicy
 	born     time.Time // zero of now
@@ -83,19 +76,6 @@ func New(opt Options) (*Server, error) {
 		s.framings[enc][0] = framing{encoding: enc, first: first}
 		s.framings[enc][1] = framing{encoding: enc, first: first, deflate: &s.deflate}
 	}
-	s.upgrader = gws.NewUpgrader(events{}, &gws.ServerOption{
-		ReadMaxPayloadSize: opt.MaxMessage,
-		ReadBufferSize:     readBuffer,
-		CheckUtf8Enabled:   true,
-		ParallelGolimit:    1,
-		NewSession:         func() gws.SessionStorage { return nil }, // a map for each connection that nobody uses
-		PermessageDeflate: gws.PermessageDeflate{
-			Enabled: opt.Deflate != DeflateOff,
-			// gws only inflates here, but makes its compressors (the size of which depends on the level)
-			// at once. Two inflaters are plenty for requests.
-			PoolSize: 2, Level: flate.HuffmanOnly,
-		},
-	})
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()
@@ -170,6 +150,8 @@ func (s *Server) newConn(nc net.Conn, h *handshake, early []byte, remote string,
 		limits = &s.strange
 	}
 	c.guard = guard.New(nc, limits, deflate, early, c.hear)
+	c.inbox.Limit = s.opt.MaxMessage
+	c.raw = c.look()
 	return c
 }
 

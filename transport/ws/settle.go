@@ -2,13 +2,11 @@ package ws
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"syscall"
 
-	"github.com/lxzan/gws"
-
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/inbox"
 	"github.com/feedd/feedd/internal/outbox"
 )
 
@@ -20,66 +18,49 @@ type verdict struct {
 	mute   bool // there is nobody to send a close frame to
 }
 
-// gwsInternal is what gws answers when it cannot inflate a message.
-const gwsInternal = 1011
-
 // judge finds the verdict once the reading is over.
 func (c *Conn) judge() verdict {
 	if closed := c.peerClosed(); closed != nil {
-		code := c.reply
-		if code == CodeNormal {
-			code = closed.Code // an echo is what RFC 6455 expects; gws makes 1000 of every code below 1016
-		}
-		return verdict{count: countPeer(closed.Code, c.reply), code: code}
+		return verdict{count: countPeer(closed), code: closed.Reply}
 	}
 	if refused := c.guard.Refused(); refused != nil {
 		c.srv.opt.Drops.Add(refused.Drop, 1)
 		return verdict{count: refused.Code, code: refused.Code, reason: refused.Text}
 	}
-	var status interface{ Uint16() uint16 } // an error of gws that is a close code
+	var unreadable *inbox.Error
 	switch {
 	case errors.Is(c.out.Cause(), outbox.ErrWriteTimeout):
 		return verdict{count: CodeNoProgress, mute: true}
 	case errors.Is(c.readErr, syscall.ETIMEDOUT): // the kernel was the first to notice, and told the reader
 		c.srv.opt.Drops.Add(drop.WriteTimeout, 1)
 		return verdict{count: CodeNoProgress, mute: true}
-	case errors.As(c.readErr, &status) && status.Uint16() == CodeTooBig:
-		return said(CodeTooBig, fmt.Sprintf("message larger than %d bytes", c.srv.opt.MaxMessage))
-	case errors.As(c.readErr, &status):
-		return said(status.Uint16(), "violation of the WebSocket protocol")
-	case c.reply == CodeBadText:
-		return said(CodeBadText, "text that is not valid UTF-8")
-	case c.reply == gwsInternal:
-		return said(CodeBadText, "compressed message that cannot be decompressed")
+	case errors.As(c.readErr, &unreadable):
+		return verdict{count: unreadable.Code, code: unreadable.Code, reason: unreadable.Text}
 	}
 	return verdict{count: CodeAbnormal, mute: true}
 }
 
-func said(code uint16, reason string) verdict {
-	return verdict{count: code, code: code, reason: reason}
-}
-
 // peerClosed returns the client's close frame, if it sent one.
-func (c *Conn) peerClosed() *gws.CloseError {
-	var closed *gws.CloseError
+func (c *Conn) peerClosed() *inbox.Closed {
+	var closed *inbox.Closed
 	if errors.As(c.readErr, &closed) {
 		return closed
 	}
 	return nil
 }
 
-// countPeer is what the client's close code is counted under; reply is our answer to it. Clients can invent
-// thousands of codes, which must not become thousands of counts.
-func countPeer(code, reply uint16) uint16 {
+// countPeer is what the client's close code is counted under. Clients can invent thousands of codes, which must not
+// become thousands of counts.
+func countPeer(closed *inbox.Closed) uint16 {
 	switch {
-	case reply == CodeProtocol || reply == CodeBadText:
-		return reply // the close frame itself was wrong
-	case code == 0:
+	case closed.Reply == CodeProtocol || closed.Reply == CodeBadText:
+		return closed.Reply // the close frame itself was wrong, unless it says so of ours
+	case closed.Code == 0:
 		return CodeNone
-	case code >= CodeOwn:
+	case closed.Code >= CodeOwn:
 		return CodeOwn
 	}
-	return code
+	return closed.Code
 }
 
 // settle sees the client off: it sends the close frame, if that was not done, and waits a moment for it to
