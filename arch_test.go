@@ -70,7 +70,7 @@ var forbidden = []struct {
 		"it puts policies in force; who follows them, and how, is none of its business",
 	},
 	{
-		[]string{"./internal/outbox", "./internal/guard", "./internal/inbox"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
+		[]string{"./internal/outbox", "./internal/outlet", "./internal/guard", "./internal/inbox"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
 		"they know bytes and sockets, not what is in the frames, so that any protocol can lie on top",
 	},
 	{

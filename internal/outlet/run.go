@@ -1,0 +1,104 @@
+package outlet
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/feedd/feedd/internal/drop"
+)
+
+// piece is how much a stream is given at a time: its writes tell nothing before they are done, so progress shows only
+// between them.
+const piece = 8 << 10
+
+// Run brings out what is taken, until it is over, and returns why: nil when all is out after Finish, else Cause. When it
+// returns, s is not touched any more. It may be called once.
+func (c *Conn) Run(s Stream) error {
+	c.mu.Lock()
+	c.running = s
+	c.mu.Unlock()
+	for {
+		batch, over := c.next()
+		if over {
+			break
+		}
+		if batch == nil {
+			<-c.work
+			continue
+		}
+		err := c.push(s, *batch)
+		if c.wrote(batch, err) {
+			c.drained()
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running = nil
+	if c.cut {
+		return c.cause
+	}
+	c.cut = true
+	return nil
+}
+
+// next hands over what waits. nil: nothing does; over: nothing will.
+func (c *Conn) next() (batch *[]byte, over bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	batch, c.kept = c.kept, nil
+	c.leaving, c.waiting = c.waiting, amount{}
+	return batch, c.cut || batch == nil && c.finished
+}
+
+// push writes a batch. Each piece has the whole write timeout.
+func (c *Conn) push(s Stream, b []byte) error {
+	for len(b) > 0 {
+		deadline, ok := c.extend(s)
+		if !ok {
+			return ErrClosed
+		}
+		n, err := s.Write(b[:min(len(b), piece)])
+		switch {
+		case err != nil && !time.Now().Before(deadline): // HTTP/2 says only that the stream is closed
+			return ErrWriteTimeout
+		case err != nil:
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// extend sets the deadline of the next write, unless the connection was cut off, whose deadline must stay.
+func (c *Conn) extend(s Stream) (deadline time.Time, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		return time.Time{}, false
+	}
+	deadline = time.Now().Add(c.opt.writeTimeout())
+	_ = s.SetWriteDeadline(deadline) // the write tells what is wrong with the stream
+	return deadline, true
+}
+
+// wrote notes that a batch is out, or why it is not. It reports whether there is room where there was none.
+func (c *Conn) wrote(batch *[]byte, err error) (room bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	release(batch)
+	switch {
+	case c.cut: // whatever the stream says of that
+	case err == nil:
+		c.leaving = amount{}
+		return c.pending() < Room && c.makeRoom() && c.open()
+	case errors.Is(err, ErrWriteTimeout), errors.Is(err, os.ErrDeadlineExceeded):
+		if c.cause == nil {
+			c.opt.dropped(drop.WriteTimeout)
+		}
+		c.sever(ErrWriteTimeout)
+	default:
+		c.sever(err)
+	}
+	return false
+}
