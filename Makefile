@@ -124,6 +124,11 @@ test-system: $(NPM) build ## the client library and a browser against bin/feedd
 	chromium=$$(scripts/chromium) && export CHROMIUM=$$chromium FEEDD_BIN=$(CURDIR)/bin/feedd && \
 	  npm run test:browser -w clients/js && npm run test:browser -w web
 
+.PHONY: test-faults
+test-faults: ## break everything that can break, and write down what came of it: minutes, and better as root
+	tools=$$(scripts/deploy-tools nft nginx) && DEPLOY_TOOLS=$$tools \
+	  $(GO) test ./faults -run 'TestMatrix$$' -v -timeout 2h -all $(ARGS)
+
 .PHONY: audit
 audit: $(NPM) ## look for known vulnerabilities; says so where the databases cannot be reached
 	scripts/audit

@@ -21,10 +21,10 @@ import (
 func mint(t *testing.T, key, user string, more ...string) string {
 	t.Helper()
 	p := command(t, append([]string{"token", "--key", key, "--user", user}, more...)...)
-	if code := p.wait(); code != 0 {
-		t.Fatalf("feedd token: %s", p.stderr.String())
+	if code := p.Wait(); code != 0 {
+		t.Fatalf("feedd token: %s", p.Stderr())
 	}
-	return strings.TrimSpace(p.text())
+	return strings.TrimSpace(p.Text())
 }
 
 // subscribeEventually subscribes to the quotes of a symbol as soon as the server knows it.
@@ -67,7 +67,7 @@ func TestTokensAndNothingOfThemInTheLog(t *testing.T) {
 	token := mint(t, key, "ada", "--may", "test:* quote", "--may", "sim:* book depth=5", "--id", "t-ada")
 	other := mint(t, key, "ada", "--may", "*", "--id", "t-more")
 	server := serve(t, "--auth-dev-key", key, "--sim-instruments", "3", "--log-level", "debug")
-	url := server.websocket()
+	url := server.WebSocket()
 
 	var refused *client.Error
 	if _, err := client.Dial(deadline(t), url, client.Options{}); !errors.As(err, &refused) || refused.Code != feedv1.ErrorCode_ERROR_CODE_UNAUTHENTICATED {
@@ -92,7 +92,7 @@ func TestTokensAndNothingOfThemInTheLog(t *testing.T) {
 		t.Fatalf("with the new token: %v, %v", got, err)
 	}
 
-	web := strings.TrimSuffix(server.line("dashboard"), "/")
+	web := strings.TrimSuffix(server.Line("dashboard"), "/")
 	for _, ask := range []struct {
 		path, token string
 		status      int
@@ -122,7 +122,7 @@ func TestTokensAndNothingOfThemInTheLog(t *testing.T) {
 			t.Errorf("%.40s: %s %s, want %d with %q", ask.path, response.Status, body, ask.status, ask.has)
 		}
 	}
-	usage, err := http.Get(strings.TrimSuffix(server.line("admin"), "/") + "/v1/usage?format=csv")
+	usage, err := http.Get(strings.TrimSuffix(server.Line("admin"), "/") + "/v1/usage?format=csv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,8 +132,8 @@ func TestTokensAndNothingOfThemInTheLog(t *testing.T) {
 		t.Errorf("usage is not counted: %s %s", usage.Status, counted)
 	}
 	c.Close()
-	server.interrupt()
-	logged := server.stderr.String() + server.text()
+	server.Interrupt()
+	logged := server.Stderr() + server.Text()
 	if !strings.Contains(logged, "level=DEBUG") {
 		t.Fatal("nothing is logged at level debug, so this proves nothing")
 	}
@@ -154,10 +154,10 @@ func TestTokensAndNothingOfThemInTheLog(t *testing.T) {
 // Listening beyond this machine without asking anybody who he is must be said to be meant.
 func TestNobodyListensToAllByAccident(t *testing.T) {
 	p := command(t, "serve", "--listen", "0.0.0.0:0", "--admin-listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--sim-instruments", "3")
-	if code := p.wait(); code != 2 || !strings.Contains(p.stderr.String(), "--anonymous") {
-		t.Fatalf("exit status %d: %s", code, p.stderr.String())
+	if code := p.Wait(); code != 2 || !strings.Contains(p.Stderr(), "--anonymous") {
+		t.Fatalf("exit status %d: %s", code, p.Stderr())
 	}
 	server := serve(t, "--listen", "127.0.0.1:0", "--anonymous", "--sim-instruments", "3")
-	dial(t, server.websocket(), client.Options{})
-	server.interrupt()
+	dial(t, server.WebSocket(), client.Options{})
+	server.Interrupt()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/feedd/feedd/internal/client"
+	"github.com/feedd/feedd/internal/rig"
 	"github.com/feedd/feedd/market"
 )
 
@@ -41,7 +42,7 @@ func TestBadInputIsNamed(t *testing.T) {
 		"watch without symbol": {args: []string{"watch"}, want: []string{"SYMBOL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(binary, c.args...)
+			cmd := exec.Command(rig.Binary(t), c.args...)
 			cmd.Env = os.Environ()
 			if c.env != "" {
 				cmd.Env = append(cmd.Env, c.env)
@@ -67,7 +68,7 @@ func TestBadInputIsNamed(t *testing.T) {
 // A newcomer's start: everything inside one process, a market that moves, and a clean stop.
 func TestDefaultStart(t *testing.T) {
 	server := serve(t, "--sim-rate", "200")
-	c := dial(t, server.websocket(), client.Options{})
+	c := dial(t, server.WebSocket(), client.Options{})
 	subscribeOnceKnown(t, c, "test:FAKE", "sim:*")
 	moved := func(symbol string) func(*client.Model) bool {
 		first := market.Quote{}
@@ -88,7 +89,7 @@ func TestDefaultStart(t *testing.T) {
 		}
 		return false
 	})
-	server.interrupt()
+	server.Interrupt()
 	<-c.Done()
 	var closed *client.CloseError
 	if !errors.As(c.Err(), &closed) || !closed.Retry() {
@@ -99,7 +100,7 @@ func TestDefaultStart(t *testing.T) {
 // The one line that anybody can type moves a price, and the terminal shows it.
 func TestAPriceOfOnesOwn(t *testing.T) {
 	server := serve(t, "--sim", "off")
-	v := openVenue(t, server.line("nats"))
+	v := openVenue(t, server.Line("nats"))
 	say := func(subject, text string) {
 		if err := v.conn.Publish(subject, []byte(text)); err != nil {
 			t.Fatal(err)
@@ -109,7 +110,7 @@ func TestAPriceOfOnesOwn(t *testing.T) {
 	say("md.demo.BTC-USD.quote", `{"bid":"nonsense"}`)
 	say("md.demo.BTC-USD.quote", "\xff\xff")
 	say("md.demo.BTC-USD", "x")
-	c := dial(t, server.websocket(), client.Options{JSON: true})
+	c := dial(t, server.WebSocket(), client.Options{JSON: true})
 	subscribeOnceKnown(t, c, "demo:BTC-USD")
 	await(t, "the price", c, func(m *client.Model) bool {
 		q, ok := m.Quote("demo:BTC-USD")
@@ -117,14 +118,14 @@ func TestAPriceOfOnesOwn(t *testing.T) {
 		return ok && quoteText(q, in) == "61837.63 0 61837.64 0"
 	})
 	for _, reason := range []string{"malformed_json", "malformed_protobuf", "bad_subject"} {
-		if n := server.metric(`feedd_dropped_total{reason="` + reason + `"}`); n != "1" {
+		if n := server.Metric(`feedd_dropped_total{reason="` + reason + `"}`); n != "1" {
 			t.Errorf("%s counted %s times, want once", reason, n)
 		}
 	}
-	watch := command(t, "watch", "--url", server.websocket(), "demo:BTC-USD")
+	watch := command(t, "watch", "--url", server.WebSocket(), "demo:BTC-USD")
 	say("md.demo.BTC-USD.quote", `{"bid":"61837.65","ask":"61837.66"}`)
-	for !strings.Contains(watch.text(), "61837.65") {
-		watch.next()
+	for !strings.Contains(watch.Text(), "61837.65") {
+		watch.Next()
 	}
-	watch.interrupt()
+	watch.Interrupt()
 }

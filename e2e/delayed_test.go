@@ -69,7 +69,7 @@ func TestDelayedDataBesideTheRest(t *testing.T) {
 	for name, text := range map[string]bool{"proto": false, "json": true} {
 		t.Run(name, func(t *testing.T) {
 			p := &punctual{}
-			c := dial(t, server.websocket(), client.Options{JSON: text, OnUpdate: p.update, Token: mint(t, key, "ada", "--may", "*")})
+			c := dial(t, server.WebSocket(), client.Options{JSON: text, OnUpdate: p.update, Token: mint(t, key, "ada", "--may", "*")})
 			for _, timeliness := range []feedv1.Timeliness{feedv1.Timeliness_TIMELINESS_DELAYED, feedv1.Timeliness_TIMELINESS_UNSPECIFIED} {
 				subscribeTimely(t, c, timeliness)
 			}
@@ -98,7 +98,7 @@ func TestDelayedDataBesideTheRest(t *testing.T) {
 			}
 		})
 	}
-	poor := dial(t, server.websocket(), client.Options{Token: mint(t, key, "bob", "--may", "* delayed")})
+	poor := dial(t, server.WebSocket(), client.Options{Token: mint(t, key, "bob", "--may", "* delayed")})
 	subscribeTimely(t, poor, feedv1.Timeliness_TIMELINESS_UNSPECIFIED)
 	await(t, "delayed data for who may have no other", poor, func(m *client.Model) bool { _, ok := m.Quote(late); return ok })
 	poor.View(func(m *client.Model) {
@@ -106,7 +106,7 @@ func TestDelayedDataBesideTheRest(t *testing.T) {
 			t.Error("and real time besides")
 		}
 	})
-	server.interrupt()
+	server.Interrupt()
 }
 
 // subscribeTimely subscribes to quotes and trades as soon as the server knows the instrument.

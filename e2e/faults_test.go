@@ -124,7 +124,7 @@ func (a *author) seen(m *client.Model) bool {
 func followFaulty(t *testing.T, server *process) *watcher {
 	t.Helper()
 	w := &watcher{name: "client"}
-	w.Client = dial(t, server.websocket(), client.Options{OnUpdate: w.update})
+	w.Client = dial(t, server.WebSocket(), client.Options{OnUpdate: w.update})
 	subscribeOnceKnown(t, w.Client, faulty)
 	for _, s := range []*feedv1.Subscribe{{}, {Depth: 5}, {Depth: 10, PriceGroup: 10}} {
 		s.Symbols, s.Channels, s.CadenceMs = []string{faulty}, []string{"book"}, proto.Uint32(0)
@@ -159,37 +159,6 @@ func (w *watcher) gapped() (n int) {
 	return n
 }
 
-// eventually waits until the server has dropped that much for a reason: what is missing is counted once nobody brings it.
-func (p *process) eventually(reason string, want int) {
-	p.t.Helper()
-	ctx := deadline(p.t)
-	for {
-		got := p.dropped(reason)
-		if got == want {
-			return
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-		}
-		if got > want || ctx.Err() != nil {
-			p.t.Fatalf("%s counted %d times, want %d", reason, got, want)
-		}
-	}
-}
-
-// atLeast waits until the server has dropped that much for a reason, or more.
-func (p *process) atLeast(reason string, want int) {
-	p.t.Helper()
-	for ctx := deadline(p.t); p.dropped(reason) < want; {
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			p.t.Fatalf("%s counted %d times, want %d", reason, p.dropped(reason), want)
-		}
-	}
-}
-
 // A fault is what happens to the next dozen of trades and changes of a book, one after the other.
 type fault struct {
 	name          string
@@ -220,7 +189,7 @@ const ticksAFault = 12
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	server := serve(t, "--sim", "off")
-	url := server.line("nats")
+	url := server.Line("nats")
 	relay, origin := newRelay(t, url)
 	random := rand.New(rand.NewPCG(11, 7))
 	epoch := market.Epoch(1000)
@@ -273,11 +242,11 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%s: nobody was told", name)
 			}
 		}
-		server.eventually("book_resync", resyncs)
-		server.eventually("malformed_protobuf", garbage)
+		server.Eventually("book_resync", resyncs)
+		server.Eventually("malformed_protobuf", garbage)
 	}
-	server.eventually("duplicate", doubles)
-	server.eventually("missed_ticks", missed)
+	server.Eventually("duplicate", doubles)
+	server.Eventually("missed_ticks", missed)
 	if n := w.gapped(); n != 0 {
 		t.Errorf("%d trades are told missing that the publisher had", n)
 	}
@@ -285,7 +254,7 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%d requests for a snapshot were lost, want %d: nothing was asked again", relay.unheard, deaf)
 	}
 	for _, reason := range []string{"crossed_book", "stale_epoch", "undefined", "bad_value", "slow_ingest"} {
-		if n := server.dropped(reason); n != 0 {
+		if n := server.Dropped(reason); n != 0 {
 			t.Errorf("%s counted %d times", reason, n)
 		}
 	}
@@ -295,7 +264,7 @@ func TestFaults(t *testing.T) {
 func TestTradesThatNobodyHas(t *testing.T) {
 	t.Parallel()
 	server := serve(t, "--sim", "off")
-	relay, origin := newRelay(t, server.line("nats"))
+	relay, origin := newRelay(t, server.Line("nats"))
 	a := newAuthor(t, 1000, rand.New(rand.NewPCG(3, 4)), origin)
 	a.image()
 	a.trade()
@@ -309,7 +278,7 @@ func TestTradesThatNobodyHas(t *testing.T) {
 	if n := w.gapped(); n != 4 {
 		t.Errorf("%d trades are told missing, want 4", n)
 	}
-	server.eventually("missed_ticks", 4)
+	server.Eventually("missed_ticks", 4)
 }
 
 // Two lines that lose different ticks make one feed that loses none.
@@ -317,8 +286,8 @@ func TestTwoLines(t *testing.T) {
 	t.Parallel()
 	server := serve(t, "--sim", "off")
 	random := rand.New(rand.NewPCG(5, 6))
-	lineA, originA := newRelay(t, server.line("nats"))
-	lineB, originB := newRelay(t, server.line("nats"))
+	lineA, originA := newRelay(t, server.Line("nats"))
+	lineB, originB := newRelay(t, server.Line("nats"))
 	a := newAuthor(t, 1000, random, originA, originB)
 	a.image()
 	a.trade()
@@ -351,9 +320,9 @@ func TestTwoLines(t *testing.T) {
 	}
 	await(t, "all of it", w.Client, a.seen)
 	// The second definition, trade and book, and what both lines had. What was fetched because it came late is one more.
-	server.atLeast("duplicate", 3+kept-2*ticks)
+	server.AtLeast("duplicate", 3+kept-2*ticks)
 	for _, reason := range []string{"missed_ticks", "book_resync", "stale_epoch"} {
-		if n := server.dropped(reason); n != 0 {
+		if n := server.Dropped(reason); n != 0 {
 			t.Errorf("%s counted %d times", reason, n)
 		}
 	}

@@ -32,7 +32,7 @@ type crowd struct {
 func gather(t *testing.T, server *process, n int) *crowd {
 	c := &crowd{goaway: map[int]*feedv1.GoAway{}, grants: map[int]feedv1.GrantReason{}}
 	for i := range n {
-		one := dial(t, server.websocket(), client.Options{OnUpdate: func(u client.Update) {
+		one := dial(t, server.WebSocket(), client.Options{OnUpdate: func(u client.Update) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if u.Frame.Goaway != nil {
@@ -84,10 +84,10 @@ func TestMemoryThatRunsOut(t *testing.T) {
 	const limit = 112 << 20
 	t.Setenv("GOMEMLIMIT", strconv.Itoa(limit))
 	server := serve(t, "--sim", "off")
-	v := openVenue(t, server.line("nats"))
+	v := openVenue(t, server.Line("nats"))
 	v.tick(1)
 	c := gather(t, server, 8)
-	nc, err := nats.Connect(server.line("nats"))
+	nc, err := nats.Connect(server.Line("nats"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestMemoryThatRunsOut(t *testing.T) {
 		time.Sleep(30 * time.Millisecond) // each level should be seen
 	}
 	number := func(metric string) float64 {
-		v, err := strconv.ParseFloat(server.metric(metric), 64)
+		v, err := strconv.ParseFloat(server.Metric(metric), 64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestMemoryThatRunsOut(t *testing.T) {
 	if state() == 1 && slowed() > 0 {
 		t.Error("rows come less often before anybody is refused")
 	}
-	answer, err := http.Get(strings.Replace(server.websocket(), "ws", "http", 1))
+	answer, err := http.Get(strings.Replace(server.WebSocket(), "ws", "http", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestMemoryThatRunsOut(t *testing.T) {
 	if answer.StatusCode != http.StatusUpgradeRequired {
 		t.Errorf("a request that is no WebSocket: %s", answer.Status)
 	}
-	if _, err := client.Dial(deadline(t), server.websocket(), client.Options{}); err == nil || !strings.Contains(err.Error(), "503") {
+	if _, err := client.Dial(deadline(t), server.WebSocket(), client.Options{}); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("somebody new: %v", err)
 	}
 	until(t, "slowing", func() bool { return state() >= 2 }, grow)
@@ -181,7 +181,7 @@ func TestMemoryThatRunsOut(t *testing.T) {
 		t.Errorf("the process had %.0f bytes, and its limit is %d", most, limit)
 	}
 	// Each step stands in the log, in its order.
-	log, last := server.stderr.String(), 0
+	log, last := server.Stderr(), 0
 	for _, level := range []string{"refusing", "slowing", "shedding"} {
 		at := strings.Index(log, "msg=load level="+level)
 		if at < last && (at >= 0 || level == "shedding") {
@@ -189,20 +189,18 @@ func TestMemoryThatRunsOut(t *testing.T) {
 		}
 		last = max(last, at)
 	}
-	server.interrupt()
+	server.Interrupt()
 }
 
 // Clients are asked to come back over a time that follows from how many there are, every connection ends as it should, and
 // the process in time.
 func TestDrainSeesEverybodyOff(t *testing.T) {
 	server := serve(t, "--sim", "off", "--drain-within", "20s", "--drain-peers", "2")
-	v := openVenue(t, server.line("nats"))
+	v := openVenue(t, server.Line("nats"))
 	v.tick(1)
 	c := gather(t, server, 60)
-	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if code := server.wait(); code != 0 {
+	server.Signal(syscall.SIGTERM)
+	if code := server.Wait(); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
 	for _, one := range c.clients {
@@ -223,14 +221,12 @@ func TestDrainSeesEverybodyOff(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	server := serve(t, "--sim", "off", "--drain-within", "1h")
 	for range 20 {
-		dial(t, server.websocket(), client.Options{})
+		dial(t, server.WebSocket(), client.Options{})
 	}
 	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		if err := server.cmd.Process.Signal(s); err != nil {
-			t.Fatal(err)
-		}
+		server.Signal(s)
 	}
-	if code := server.wait(); code != 130 {
+	if code := server.Wait(); code != 130 {
 		t.Errorf("exit status %d, want 130", code)
 	}
 }

@@ -18,18 +18,14 @@ import (
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
-func (p *process) admin() string { return strings.TrimSuffix(p.line("admin"), "/") }
-
 // operate runs feedd policy against p and returns what it printed; the exit status must be status.
 func operate(t *testing.T, p *process, status int, args ...string) string {
 	t.Helper()
-	c := command(t, append([]string{"policy", "--admin-url", p.admin()}, args...)...)
-	if got := c.wait(); got != status {
-		t.Fatalf("feedd policy %s: exit status %d, want %d: %s", strings.Join(args, " "), got, status, c.stderr.String())
+	c := command(t, append([]string{"policy", "--admin-url", p.Admin()}, args...)...)
+	if got := c.Wait(); got != status {
+		t.Fatalf("feedd policy %s: exit status %d, want %d: %s", strings.Join(args, " "), got, status, c.Stderr())
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return strings.Join(c.lines, "\n") + c.stderr.String()
+	return c.Text() + c.Stderr()
 }
 
 func policyFile(t *testing.T, text string) string {
@@ -77,7 +73,7 @@ func TestPolicyFromTheCommandLine(t *testing.T) {
 	has(t, operate(t, p, 1, "show", "99"), "revision 99: not found")
 	has(t, operate(t, p, 2, "aply", good), `did you mean "apply"?`)
 	has(t, operate(t, p, 2, "show", "one"), "want a number")
-	audit, err := os.ReadFile(filepath.Join(p.line("data"), "audit.jsonl"))
+	audit, err := os.ReadFile(filepath.Join(p.Line("data"), "audit.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +93,7 @@ func TestOperatorsShowTokens(t *testing.T) {
 	good := policyFile(t, "tiers: {default: {fastest: 1s}}")
 	has(t, operate(t, p, 1, "apply", good, "--reason", "x"), "show a token")
 	has(t, operate(t, p, 0, "apply", good, "--reason", "x", "--admin-token-file", mine), "apply by maria")
-	if strings.Contains(p.stderr.String(), "0123456789abcdef") {
+	if strings.Contains(p.Stderr(), "0123456789abcdef") {
 		t.Error("a token is in the log")
 	}
 }
@@ -112,7 +108,7 @@ func TestAChangeOfPolicyMovesEverySession(t *testing.T) {
 	ms := uint32(100)
 	for i := range clients {
 		opening.Go(func() {
-			c, err := client.Dial(ctx, p.websocket(), client.Options{JSON: i%5 == 0, Deflate: i%3 == 0})
+			c, err := client.Dial(ctx, p.WebSocket(), client.Options{JSON: i%5 == 0, Deflate: i%3 == 0})
 			if err != nil {
 				t.Error(err)
 				return
@@ -150,7 +146,7 @@ func TestAChangeOfPolicyMovesEverySession(t *testing.T) {
 			t.Fatalf("client %d was not moved: %v, %v", i, err, c.Err())
 		}
 	}
-	if opened := p.metric("feedd_connections_opened_total"); opened != fmt.Sprint(sessions) {
+	if opened := p.Metric("feedd_connections_opened_total"); opened != fmt.Sprint(sessions) {
 		t.Errorf("%s connections were opened, want %d: nobody reconnects", opened, sessions)
 	}
 	// And back, for good.
@@ -196,11 +192,11 @@ func TestNodesShareAPolicy(t *testing.T) {
 		}
 	}
 	awaitText(b, "fastest: 2s", "node a: revision 1 applied", "node b: revision 1 applied")
-	b.interrupt()
+	b.Interrupt()
 	ns.Stop()
 	again := command(t, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-url", ns.URL(), "--node", "b", "--data-dir", data)
 	awaitText(again, "the last good copy", "fastest: 2s")
-	c, err := client.Dial(deadline(t), again.websocket(), client.Options{})
+	c, err := client.Dial(deadline(t), again.WebSocket(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,14 +234,14 @@ func TestAPolicyFileIsFollowed(t *testing.T) {
 
 	// Without an earlier one, a bad file is no start.
 	bad := command(t, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--policy", policyFile(t, "tiers: {}"))
-	if code := bad.wait(); code != 2 || !strings.Contains(bad.stderr.String(), "no tiers") {
-		t.Errorf("exit status %d: %s", code, bad.stderr.String())
+	if code := bad.Wait(); code != 2 || !strings.Contains(bad.Stderr(), "no tiers") {
+		t.Errorf("exit status %d: %s", code, bad.Stderr())
 	}
 }
 
 func TestOperatorsCutAndDrain(t *testing.T) {
 	p := serve(t)
-	c, err := client.Dial(deadline(t), p.websocket(), client.Options{Name: "test"})
+	c, err := client.Dial(deadline(t), p.WebSocket(), client.Options{Name: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +250,7 @@ func TestOperatorsCutAndDrain(t *testing.T) {
 	c.View(func(m *client.Model) { id = m.Welcome().Session })
 	send := func(method, path string) {
 		t.Helper()
-		r, err := http.NewRequestWithContext(context.Background(), method, p.admin()+path, nil)
+		r, err := http.NewRequestWithContext(context.Background(), method, p.Admin()+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +270,7 @@ func TestOperatorsCutAndDrain(t *testing.T) {
 		t.Errorf("closed with %v", c.Err())
 	}
 	send("POST", "/v1/drain?reason=upgrade")
-	if code := p.wait(); code != 0 {
+	if code := p.Wait(); code != 0 {
 		t.Errorf("exit status %d after a drain", code)
 	}
 }

@@ -64,17 +64,17 @@ var barLengths = []int64{1, 60, 300}
 // and in order, or named as lost; those at some cadences the books, bars and statistics as well.
 func testReplay(t *testing.T, speed string, cadences []throttle.Cadence, files []string, want ...told) {
 	server := serve(t, "--sim", "off")
-	instruments := announce(t, server.line("nats"), files)
+	instruments := announce(t, server.Line("nats"), files)
 	var symbols []string
 	for i := range want {
 		symbols = append(symbols, want[i].symbol)
 	}
-	probe := dial(t, server.websocket(), client.Options{})
+	probe := dial(t, server.WebSocket(), client.Options{})
 	subscribeOnceKnown(t, probe, symbols...)
 
-	watchers := watchAll(t, server.websocket(), cadences, symbols)
+	watchers := watchAll(t, server.WebSocket(), cadences, symbols)
 	sleeper := watchers[len(watchers)-1]
-	args := append([]string{"replay", "--nats-url", server.line("nats"), "--present", "--speed", speed}, files...)
+	args := append([]string{"replay", "--nats-url", server.Line("nats"), "--present", "--speed", speed}, files...)
 	player := command(t, args...)
 	await(t, "the first trades", sleeper.Client, func(m *client.Model) bool {
 		latest, _ := m.LastTrade(want[0].symbol)
@@ -83,8 +83,8 @@ func testReplay(t *testing.T, speed string, cadences []throttle.Cadence, files [
 	sleeper.Stall()
 	server.pass(10*time.Second, want[0].symbol)
 	sleeper.Resume()
-	if code := player.wait(); code != 0 {
-		t.Fatalf("replay ends with %d: %s", code, player.stderr.String())
+	if code := player.Wait(); code != 0 {
+		t.Fatalf("replay ends with %d: %s", code, player.Stderr())
 	}
 	for i := range want {
 		lost := checkReplay(t, watchers, &want[i], instruments[want[i].symbol])
@@ -115,7 +115,7 @@ func (p *process) lastTrade(symbol string) time.Time {
 	var frame struct {
 		TradeTexts []struct{ IngestTime time.Time }
 	}
-	p.getJSON("/v1/snapshot?channels=trade&history=1&symbols="+url.QueryEscape(symbol), &frame)
+	p.GetJSON("/v1/snapshot?channels=trade&history=1&symbols="+url.QueryEscape(symbol), &frame)
 	if len(frame.TradeTexts) != 1 {
 		p.t.Fatalf("%d trades of %s in a snapshot, want one", len(frame.TradeTexts), symbol)
 	}
@@ -407,7 +407,7 @@ func checkNothingDropped(t *testing.T, server *process) {
 		"missed_ticks", "book_resync", "crossed_book", "trimmed_levels", "late_trade", "duplicate", "stale_epoch", "undefined", "scale_loss",
 		"bad_value", "malformed_protobuf", "slow_ingest",
 	} {
-		if n := server.dropped(reason); n != 0 {
+		if n := server.Dropped(reason); n != 0 {
 			t.Errorf("%s counted %d times", reason, n)
 		}
 	}

@@ -86,7 +86,7 @@ func TestNATSIsKilledAndComesBack(t *testing.T) {
 	v := openVenue(t, url)
 	v.tick(10)
 	w := &watcher{name: "client"}
-	c := follow(t, server.websocket(), client.Options{OnUpdate: w.update})
+	c := follow(t, server.WebSocket(), client.Options{OnUpdate: w.update})
 	await(t, "the first quotes", c, bid(10))
 	await(t, "a good source", c, quality(market.QualityOK))
 
@@ -120,15 +120,15 @@ func TestFeeddIsKilledAndComesBack(t *testing.T) {
 	server := serve(t, "--sim", "off", "--nats-url", ns.URL())
 	v := openVenue(t, ns.URL())
 	v.tick(10)
-	c := follow(t, server.websocket(), client.Options{})
+	c := follow(t, server.WebSocket(), client.Options{})
 	await(t, "the first quotes", c, bid(10))
-	server.kill()
+	server.Kill()
 	<-c.Done()
 
 	v.tick(15)
 	server = serve(t, "--sim", "off", "--nats-url", ns.URL())
 	w := &watcher{name: "client"}
-	c = follow(t, server.websocket(), client.Options{OnUpdate: w.update})
+	c = follow(t, server.WebSocket(), client.Options{OnUpdate: w.update})
 	await(t, "the quote of the meantime", c, bid(25))
 	v.tick(5)
 	await(t, "live quotes", c, bid(30))
@@ -139,15 +139,15 @@ func TestFeeddIsKilledAndComesBack(t *testing.T) {
 // A publisher restarts: its new epoch takes over at once.
 func TestPublisherRestarts(t *testing.T) {
 	server := serve(t, "--sim", "off")
-	v := openVenue(t, server.line("nats"))
+	v := openVenue(t, server.Line("nats"))
 	v.tick(100)
-	c := follow(t, server.websocket(), client.Options{})
+	c := follow(t, server.WebSocket(), client.Options{})
 	await(t, "the first quotes", c, bid(100))
 	if err := v.pub.Close(); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "suspicion", c, quality(market.QualitySuspect))
-	again := openVenue(t, server.line("nats"))
+	again := openVenue(t, server.Line("nats"))
 	again.tick(7)
 	await(t, "the new epoch", c, bid(7))
 	await(t, "trust", c, quality(market.QualityOK))

@@ -16,13 +16,13 @@ func TestResumeOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	// The first has NATS and the stream inside.
 	first := serve(t, "--sim", "off")
-	second := serve(t, "--sim", "off", "--nats-url", first.line("nats"))
-	v := openVenue(t, first.line("nats"))
+	second := serve(t, "--sim", "off", "--nats-url", first.Line("nats"))
+	v := openVenue(t, first.Line("nats"))
 	v.tick(50)
 	known := func(n int64) func(*client.Model) bool {
 		return func(m *client.Model) bool { tr, ok := m.LastTrade("e2e:X"); return ok && tr.Price == n }
 	}
-	was := follow(t, first.websocket(), client.Options{})
+	was := follow(t, first.WebSocket(), client.Options{})
 	await(t, "trades on the first server", was, known(50))
 	for _, c := range []struct {
 		name      string
@@ -40,13 +40,13 @@ func TestResumeOnAnotherServer(t *testing.T) {
 		from := v.n
 		v.tick(c.missed)
 		// Another client sees them come, so that they are there.
-		witness := follow(t, c.server.websocket(), client.Options{})
+		witness := follow(t, c.server.WebSocket(), client.Options{})
 		await(t, c.name+": all trades", witness, known(v.n))
 		if c.recovered { // the log forgets what is older than its window
 			outlive(t, witness, v)
 		}
 		w := &watcher{name: c.name}
-		w.Client = dial(t, c.server.websocket(), client.Options{OnUpdate: w.update})
+		w.Client = dial(t, c.server.WebSocket(), client.Options{OnUpdate: w.update})
 		if _, err := w.Subscribe(deadline(t), &feedv1.Subscribe{
 			Symbols: []string{"e2e:X"}, Channels: []string{"trade"}, CadenceMs: proto.Uint32(0),
 			Resume: []*feedv1.Resume{{Symbol: "e2e:X", Channel: "trade", Epoch: uint64(at.Epoch), Sequence: uint64(at.Sequence)}},
@@ -107,7 +107,7 @@ func TestInstrumentsJoinAPattern(t *testing.T) {
 	t.Parallel()
 	server := serve(t, "--sim", "off")
 	w := &watcher{name: "client"}
-	w.Client = dial(t, server.websocket(), client.Options{OnUpdate: w.update})
+	w.Client = dial(t, server.WebSocket(), client.Options{OnUpdate: w.update})
 	answer, err := w.Subscribe(deadline(t), &feedv1.Subscribe{Symbols: []string{"e2e:X*"}, Channels: []string{"quote", "book"}, Depth: 5, CadenceMs: proto.Uint32(0)})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func TestInstrumentsJoinAPattern(t *testing.T) {
 			t.Errorf("result %v, want no match yet", r)
 		}
 	}
-	v := openVenue(t, server.line("nats"))
+	v := openVenue(t, server.Line("nats"))
 	other, err := v.pub.Define(market.Instrument{Symbol: market.Symbol{Venue: "e2e", Name: "OTHER"}})
 	if err != nil {
 		t.Fatal(err)

@@ -44,8 +44,8 @@ func TestRevocationReachesAllNodes(t *testing.T) {
 			t.Errorf("ended by %v", c.Err())
 		}
 	}
-	if code := order.wait(); code != 0 {
-		t.Fatalf("feedd revoke: %s", order.stderr.String())
+	if code := order.Wait(); code != 0 {
+		t.Fatalf("feedd revoke: %s", order.Stderr())
 	}
 	t.Logf("six clients on three nodes were out %v after the command was started", last.Round(time.Millisecond))
 	for _, c := range stay {
@@ -75,8 +75,8 @@ func TestRevocationReachesAllNodes(t *testing.T) {
 			t.Fatal("a client with the token is still there")
 		}
 	}
-	if code := order.wait(); code != 0 {
-		t.Fatalf("feedd revoke: %s", order.stderr.String())
+	if code := order.Wait(); code != 0 {
+		t.Fatalf("feedd revoke: %s", order.Stderr())
 	}
 }
 
@@ -88,7 +88,7 @@ func isUnauthenticated(err error) bool {
 func dialOnce(t *testing.T, p *process, token string) (*client.Client, error) {
 	t.Helper()
 	for {
-		c, err := client.Dial(deadline(t), p.websocket(), client.Options{Token: token})
+		c, err := client.Dial(deadline(t), p.WebSocket(), client.Options{Token: token})
 		var refused *client.Error
 		if errors.As(err, &refused) && refused.Text == "tokens cannot be checked at the moment; try again in a few seconds" {
 			time.Sleep(50 * time.Millisecond) // the node has yet to hear of earlier revocations

@@ -83,7 +83,7 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	stop := make(chan struct{})
 	for i := range 20 {
 		user := fmt.Sprint("user-", i)
-		c := dial(t, server.websocket(), client.Options{Token: now.token(t, user)})
+		c := dial(t, server.WebSocket(), client.Options{Token: now.token(t, user)})
 		subscribeEventually(t, c, "test:FAKE")
 		running.Go(func() {
 			for {
@@ -114,7 +114,7 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 		}
 		publishKeys(t, path, next)
 		for { // until the old one is withdrawn
-			c, err := client.Dial(deadline(t), server.websocket(), client.Options{Token: before.token(t, "late")})
+			c, err := client.Dial(deadline(t), server.WebSocket(), client.Options{Token: before.token(t, "late")})
 			if err != nil {
 				break
 			}
@@ -125,14 +125,14 @@ func TestKeysRotateUnderLoad(t *testing.T) {
 	close(stop)
 	running.Wait()
 	t.Logf("%d tokens were renewed over 3 rotations", renewed.Load())
-	server.interrupt()
+	server.Interrupt()
 }
 
 // dialGood dials until the server knows the key.
 func dialGood(t *testing.T, server *process, with *signer) *client.Client {
 	t.Helper()
 	for {
-		c, err := client.Dial(deadline(t), server.websocket(), client.Options{Token: with.token(t, "early")})
+		c, err := client.Dial(deadline(t), server.WebSocket(), client.Options{Token: with.token(t, "early")})
 		if err == nil {
 			t.Cleanup(c.Close)
 			return c

@@ -27,9 +27,9 @@ func TestServeWithTLS(t *testing.T) {
 	}
 	first := put()
 	server := serve(t, "--tls-cert", certFile, "--tls-key", keyFile, "--sim-instruments", "3")
-	url := server.websocket()
-	if !strings.HasPrefix(url, "wss://") || !strings.HasPrefix(server.line("dashboard"), "https://") {
-		t.Fatalf("%s", server.text())
+	url := server.WebSocket()
+	if !strings.HasPrefix(url, "wss://") || !strings.HasPrefix(server.Line("dashboard"), "https://") {
+		t.Fatalf("%s", server.Text())
 	}
 	c := dial(t, url, client.Options{TLS: tlstest.Trusting(t, first)})
 	subscribeOnceKnown(t, c, "test:FAKE")
@@ -51,8 +51,8 @@ func TestServeWithTLS(t *testing.T) {
 	if err := c.Err(); err != nil {
 		t.Fatalf("the first client did not stay: %v", err)
 	}
-	if got := server.metric("feedd_tls_certificate_refused"); got != "0" {
+	if got := server.Metric("feedd_tls_certificate_refused"); got != "0" {
 		t.Errorf("refused: %s", got)
 	}
-	server.interrupt()
+	server.Interrupt()
 }

@@ -1,0 +1,201 @@
+package faults
+
+import (
+	"time"
+
+	"github.com/feedd/feedd/internal/rig"
+	"github.com/feedd/feedd/market"
+)
+
+// upstreamRows are those of NATS, publishers, policy and keys.
+var upstreamRows = []row{
+	{
+		number: 1, fault: "the NATS server under feedd killed",
+		expected: "feedd goes over to another server, nothing is lost and no client is disconnected",
+		run:      natsKilled, short: true, held: []string{"e2e.TestNATSIsKilledAndComesBack"},
+	},
+	{
+		number: 2, fault: "the NATS server under feedd frozen",
+		expected: "clients are told suspect within 3 s, feedd goes over to another server, nothing is lost",
+		run:      natsFrozen, short: true,
+	},
+	{
+		number: 3, fault: "all NATS servers down for a minute",
+		expected: "feedd stays up, says that its values are stale, and is fresh again by itself",
+		not:      "not yet",
+	},
+	{
+		number: 4, fault: "the way from feedd to its NATS server drops every packet",
+		expected: "as when it is frozen",
+		not:      "not yet",
+	},
+	{
+		number: 5, fault: "a NATS cluster split one to two",
+		expected: "the majority goes on, the minority refuses writes of the policy, and both run the same one afterwards",
+		not:      "not yet",
+	},
+	{
+		number: 6, fault: "the stream's leader killed, frozen, or asked to step down",
+		expected: "live ticks do not notice; readers of the stream go on, and nothing comes twice",
+		not:      "not yet",
+	},
+	{
+		number: 7, fault: "the watch of the policy's bucket lost",
+		expected: "the policy of meanwhile is in force again by itself",
+		not:      "not yet",
+	},
+	{
+		number: 8, fault: "JetStream loses its power and its disks",
+		expected: "the last good policy stays in force, and an older one does not come back in its place",
+		not:      "not yet",
+	},
+	{
+		number: 9, fault: "a NATS client too slow for what comes",
+		expected: "what NATS drops is counted, and found missing by number: never silent",
+		not:      "not yet",
+	},
+	{
+		number: 10, fault: "a NATS server in lame duck mode",
+		expected: "feedd moves, and nothing is lost",
+		not:      "not yet",
+	},
+	{
+		number: 13, fault: "a rolling restart of three nodes behind a balancer, with the market running",
+		expected: "every client comes back by itself, and nothing is lost",
+		not:      "not yet",
+	},
+	{
+		number: 28, fault: "duplicate ticks",
+		expected: "each counts once",
+		not:      "not yet",
+	},
+	{
+		number: 29, fault: "ticks out of order",
+		expected: "an older one never takes the place of a newer",
+		not:      "not yet",
+	},
+	{
+		number: 30, fault: "ticks with gaps",
+		expected: "what is missing is counted, mended where somebody has it, and told where nobody does",
+		not:      "not yet",
+	},
+	{
+		number: 31, fault: "a publisher that starts again and counts anew",
+		expected: "its new epoch counts at once, stragglers of the old one are dropped",
+		not:      "not yet",
+	},
+	{
+		number: 32, fault: "two publishers with one name",
+		expected: "one of them counts, the other is refused, and an alarm names it",
+		not:      "not yet",
+	},
+	{
+		number: 33, fault: "clocks an hour off, of a publisher and of a node",
+		expected: "nothing stalls; ages are not below zero, and what is ahead is counted",
+		not:      "not yet",
+	},
+	{
+		number: 34, fault: "policies that are invalid, cut short or hostile",
+		expected: "refused with the place and the reason; the one in force stays",
+		not:      "not yet",
+	},
+	{
+		number: 35, fault: "50 who write policies at once",
+		expected: "one wins at a time, the others are told 412, and no change is lost",
+		not:      "not yet",
+	},
+	{
+		number: 42, fault: "an issuer's keys unreachable, and rotated",
+		expected: "known keys stay good, a new one is fetched once, and not for every bad token",
+		not:      "not yet",
+	},
+	{
+		number: 43, fault: "a balancer that is reloaded, or dies",
+		expected: "its clients alone come back, by themselves",
+		not:      "not yet",
+	},
+}
+
+// cluster is three NATS servers that record the ticks, a feedd, a market at another server than feedd is, and a person who looks.
+type cluster struct {
+	r      *trial
+	nats   *rig.NATSCluster
+	under  *rig.NATSServer // feedd
+	feedd  *rig.Process
+	market *rig.Market
+	viewer *rig.Viewer
+	before rig.Footing
+}
+
+func newCluster(r *trial) *cluster {
+	c := &cluster{r: r, nats: rig.StartCluster(r, 3)}
+	rig.Record(r, c.nats.Connect(), 3)
+	c.feedd = rig.Serve(r, "--sim", "off", "--nats-url", c.nats.URL(0))
+	at := c.nats.Serving("feedd")
+	c.under = c.nats.Servers[at]
+	c.market = rig.OpenMarket(r, c.nats.URL(at+1), rig.MarketOptions{Seed: r.random.Uint64()})
+	c.market.StepEach()
+	c.viewer = rig.View(r, c.market.Symbols, rig.ViewerOptions{URLs: []string{c.feedd.WebSocket()}})
+	c.awaitQuality(market.QualityOK, time.Time{})
+	c.before = c.feedd.Footing()
+	return c
+}
+
+// awaitQuality waits until the person was told, after a time, that the source is so, and returns when.
+func (c *cluster) awaitQuality(q market.Quality, since time.Time) (at time.Time) {
+	c.r.Helper()
+	rig.Eventually(c.r, "word of the source", func() bool {
+		for _, told := range c.viewer.Told("crash", since) {
+			if told.Quality == q {
+				at = told.At
+				return true
+			}
+		}
+		return false
+	})
+	return at
+}
+
+// ends holds that nothing was lost, nobody was disconnected and nothing is left behind.
+func (c *cluster) ends() {
+	c.r.Helper()
+	c.market.Ends(c.viewer.Connected(), c.viewer.Tape)
+	c.r.figure("clients disconnected", float64(len(c.viewer.Ends())), "")
+	for _, end := range c.viewer.Ends() {
+		c.r.Errorf("the client was disconnected: %v", end.Err)
+	}
+	c.r.figure("trades lost", float64(c.viewer.Lost()), "")
+	c.feedd.Settles(c.r, c.before)
+}
+
+// sometime lets a random while of the market pass.
+func (c *cluster) sometime() { c.market.Await(50 + c.r.random.IntN(200)) }
+
+func natsKilled(r *trial) {
+	c := newCluster(r)
+	end := c.market.Run()
+	c.sometime()
+	began := time.Now()
+	c.under.Kill()
+	back := c.awaitQuality(market.QualityOK, began)
+	r.duration("trusted again", back.Sub(began))
+	c.sometime()
+	end()
+	r.duration("longest silence of quotes", c.viewer.Silence(began, time.Now()))
+	c.ends()
+}
+
+func natsFrozen(r *trial) {
+	c := newCluster(r)
+	end := c.market.Run()
+	c.sometime()
+	began := time.Now()
+	c.under.Freeze()
+	suspect := c.awaitQuality(market.QualitySuspect, began)
+	r.duration("told suspect", suspect.Sub(began))
+	r.duration("trusted again", c.awaitQuality(market.QualityOK, suspect).Sub(began))
+	c.sometime()
+	end()
+	r.duration("longest silence of quotes", c.viewer.Silence(began, time.Now()))
+	c.ends()
+}
