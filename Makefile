@@ -9,6 +9,7 @@ MAKEFLAGS   += --no-print-directory
 GO       ?= go
 FUZZTIME ?= 10s
 ARGS     ?=
+DURATION ?= 10m
 
 # Property tests draw the same cases in every run, so that a change is judged by the change. RAPID_SEED=0 draws others.
 RAPID_SEED ?= 1
@@ -24,6 +25,7 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=…       arguments of run and bench, as in: make run ARGS='--sim off'"
+	@echo "  DURATION=…   how long make soak goes on (now $(DURATION))"
 	@echo "  FUZZTIME=…   how long each fuzz function runs (now $(FUZZTIME))"
 
 # ----------------------------------------------------------------------------------------------------
@@ -44,6 +46,10 @@ bench: ## measure feedd, the floor and the peers: results, table and plots in be
 .PHONY: bench-compare
 bench-compare: ## set the latest results beside the saved base
 	$(GO) -C benchmarks run . compare base latest
+
+.PHONY: soak
+soak: ## clients of all kinds, and faults, for DURATION: does anything grow; results and plot in benchmarks/results
+	$(GO) -C benchmarks run . -scenario soak -duration $(DURATION) -save soak -plot results/soak.svg $(ARGS)
 
 .PHONY: generate
 generate: $(NPM) ## generate code from the schemas, and the page

@@ -119,6 +119,19 @@ func TestScenariosRunAgainstFeedd(t *testing.T) {
 			t.Errorf("no profile: %v", err)
 		}
 	})
+	t.Run("soak", func(t *testing.T) {
+		t.Parallel()
+		drawn := filepath.Join(t.TempDir(), "soak.svg")
+		result := runJSON(t, "-scenario", "soak", "-server", feedd, "-sessions", "40", "-instruments", "50", "-warmup", "4s", "-duration", "34s", "-plot", drawn)
+		for _, path := range []string{"soak.connects", "soak.quotes_compared", "soak.books_compared", "soak.tapes_compared", "soak.left.goroutines.after"} {
+			if v := figure(t, result, path); v <= 0 {
+				t.Errorf("%s is %v", path, v)
+			}
+		}
+		if info, err := os.Stat(drawn); err != nil || info.Size() == 0 {
+			t.Errorf("no picture: %v", err)
+		}
+	})
 	t.Run("latency", func(t *testing.T) {
 		t.Parallel()
 		result := runJSON(t, "-scenario", "latency", "-server", feedd, "-sessions", "3", "-window", "1s", "-warmup", "1s")

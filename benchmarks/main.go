@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/feedd/feedd/benchmarks/crowd"
 	"github.com/feedd/feedd/benchmarks/feed"
 	"github.com/feedd/feedd/benchmarks/floor"
 	"github.com/feedd/feedd/benchmarks/load"
@@ -33,6 +34,8 @@ var roles = map[string]func(io.Reader, io.Writer) error{
 	"load":  load.Role,
 	"feed":  feed.Role,
 	"peer":  peers.Role,
+	"nats":  feed.ServerRole,
+	"crowd": crowd.Role,
 }
 
 // scenarios by the name that -scenario takes.
@@ -50,6 +53,7 @@ var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
 	"books":    measureBooks,
 	"compress": compress,
 	"restart":  restart,
+	"soak":     soakFor,
 }
 
 const usage = `Measures what feedd costs. Run it from the directory benchmarks, or with go -C benchmarks run . …
@@ -67,6 +71,7 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario rows -ticks DIR               bytes of quote updates on recorded market data
   benchmarks -scenario books -ticks DIR              bytes and times of order books
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again
+  benchmarks -scenario soak -duration 30m            clients of all kinds, and a fault every quarter of a minute: does anything grow
   benchmarks bench                                   all of it: results/latest.json, latest.md and plots
   benchmarks compare base latest                     sets two saved results beside each other
 

@@ -35,12 +35,14 @@ type options struct {
 	TLS          bool          `json:"tls"`
 	Peers        string        `json:"peers,omitempty"`
 	Curve        string        `json:"curve,omitempty"`
+	Duration     time.Duration `json:"duration_ns,omitempty"`
 
 	json    bool
 	save    string
 	server  string
 	profile string
 	ticks   string
+	plot    string
 }
 
 // What -deflate takes.
@@ -75,6 +77,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.TLS, "tls", false, "feedd's sessions speak TLS")
 	fs.StringVar(&o.Curve, "curve", "", "what grows in -scenario curve: "+curveNames())
 	fs.StringVar(&o.Peers, "peers", "", "of feedd and its peers, those to measure, such as feedd,latest; empty: all")
+	fs.DurationVar(&o.Duration, "duration", 0, "how long -scenario soak goes on; 0s: 10m")
+	fs.StringVar(&o.plot, "plot", "", "draw what -scenario soak saw into `FILE`, as SVG")
 	fs.BoolVar(&o.json, "json", false, "print the result as JSON instead of a table")
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
 	fs.StringVar(&o.server, "server", "", "feedd binary to measure; empty: built from this checkout")
@@ -97,6 +101,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 	case "restart":
 		o.restartDefaults(given)
+	case "soak":
+		o.soakDefaults(given)
 	case "curve":
 		o.curveDefaults(given)
 	case "ingest":
@@ -221,6 +227,28 @@ func (o *options) restartDefaults(given map[string]bool) {
 	}
 }
 
+// soakDefaults make a load that leaves most of two cores alone, for hours if need be.
+func (o *options) soakDefaults(given map[string]bool) {
+	if !given["sessions"] {
+		o.Sessions = 300
+	}
+	if !given["instruments"] {
+		o.Instruments = 100
+	}
+	if !given["tick-hz"] {
+		o.TickHz = 8
+	}
+	if !given["warmup"] {
+		o.Warmup = time.Minute
+	}
+	if !given["pin"] {
+		o.Pin = "off"
+	}
+	if o.Duration == 0 {
+		o.Duration = 10 * time.Minute
+	}
+}
+
 // maxSessions leaves some of the 20,000 descriptors that a process commonly may open.
 const maxSessions = 19_000
 
@@ -246,6 +274,8 @@ func (o *options) validate() error {
 		return fmt.Errorf("-window %v: want 1s to 10m", o.Window)
 	case o.Warmup < time.Second || o.Warmup > 10*time.Minute:
 		return fmt.Errorf("-warmup %v: want 1s to 10m", o.Warmup)
+	case o.Scenario == "soak" && (o.Duration < o.Warmup+leastSoak || o.Duration > 24*time.Hour):
+		return fmt.Errorf("-duration %v: want at least %v more than -warmup, at most a day", o.Duration, leastSoak)
 	case o.Rounds < 1 || o.Rounds > 100:
 		return fmt.Errorf("-rounds %d: want 1 to 100", o.Rounds)
 	case o.Speak != load.Feed && o.Speak != load.FeedJSON:

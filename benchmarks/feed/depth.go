@@ -76,6 +76,29 @@ func (s *Source) openBook(i int) error {
 	return nil
 }
 
+// past publishes the trades that an instrument with a book has behind it.
+func (s *Source) past(i int) error {
+	if !s.hasBook(i) {
+		return nil
+	}
+	now := time.Now()
+	for ago := s.cfg.Past; ago > 0; ago-- {
+		if err := s.trade(i, now.Add(-time.Duration(ago)*time.Second).UnixMicro()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Source) trade(i int, us int64) error {
+	s.published.Trades++
+	n := s.published.Trades
+	if err := s.instruments[i].Trade(market.Trade{Price: middle + n%100, Size: 1 + n%50, ExchangeTime: us, ID: uint64(n)}); err != nil {
+		return fmt.Errorf("publish %s: %w", symbol(i), err)
+	}
+	return nil
+}
+
 // For each tick of the top, an exchange sends about a quarter of a trade and a tenth of a message of some dozens of
 // levels that changed.
 const (
@@ -95,12 +118,7 @@ func (s *Source) depth(i int, us int64) error {
 		}
 	}
 	if s.random.IntN(tradeOneIn) == 0 {
-		s.published.Trades++
-		n := s.published.Trades
-		trade := market.Trade{Price: middle + n%100, Size: 1 + n%50, ExchangeTime: us, ID: uint64(n)}
-		if err := s.instruments[i].Trade(trade); err != nil {
-			return fmt.Errorf("publish %s: %w", symbol(i), err)
-		}
+		return s.trade(i, us)
 	}
 	return nil
 }

@@ -10,13 +10,14 @@ import (
 
 // Requests of the role. Begin takes a Config and answers with Where, Resume publishes, Pause stops and
 // answers with the last quotes ([]Quote), Count answers with Published, Tops takes a depth and answers with the best
-// levels of all books ([]Book), Speed takes how many times as fast as at first the market runs.
+// levels of all books ([]Book), Ends stops and takes the same and answers with a Final, Speed takes how many times as fast as at first the market runs.
 const (
 	Begin  = "open"
 	Resume = "resume"
 	Pause  = "pause"
 	Count  = "count"
 	Tops   = "tops"
+	Ends   = "end"
 	Speed  = "speed"
 )
 
@@ -60,10 +61,13 @@ func Role(in io.Reader, out io.Writer) error {
 				return nil, err
 			}
 			return nil, s.Speed(times)
-		case Tops:
+		case Tops, Ends:
 			var depth int
 			if err := json.Unmarshal(body, &depth); err != nil {
 				return nil, err
+			}
+			if do == Ends {
+				return s.End(depth)
 			}
 			return s.Tops(depth), nil
 		}

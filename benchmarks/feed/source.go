@@ -34,6 +34,11 @@ type Config struct {
 	Surge    Surge  `json:"surge,omitzero"`
 	// Stream is the directory of a JetStream that records the ticks; empty: none.
 	Stream string `json:"stream"`
+	// NATS is the address of a server with a JetStream that somebody else runs; empty: the market has its own.
+	NATS string `json:"nats,omitempty"`
+	// Past is how many seconds of trades, one a second, instruments with books have behind them from the start, so
+	// that what a server keeps of trades and of their bars has its full size.
+	Past int `json:"past,omitempty"`
 }
 
 func (c Config) validate() error {
@@ -46,6 +51,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("bursts of %g ticks: want at least 1", c.Burst)
 	case c.Surge.Factor != 0 && (c.Surge.Factor <= 1 || c.Surge.Factor > 100 || c.Surge.Every < surging):
 		return fmt.Errorf("surges of %g times every %v: want more than 1, at most 100, and %v or more", c.Surge.Factor, c.Surge.Every, surging)
+	case c.Past < 0 || c.Past > 86_400:
+		return fmt.Errorf("%d seconds of trades: want 0 to a day", c.Past)
 	case c.Levels < 0 || c.Levels > market.MaxLevels:
 		return fmt.Errorf("books of %d levels: want 0 to %d", c.Levels, market.MaxLevels)
 	}
@@ -128,22 +135,19 @@ func Open(cfg Config) (*Source, error) {
 
 // open needs no lock: nobody else knows s yet.
 func (s *Source) open() error {
-	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true}
-	o.Websocket = server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true}
-	o.JetStream, o.StoreDir = s.cfg.Stream != "", s.cfg.Stream
+	address := s.cfg.NATS
 	var err error
-	if s.server, err = server.NewServer(o); err != nil {
-		return fmt.Errorf("nats-server: %w", err)
+	if address == "" {
+		if s.server, err = startServer(server.RANDOM_PORT, s.cfg.Stream); err != nil {
+			return err
+		}
+		address = s.server.ClientURL()
 	}
-	s.server.Start()
-	const patience = 10 * time.Second
-	if !s.server.ReadyForConnections(patience) {
-		return fmt.Errorf("nats-server: not ready within %v", patience)
-	}
-	if s.nc, err = nats.Connect(s.server.ClientURL()); err != nil {
+	// A server that is away for a moment gets what was published meanwhile when it is back.
+	if s.nc, err = nats.Connect(address, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond)); err != nil {
 		return fmt.Errorf("nats: %w", err)
 	}
-	if s.cfg.Stream != "" {
+	if s.cfg.Stream != "" || s.cfg.NATS != "" {
 		if err := record(s.nc, patience); err != nil {
 			return err
 		}
@@ -162,7 +166,7 @@ func (s *Source) open() error {
 		s.instruments = append(s.instruments, in)
 		s.walks = append(s.walks, NewWalk(s.cfg.Seed, i))
 		s.last = append(s.last, Quote{})
-		if err := s.openBook(i); err != nil {
+		if err := errors.Join(s.openBook(i), s.past(i)); err != nil {
 			return err
 		}
 		if err := s.burst(i, 1, time.Now()); err != nil {
@@ -174,6 +178,9 @@ func (s *Source) open() error {
 
 // Where returns the addresses of the NATS server.
 func (s *Source) Where() Where {
+	if s.server == nil {
+		return Where{NATS: s.cfg.NATS}
+	}
 	return Where{NATS: s.server.ClientURL(), WebSocket: s.server.WebsocketURL()}
 }
 
@@ -211,6 +218,25 @@ func (s *Source) Pause() ([]Quote, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Quote(nil), s.last...), errors.Join(s.err, s.nc.Flush())
+}
+
+// Final is all that is published, as of its end.
+type Final struct {
+	Quotes []Quote `json:"quotes"`
+	Tops   []Book  `json:"tops"`
+	// Trades is how many each instrument has had in this epoch.
+	Epoch  market.Epoch      `json:"epoch"`
+	Trades []market.Sequence `json:"trades"`
+}
+
+// End stops the ticks and returns what all have come to, of books the best levels.
+func (s *Source) End(depth int) (Final, error) {
+	quotes, err := s.Pause()
+	f := Final{Quotes: quotes, Tops: s.Tops(depth), Epoch: s.publisher.Epoch()}
+	for _, in := range s.instruments {
+		f.Trades = append(f.Trades, in.Trades())
+	}
+	return f, err
 }
 
 // Published returns the counts and begins LagMax anew.

@@ -118,8 +118,11 @@ func draw1(c *report.Curve, y string, lines []line) ([]byte, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return nil, err
 	}
-	// Behind the opening tag of the picture.
-	svg := b.Bytes()
+	return styled(b.Bytes())
+}
+
+// styled puts the style into a picture, behind its opening tag.
+func styled(svg []byte) ([]byte, error) {
 	open := bytes.Index(svg, []byte("<svg"))
 	end := bytes.IndexByte(svg[max(open, 0):], '>')
 	if open < 0 || end < 0 {

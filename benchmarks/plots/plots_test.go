@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,5 +31,18 @@ func TestCurvesAreDrawnForLightAndDark(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "ticks.svg")); err == nil {
 		t.Error("a curve without points was drawn")
+	}
+}
+
+func TestSoakIsDrawn(t *testing.T) {
+	line := Series{Name: "goroutines", X: []float64{0, 1, 2}, Y: []float64{5, 9, 5}}
+	svg, err := Soak([][]Series{{line}, {line, line}}, []float64{0.5}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<style>", "goroutines", "minutes; marks are faults"} {
+		if !bytes.Contains(svg, []byte(want)) {
+			t.Errorf("no %q in the picture", want)
+		}
 	}
 }

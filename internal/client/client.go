@@ -332,6 +332,14 @@ func (c *Client) Err() error {
 	return c.mu.err
 }
 
+// Drop ends the connection without a word, as the death of a process does, and returns when the read goroutine has ended. It
+// must not be called from OnUpdate.
+func (c *Client) Drop() {
+	c.end(ErrClosed)
+	_ = c.gate.Close()
+	<-c.done
+}
+
 // Close ends the connection, stalled or not, and returns when the read goroutine has ended. It must not
 // be called from OnUpdate.
 func (c *Client) Close() {
