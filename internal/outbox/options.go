@@ -24,7 +24,7 @@ type Options struct {
 	// MaxQueued bounds the bytes that Write may queue beyond the rest of one frame. Default 64 KiB.
 	MaxQueued int
 	// WriteTimeout is how long a peer may take nothing while something waits for it; every byte that it
-	// takes renews it. Default 20 s, as long as TCP_USER_TIMEOUT: a page that stands still for ten is not gone.
+	// takes renews it. Default 20 s: a page that stands still for ten is not gone.
 	WriteTimeout time.Duration
 	// Drops counts ControlOverflow and WriteTimeout. nil: not counted.
 	Drops *drop.Counters

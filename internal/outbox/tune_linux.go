@@ -14,10 +14,7 @@ func tuneSystem(c *net.TCPConn) error {
 	}
 	var refused error
 	err = raw.Control(func(fd uintptr) {
-		refused = errors.Join(
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat),
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds())),
-		)
+		refused = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSentLowat)
 	})
 	return errors.Join(err, refused)
 }
