@@ -139,40 +139,63 @@ func (w *worker) subscribe(s *Subscriber, items []Item, c throttle.Cadence) {
 	if s.detached {
 		return
 	}
-	moved := make(map[Handle]mark)
-	for _, l := range slices.Clone(s.lanes) {
-		if l.phase.cadence != c {
-			w.takeOut(l, func(h Handle) bool {
-				return slices.ContainsFunc(items, func(it Item) bool { return it.Handle == h })
-			}, moved)
-		}
-	}
+	moved := w.takeAway(s, items, c)
 	l := w.laneOf(s, c)
 	p := l.phase
 	l.edit(func(slots []uint32, marks []mark) ([]uint32, []mark) {
-		for _, it := range items {
-			i := p.slotOf(it.Handle)
+		slots, marks = slices.Grow(slots, len(items)), slices.Grow(marks, len(items))
+		for n := range items {
+			i := p.slotOf(items[n].Handle)
 			at, held := slices.BinarySearch(slots, i)
 			if held {
 				continue
 			}
-			m, ok := moved[it.Handle]
+			p.hold(i)
+			m, ok := moved[items[n].Handle]
+			slots, marks = slices.Insert(slots, at, i), slices.Insert(marks, at, m)
 			if !ok {
 				r := p.store.Acquire()
-				p.slots[i].view.join(&m, &it, r)
+				p.slots[i].view.join(&marks[at], &items[n], r)
 				r.Release()
 			}
-			p.hold(i)
-			slots, marks = slices.Insert(slots, at, i), slices.Insert(marks, at, m)
 		}
 		return slots, marks
 	})
 	p.catchUp(l, true, w.wall())
 }
 
-func (w *worker) unsubscribe(s *Subscriber, handles []Handle) {
+// takeAway takes items out of the lanes of other cadences than c, and returns how far s is informed of each; nil where it has
+// no other lane.
+func (w *worker) takeAway(s *Subscriber, items []Item, c throttle.Cadence) (moved map[Handle]mark) {
+	var wanted []Handle
 	for _, l := range slices.Clone(s.lanes) {
-		w.takeOut(l, func(h Handle) bool { return slices.Contains(handles, h) }, nil)
+		if l.phase.cadence == c {
+			continue
+		}
+		if moved == nil {
+			moved, wanted = make(map[Handle]mark), make([]Handle, len(items))
+			for n := range items {
+				wanted[n] = items[n].Handle
+			}
+			slices.Sort(wanted)
+		}
+		w.takeOut(l, among(wanted), moved)
+	}
+	return moved
+}
+
+// among tells what is in a sorted list.
+func among(sorted []Handle) func(Handle) bool {
+	return func(h Handle) bool {
+		_, found := slices.BinarySearch(sorted, h)
+		return found
+	}
+}
+
+func (w *worker) unsubscribe(s *Subscriber, handles []Handle) {
+	gone := among(slices.Sorted(slices.Values(handles)))
+	for _, l := range slices.Clone(s.lanes) {
+		w.takeOut(l, gone, nil)
 	}
 }
 

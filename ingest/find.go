@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -85,8 +84,9 @@ func (f *Feed) find(r request) {
 func (f *Feed) askPublisher(r request) bool {
 	ctx, cancel := context.WithTimeout(f.ctx, answerWithin)
 	defer cancel()
-	inbox := f.nc.NewInbox()
-	sub, err := f.nc.SubscribeSync(inbox)
+	// The library's own queue takes half a megabyte, for every instrument that a node does not know yet.
+	inbox, answers := f.nc.NewInbox(), make(chan *nats.Msg, fewAnswers)
+	sub, err := f.nc.ChanSubscribe(inbox, answers)
 	if err != nil {
 		return false
 	}
@@ -95,16 +95,27 @@ func (f *Feed) askPublisher(r request) bool {
 		return false
 	}
 	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			if !errors.Is(err, nats.ErrNoResponders) && f.ctx.Err() == nil {
-				f.log.Debug("no answer to a snapshot request", slog.String("symbol", r.symbol.String()), slog.Any("err", err))
+		select {
+		case m := <-answers:
+			// A stream that records the requests acknowledges them to the same inbox: not every reply is an answer.
+			if batches, ok := tick.Batches(m.Data); ok {
+				return f.tell(found{request: r, batches: batches})
+			}
+			if len(m.Data) == 0 && m.Header.Get("Status") == noResponders {
+				return false
+			}
+		case <-ctx.Done():
+			if f.ctx.Err() == nil {
+				f.log.Debug("no answer to a snapshot request", slog.String("symbol", r.symbol.String()), slog.Any("err", ctx.Err()))
 			}
 			return false
 		}
-		// A stream that records the requests acknowledges them to the same inbox: not every reply is an answer.
-		if batches, ok := tick.Batches(m.Data); ok {
-			return f.tell(found{request: r, batches: batches})
-		}
 	}
 }
+
+const (
+	// fewAnswers to one request are kept: the publisher's, one of each line, and what a stream says.
+	fewAnswers = 16
+	// noResponders is the status with which the NATS server answers where nobody else would.
+	noResponders = "503"
+)

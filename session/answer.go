@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/feedd/feedd/internal/drop"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
@@ -89,7 +90,12 @@ func (s *Session) answer(f *feedv1.ServerFrame) bool {
 // send hands one frame to the connection. A frame without content is not sent: there was no answer to wait
 // for.
 func (s *Session) send(f *feedv1.ServerFrame) bool {
-	b, err := encode(s.encoding, f)
+	buf := encoded.Get().(*[]byte)
+	defer encoded.Put(buf)
+	b, err := appendEncoded((*buf)[:0], s.encoding, f)
+	if cap(b) <= largestEncoded {
+		*buf = b
+	}
 	if err != nil {
 		s.env.Log.Error("answer cannot be encoded", "session", s.id, "error", err)
 		s.close(CloseInternalError, "an answer could not be encoded")
@@ -100,3 +106,8 @@ func (s *Session) send(f *feedv1.ServerFrame) bool {
 	}
 	return s.conn.SendControl(b)
 }
+
+// encoded holds buffers for frames that are handed on at once; largestEncoded bounds those that are kept.
+var encoded = sync.Pool{New: func() any { return new([]byte) }}
+
+const largestEncoded = 64 << 10

@@ -111,8 +111,13 @@ func merge(e fanout.Encoding, a, b []byte) []byte {
 
 // encode writes a ServerFrame.
 func encode(e fanout.Encoding, f *feedv1.ServerFrame) ([]byte, error) {
+	return appendEncoded(nil, e, f)
+}
+
+// appendEncoded appends it to dst.
+func appendEncoded(dst []byte, e fanout.Encoding, f *feedv1.ServerFrame) ([]byte, error) {
 	if e == fanout.JSON {
-		return protojson.Marshal(f)
+		return protojson.MarshalOptions{}.MarshalAppend(dst, f)
 	}
-	return proto.Marshal(f)
+	return proto.MarshalOptions{}.MarshalAppend(dst, f)
 }

@@ -82,7 +82,7 @@ type Conn interface {
 	fanout.Conn
 	// SendControl queues one ServerFrame, in the connection's encoding, behind what is pending. It never
 	// waits. False: more is pending than the connection holds, or it has ended; in the former case it is
-	// ending now, with CloseAnswersUnread.
+	// ending now, with CloseAnswersUnread. payload may be reused at once.
 	SendControl(payload []byte) bool
 	// Drained waits until nothing is pending, or was not for a moment since the call. It returns false
 	// once the connection has ended. By waiting here a session asks no more of a connection than it takes,
@@ -99,7 +99,7 @@ type Conn interface {
 	Remote() string
 }
 
-// Env is what all sessions of a server share. Sessions only read it.
+// Env is what all sessions of a server share. They only read what is exported.
 type Env struct {
 	Engine    Engine
 	Directory Directory
@@ -126,6 +126,8 @@ type Env struct {
 	Counters *drop.Counters
 	Moves    Moves
 	Log      *slog.Logger
+
+	descriptions descriptions
 }
 
 // minServerFrame leaves room for any part of an answer beside one row too many.

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -330,6 +331,7 @@ func (c *fakeConn) SendControl(payload []byte) bool {
 	if c.full {
 		return false
 	}
+	payload = bytes.Clone(payload) // it may be reused at once
 	c.sent = append(c.sent, payload)
 	if c.log != nil {
 		c.log(payload)

@@ -2,7 +2,6 @@ package session
 
 import (
 	"fmt"
-	"hash/maphash"
 	"strings"
 
 	"github.com/feedd/feedd/fanout"
@@ -74,16 +73,13 @@ type joiner struct {
 	size    int // bytes of those
 }
 
-var fingerprints = maphash.MakeSeed()
-
-// fingerprint tells two descriptions of an instrument apart, but for one change in four billion.
-func fingerprint(in market.Instrument) uint32 { return uint32(maphash.Comparable(fingerprints, in)) }
-
 // look takes in an instrument that may be new or changed. False: the connection must first take what it has.
 func (j *joiner) look(id market.InstrumentID) bool {
 	in := j.env.instrument(id)
-	if held, _ := j.held.instrument(id); held != nil && held.told != fingerprint(in) && !j.change(id, held, in) {
-		return false
+	if held, _ := j.held.instrument(id); held != nil {
+		if d := j.env.description(id); held.told != d.told && !j.change(held, d) {
+			return false
+		}
 	}
 	if in.Delisted {
 		return j.keepUp()
@@ -101,16 +97,15 @@ func (j *joiner) look(id market.InstrumentID) bool {
 }
 
 // change tells an instrument anew, and follows it to the source that carries it now.
-func (j *joiner) change(id market.InstrumentID, held *heldInstrument, in market.Instrument) bool {
-	source := j.env.sourceHandle(id, in.Source)
+func (j *joiner) change(held *heldInstrument, d *description) bool {
+	source := j.env.sourceHandle(held.id, d.in.Source)
 	moves := source != held.source
 	if moves && (!j.flush() || !j.conn.Ready()) { // what others do to these sources must be done by then
 		return false
 	}
-	held.told = fingerprint(in)
-	about := j.env.wireInstrument(id)
-	j.changed = append(j.changed, about)
-	j.size += instrumentSize(about)
+	held.told = d.told
+	j.changed = append(j.changed, d.wire)
+	j.size += d.size
 	if !moves {
 		return true
 	}

@@ -16,16 +16,20 @@ const handlesPerFrame = 1000
 
 // moves collects what the engine is to do for one request: a call for each cadence.
 type moves struct {
-	items [throttle.Cadences][]fanout.Item
-	pause []fanout.Item
+	items  [throttle.Cadences][]fanout.Item
+	pause  []fanout.Item
+	expect int // items of a call, about
 }
 
 func (m *moves) add(item fanout.Item, c throttle.Cadence) {
-	if c >= throttle.Cadences {
-		m.pause = append(m.pause, item)
-		return
+	list := &m.pause
+	if c < throttle.Cadences {
+		list = &m.items[c]
 	}
-	m.items[c] = append(m.items[c], item)
+	if *list == nil {
+		*list = make([]fanout.Item, 0, m.expect+1) // the statuses of so many instruments, and that of their source
+	}
+	*list = append(*list, item)
 }
 
 func (m *moves) run(to Subscriber) {
@@ -157,14 +161,14 @@ func nameSome[T any](text string, wrong []T) string {
 
 // appendGrant adds a handle to the grant that equals g, or to a new one.
 func appendGrant(grants []*feedv1.Grant, g decision, h fanout.Handle) []*feedv1.Grant {
-	w := wireGrant(g)
 	for _, have := range grants {
-		if have.CadenceMs == w.CadenceMs && have.Depth == w.Depth && have.Reason == w.Reason && have.Policy == w.Policy &&
-			have.SizeCadenceMs == w.SizeCadenceMs && have.DelayMs == w.DelayMs {
+		if have.CadenceMs == millis(g.Cadence) && have.Depth == uint32(g.Depth) && have.Reason == feedv1.GrantReason(g.Reason) &&
+			have.Policy == g.Revision && have.SizeCadenceMs == millis(g.SizeChanges) && have.DelayMs == uint32(g.delay.Milliseconds()) {
 			have.Handles = append(have.Handles, uint32(h))
 			return grants
 		}
 	}
+	w := wireGrant(g)
 	w.Handles = []uint32{uint32(h)}
 	return append(grants, w)
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
@@ -111,8 +112,8 @@ func (r *request) holdInstrument(id market.InstrumentID, status fanout.Handle) b
 	if in, _ := r.held.instrument(id); in != nil {
 		return false
 	}
-	about := r.env.instrument(id)
-	in := heldInstrument{id: id, source: r.env.sourceHandle(id, about.Source), told: fingerprint(about)}
+	d := r.env.description(id)
+	in := heldInstrument{id: id, source: r.env.sourceHandle(id, d.in.Source), told: d.told}
 	if r.held.addInstrument(in) {
 		r.moves.add(fanout.Item{Handle: in.source}, throttle.Immediate)
 	}
@@ -141,6 +142,36 @@ const (
 	handleBytes     = 12
 )
 
+// paper is what an answer is written on before it is encoded. New for each it would be 100 KB of garbage for a client that
+// subscribes a hundred symbols, and when thousands come at once, collecting that took as long as all else.
+type paper struct {
+	results []result
+	lines   []feedv1.SubscribeResult
+}
+
+var papers = sync.Pool{New: func() any { return new(paper) }}
+
+// largestPaper is how many results a paper may have had to be kept for another answer.
+const largestPaper = 4096
+
+// keep has p serve another answer.
+func (p *paper) keep() {
+	if cap(p.results) <= largestPaper {
+		papers.Put(p)
+	}
+}
+
+// linesFor returns n lines, which hold what was written there before.
+func (p *paper) linesFor(n int) []feedv1.SubscribeResult {
+	if p == nil {
+		return make([]feedv1.SubscribeResult, n)
+	}
+	if len(p.lines) < n {
+		p.lines = make([]feedv1.SubscribeResult, n)
+	}
+	return p.lines
+}
+
 // reply sends the results.
 func (r *request) reply(id uint32) bool { return r.parts(id, r.answer) }
 
@@ -148,9 +179,10 @@ func (r *request) reply(id uint32) bool { return r.parts(id, r.answer) }
 // they concern.
 func (r *request) parts(id uint32, send func(*feedv1.ServerFrame) bool) bool {
 	part, size := newPart(id), 0
+	lines := r.paper.linesFor(len(r.results))
 	for i := range r.results {
-		res := &r.results[i]
-		line, instrument, add := r.lines(res)
+		res, line := &r.results[i], &lines[i]
+		instrument, add := r.write(line, res)
 		if size > 0 && size+add > partBytes {
 			part.Subscribed.Partial = true
 			if !send(part) {
@@ -176,37 +208,18 @@ func newPart(id uint32) *feedv1.ServerFrame {
 	return &feedv1.ServerFrame{ReplyTo: id, Subscribed: new(feedv1.Subscribed)}
 }
 
-// lines returns what a result adds to an answer, and how many bytes it may take.
-func (r *request) lines(res *result) (line *feedv1.SubscribeResult, instrument *feedv1.Instrument, size int) {
-	line = &feedv1.SubscribeResult{
-		Symbol: res.symbol, Channel: res.channel, Handle: uint32(res.handle), Code: res.code, Text: res.text,
-		By: res.by, Replaces: uint32(res.replaces), Depth: uint32(res.view.Depth), PriceGroup: res.view.Group, BarSeconds: res.view.Interval, TradeSummary: res.view.Summary,
-		DelayMs: uint32(res.grant.delay.Milliseconds()),
-	}
+// write fills in the line of a result. It returns the instrument to be told with it, and how many bytes both may take.
+func (r *request) write(line *feedv1.SubscribeResult, res *result) (instrument *feedv1.Instrument, size int) {
+	line.Reset()
+	line.Symbol, line.Channel, line.Handle, line.Code, line.Text = res.symbol, res.channel, uint32(res.handle), res.code, res.text
+	line.By, line.Replaces, line.DelayMs = res.by, uint32(res.replaces), uint32(res.grant.delay.Milliseconds())
+	line.Depth, line.PriceGroup, line.BarSeconds, line.TradeSummary = uint32(res.view.Depth), res.view.Group, res.view.Interval, res.view.Summary
 	size = resultBytes + handleBytes + textBytes(line.Symbol, line.Channel, line.Text, line.By)
 	if res.fresh {
-		instrument = r.env.wireInstrument(res.id)
-		size += instrumentSize(instrument)
+		d := r.env.description(res.id)
+		instrument, size = d.wire, size+d.size
 	}
-	return line, instrument, size
-}
-
-func instrumentSize(in *feedv1.Instrument) int {
-	return instrumentBytes + textBytes(in.Symbol, in.Description, in.Base, in.Quote, in.Source, in.TimeZone)
-}
-
-// maxNameLen bounds the words of an instrument in bytes, so that it fits a part whatever its publisher says.
-const maxNameLen = 256
-
-func (e *Env) wireInstrument(id market.InstrumentID) *feedv1.Instrument {
-	in, status := e.instrument(id), e.statusHandle(id)
-	return &feedv1.Instrument{
-		Symbol: in.Symbol.String(), PriceScale: uint32(in.PriceScale), SizeScale: uint32(in.SizeScale),
-		PriceStep: in.PriceStep, SizeStep: in.SizeStep, Description: clip(in.Description, maxNameLen),
-		Base: clip(in.Base, maxNameLen), Quote: clip(in.Quote, maxNameLen), Source: in.Source, StatusHandle: uint32(status),
-		AssetClass: in.Asset.String(), SessionStartS: in.SessionStart, TimeZone: clip(in.TimeZone, maxNameLen), Delisted: in.Delisted,
-		DelayMs: uint32(e.feed(feedOf(id)).Delay.Milliseconds()),
-	}
+	return instrument, size
 }
 
 // textBytes is what strings take in JSON, which is never less than in protobuf.

@@ -41,7 +41,7 @@ func (e *Env) Snapshot(who *entitlement.Identity, m *feedv1.Subscribe, encoding 
 	if code, text := s.checkSubscribe(m); text != "" {
 		return nil, &Refusal{code, text}
 	}
-	r := s.gather(m)
+	r := s.gather(m, new(paper))
 	if err := r.findings(); err != nil {
 		return nil, err
 	}

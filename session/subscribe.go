@@ -28,6 +28,7 @@ type request struct {
 
 	results []result
 	moves   moves
+	paper   *paper // nil: none to share
 
 	patterns, matches, suggestions, texts int
 }
@@ -48,7 +49,10 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 		s.refuse(id, code, "%s", text)
 		return
 	}
-	r := s.gather(m)
+	p := papers.Get().(*paper)
+	defer p.keep()
+	r := s.gather(m, p)
+	p.results = r.results[:0]
 	if r.reply(id) {
 		behind := s.takeResumptions(&r.moves)
 		r.moves.run(s.engine)
@@ -57,9 +61,13 @@ func (s *Session) subscribe(id uint32, m *feedv1.Subscribe) {
 	}
 }
 
-// gather finds what a request in order names, and holds it.
-func (s *Session) gather(m *feedv1.Subscribe) *request {
-	r := &request{Session: s, wish: throttle.WishOf(m.CadenceMs), timeliness: timelinessWish(m.Timeliness), channels: s.channelWishes(m)}
+// gather finds what a request in order names, and holds it. Its results stand on p.
+func (s *Session) gather(m *feedv1.Subscribe, p *paper) *request {
+	r := &request{
+		Session: s, wish: throttle.WishOf(m.CadenceMs), timeliness: timelinessWish(m.Timeliness), channels: s.channelWishes(m),
+		paper: p, results: p.results[:0],
+	}
+	r.moves.expect = len(m.Symbols)
 	if m.CadenceMs == nil {
 		r.wish = s.standing.wish
 	}

@@ -27,20 +27,22 @@ func (s *server) eachSession(f func(*session.Session)) {
 	s.sockets.Each(func(h ws.Handler) { f(h.(*session.Session)) })
 }
 
-// Where every session has something new, such as another policy, the answers of all would keep the processors from the cuts for
-// a second or more. So there is a pause behind every few.
+// Where every session has something new, such as another policy or a slower cadence, the answers of all would keep the
+// processors from the cuts for a second or more. So work and pauses take turns. A processor that runs them is looked at for
+// a beat that falls due only in the pause, or after 10 ms.
 const (
-	unhurriedSessions = 32
-	unhurriedPause    = time.Millisecond
+	unhurriedWork  = 500 * time.Microsecond
+	unhurriedPause = time.Millisecond
 )
 
 // eachUnhurried is eachSession with pauses.
 func (s *server) eachUnhurried(f func(*session.Session)) {
-	n := 0
+	begun := time.Now()
 	s.eachSession(func(x *session.Session) {
 		f(x)
-		if n++; n%unhurriedSessions == 0 {
+		if time.Since(begun) > unhurriedWork {
 			time.Sleep(unhurriedPause)
+			begun = time.Now()
 		}
 	})
 }
@@ -52,7 +54,7 @@ func (s *server) sweepSessions(ctx context.Context) error {
 	for {
 		select {
 		case now := <-tick.C:
-			s.eachSession(func(x *session.Session) { x.Tick(now.UnixMicro()) })
+			s.eachUnhurried(func(x *session.Session) { x.Tick(now.UnixMicro()) })
 		case <-ctx.Done():
 			return nil
 		}
