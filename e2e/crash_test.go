@@ -71,6 +71,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 // The NATS inside dies with feedd, and what it had not written with it. What was there at the last checkpoint is there again, and
 // the publishers' new numbers go on from it.
 func TestKilledWithTheNATSInside(t *testing.T) {
+	t.Parallel()
 	args := []string{"--sim", "off", "--data-dir", t.TempDir(), "--checkpoint-every", "20ms"}
 	p, trades := rig.NewTape(), []int64{0, 0, 0}
 	for life := range uint64(3) {
@@ -110,6 +111,7 @@ func awaitCheckpoint(t *testing.T, server *process) {
 
 // Without its checkpoint, or with one that is damaged, feedd starts from the stream, and all is there.
 func TestCheckpointIsLost(t *testing.T) {
+	t.Parallel()
 	url := startNATS(t)
 	dir := t.TempDir()
 	args := []string{"--sim", "off", "--nats-url", url, "--data-dir", dir}

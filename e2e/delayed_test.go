@@ -50,6 +50,7 @@ func (p *punctual) update(u client.Update) {
 
 // A session holds the market in real time and as it was two seconds ago, side by side; who may have it delayed gets no more.
 func TestDelayedDataBesideTheRest(t *testing.T) {
+	t.Parallel()
 	ns, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Port: -1})
 	if err != nil {
 		t.Fatal(err)

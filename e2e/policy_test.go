@@ -47,6 +47,7 @@ func has(t *testing.T, text string, parts ...string) {
 }
 
 func TestPolicyFromTheCommandLine(t *testing.T) {
+	t.Parallel()
 	p := serve(t)
 	has(t, operate(t, p, 0, "show"), "# revision 0: built-in", "tiers:\n  default: {}", "0 sessions")
 	has(t, operate(t, p, 0, "example"), "default_tier: free")
@@ -164,6 +165,7 @@ func TestAChangeOfPolicyMovesEverySession(t *testing.T) {
 
 // Two nodes of a cluster run one policy, and one of them starts again while NATS is away.
 func TestNodesShareAPolicy(t *testing.T) {
+	t.Parallel()
 	ns, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Port: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -210,6 +212,7 @@ func TestNodesShareAPolicy(t *testing.T) {
 
 // A file that changes under a running node is followed, and a signal is enough.
 func TestAPolicyFileIsFollowed(t *testing.T) {
+	t.Parallel()
 	path := policyFile(t, "tiers: {default: {fastest: 1s}}\n")
 	p := serve(t, "--policy", path)
 	has(t, operate(t, p, 0, "show"), "fastest: 1s", "file")

@@ -13,6 +13,7 @@ import (
 
 // One word to NATS, and a user is out on three nodes; one that starts later knows. How long it takes is told, not judged.
 func TestRevocationReachesAllNodes(t *testing.T) {
+	t.Parallel()
 	ns, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Port: -1})
 	if err != nil {
 		t.Fatal(err)

@@ -72,6 +72,7 @@ func publishKeys(t *testing.T, path string, keys ...*signer) {
 // The issuer's keys change again and again, while clients take rows and renew their tokens: no connection ends, and each
 // key is good from when it is published until it is withdrawn.
 func TestKeysRotateUnderLoad(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keys.json")
 	now := newSigner(t, "key-0")
 	publishKeys(t, path, now)
