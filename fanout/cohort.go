@@ -118,7 +118,7 @@ func (p *phase) flush(c *cohort) {
 	} else {
 		for _, i := range c.slots {
 			if p.changed[i] == p.cut {
-				b.payload = p.appendDelta(b.payload, i)
+				b.payload = b.joint.Append(b.payload, p.delta(i))
 				b.conflated += p.slots[i].conflated
 				b.lost += p.slots[i].lost
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/feedd/feedd/internal/client/quoterow"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/snapshot"
@@ -130,7 +131,7 @@ func TestFullRowsThenDifferences(t *testing.T) {
 	if r.frames != 2 || r.rows != 3 || r.conflated != 1 {
 		t.Fatalf("%d frames, %d rows, %d conflated", r.frames, r.rows, r.conflated)
 	}
-	if q := r.last.Quotes; q[0].Sequence != 0 || q[1].Sequence == 0 {
+	if q, err := quoterow.Read(r.last.Quotes); err != nil || q[0].Sequence != 0 || q[1].Sequence == 0 {
 		t.Fatalf("a known quote as a difference and a first one in full, got %v", q)
 	}
 	w.pass(1000)

@@ -41,7 +41,7 @@ func TestACeilingIsHeldAndEveryInstrumentIsServed(t *testing.T) {
 	for _, c := range []struct {
 		cadence throttle.Cadence
 		ceiling int
-	}{{throttle.Every100ms, 3000}, {throttle.Every100ms, 5000}, {throttle.Immediate, 10_000}, {throttle.Every1s, 600}} {
+	}{{throttle.Every100ms, 2000}, {throttle.Every100ms, 3000}, {throttle.Immediate, 10_000}, {throttle.Every1s, 400}} {
 		w, r, s := crowded(instruments, c.ceiling, c.cadence)
 		w.pass(2000)
 		start, oldest := r.bytes, int64(0)

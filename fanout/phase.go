@@ -119,15 +119,15 @@ func (p *phase) freeze(i uint32, r *snapshot.Reader) bool {
 	return true
 }
 
-// appendDelta appends slot i's fragment of the current cut.
-func (p *phase) appendDelta(dst []byte, i uint32) []byte {
+// delta is slot i's fragment of the current cut.
+func (p *phase) delta(i uint32) []byte {
 	s := &p.slots[i]
 	if s.fragment.cut != p.cut {
 		start := len(p.arena)
 		p.arena = s.view.delta(p.arena, p.cutTime)
 		s.fragment = fragment{cut: p.cut, start: uint32(start), end: uint32(len(p.arena))}
 	}
-	return append(dst, p.arena[s.fragment.start:s.fragment.end]...)
+	return p.arena[s.fragment.start:s.fragment.end]
 }
 
 // slotOf finds or makes the slot of a handle. A new one is frozen at once, outside any cut.

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/feedd/feedd/internal/client/quoterow"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
@@ -108,7 +109,11 @@ func (r *reader) apply(b []byte) {
 		r.fail("a frame without the time of its cut: %v", f)
 	}
 	r.conflated += uint64(f.Conflated)
-	for _, row := range f.Quotes {
+	rows, err := quoterow.Read(f.Quotes)
+	if err != nil {
+		r.fail("%v", err)
+	}
+	for _, row := range rows {
 		r.quote(row, int64(f.CutTimeUs))
 	}
 	for _, l := range f.Losses {
@@ -143,7 +148,7 @@ func (r *reader) apply(b []byte) {
 	}
 }
 
-func (r *reader) quote(row *feedv1.Quote, cut int64) {
+func (r *reader) quote(row quoterow.Row, cut int64) {
 	r.rows++
 	h := Handle(row.Handle)
 	q := r.quotes[h]
@@ -161,7 +166,7 @@ func (r *reader) quote(row *feedv1.Quote, cut int64) {
 	before := q.Bid
 	q.Bid += row.Bid
 	q.BidSize += row.BidSize
-	q.Ask += row.Ask
+	q.Ask += row.Bid + row.Spread
 	q.AskSize += row.AskSize
 	if row.Has != nil {
 		q.Has = market.Has(*row.Has)

@@ -60,6 +60,7 @@ const (
 type builder struct {
 	encoding  Encoding
 	payload   []byte // Proto
+	joint     wire.Joint
 	texts     wire.TextFrame
 	cut       int64 // time of the cut in microseconds
 	conflated uint64
@@ -70,7 +71,7 @@ type builder struct {
 
 func (b *builder) reset(e Encoding, cut int64) {
 	b.encoding, b.cut, b.conflated, b.lost = e, cut, 0, 0
-	b.payload = b.payload[:0]
+	b.payload, b.joint = b.payload[:0], wire.Joint{}
 	b.texts.Reset()
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/internal/client/quoterow"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
@@ -154,7 +155,11 @@ func (w *warden) look(payload []byte) {
 		judge(what, sym, ch, v, delayed)
 	}
 	late := f.DelayMs != 0
-	for _, r := range f.Quotes {
+	rows, err := quoterow.Read(f.Quotes)
+	if err != nil {
+		panic(err)
+	}
+	for _, r := range rows {
 		handle("quote", r.Handle)
 	}
 	for _, r := range f.Trades {

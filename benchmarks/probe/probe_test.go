@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/benchmarks/feed"
+	"github.com/feedd/feedd/internal/client/quoterow"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
@@ -36,22 +37,22 @@ func subscribed() *feedv1.ServerFrame {
 	}
 }
 
-func full(handle uint32, sequence uint64, q feed.Quote) *feedv1.Quote {
-	return &feedv1.Quote{
-		Handle: handle, Bid: q.Bid, BidSize: q.BidSize, Ask: q.Ask, AskSize: q.AskSize,
+func full(handle uint32, sequence uint64, q feed.Quote) quoterow.Row {
+	return quoterow.Row{
+		Handle: handle, Bid: q.Bid, BidSize: q.BidSize, Spread: q.Ask - q.Bid, AskSize: q.AskSize,
 		Has: proto.Uint32(0b111), Sequence: sequence, Epoch: 1, AgeMs: 2, TransitMs: 1,
 	}
 }
 
-func delta(handle uint32, from, to feed.Quote) *feedv1.Quote {
-	return &feedv1.Quote{
-		Handle: handle, Bid: to.Bid - from.Bid, BidSize: to.BidSize - from.BidSize, Ask: to.Ask - from.Ask,
+func delta(handle uint32, from, to feed.Quote) quoterow.Row {
+	return quoterow.Row{
+		Handle: handle, Bid: to.Bid - from.Bid, BidSize: to.BidSize - from.BidSize, Spread: to.Ask - to.Bid - (from.Ask - from.Bid),
 		AskSize: to.AskSize - from.AskSize, AgeMs: 2, // transit stays what it was
 	}
 }
 
-func rows(at uint64, quotes ...*feedv1.Quote) *feedv1.ServerFrame {
-	return &feedv1.ServerFrame{CutTimeUs: at, Quotes: quotes}
+func rows(at uint64, quotes ...quoterow.Row) *feedv1.ServerFrame {
+	return &feedv1.ServerFrame{CutTimeUs: at, Quotes: quoterow.Numbers(quotes...)}
 }
 
 func TestProbeFollowsFullRowsAndDifferences(t *testing.T) {
@@ -118,7 +119,7 @@ func TestProbeCatchesAWrongServer(t *testing.T) {
 	mixed := b
 	mixed.BidSize = a.BidSize
 	oneSided := full(7, 1, a)
-	oneSided.Has, oneSided.Ask, oneSided.AskSize = proto.Uint32(0b101), 0, 0
+	oneSided.Has, oneSided.Spread, oneSided.AskSize = proto.Uint32(0b101), 0, 0
 	for name, c := range map[string]struct {
 		frames []*feedv1.ServerFrame
 		want   string

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/benchmarks/feed"
+	"github.com/feedd/feedd/internal/client/quoterow"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	marketdatav1 "github.com/feedd/feedd/proto/marketdata/v1"
 )
@@ -43,10 +44,14 @@ func (w *Whole) Broadcast(received int64, payload []byte) {
 	}
 	w.record.frames++
 	record(w.record.lateness, received-int64(w.frame.GetCutTimeUs()))
-	for _, q := range w.frame.GetQuotes() {
-		age := int64(w.frame.GetCutTimeUs()) - 1000*(int64(q.GetAgeMs())+int64(q.GetTransitMs()))
-		w.quote(received, int(q.GetHandle())-1, q.GetSequence(), age,
-			feed.Quote{Bid: q.GetBid(), BidSize: q.GetBidSize(), Ask: q.GetAsk(), AskSize: q.GetAskSize()})
+	rows, err := quoterow.Read(w.frame.GetQuotes())
+	if err != nil {
+		w.record.problem("%v", err)
+	}
+	for _, q := range rows {
+		age := int64(w.frame.GetCutTimeUs()) - 1000*(int64(q.AgeMs)+int64(q.TransitMs))
+		w.quote(received, int(q.Handle)-1, q.Sequence, age,
+			feed.Quote{Bid: q.Bid, BidSize: q.BidSize, Ask: q.Bid + q.Spread, AskSize: q.AskSize})
 	}
 }
 

@@ -28,7 +28,9 @@ type Figures struct {
 	// Delta is the difference to the row before; Full a row that needs none.
 	Delta float64 `json:"bytes_per_update"`
 	Full  float64 `json:"bytes_per_full_row"`
-	JSON  float64 `json:"bytes_per_json_row"`
+	// A difference in a frame of twenty quotes, which share a tag and length as far as these reach.
+	Joined float64 `json:"bytes_per_update_of_20"`
+	JSON   float64 `json:"bytes_per_json_row"`
 	// The exchange's own message, of every tick.
 	Exchange float64 `json:"bytes_per_exchange_message"`
 	// Whether rows carry the exchange's time.
@@ -37,6 +39,9 @@ type Figures struct {
 
 // handle is one that takes two bytes, as nearly all do on a server of some size.
 const handle market.Handle = 1000
+
+// perFrame is how many quotes a frame has.
+const perFrame = 20
 
 // Measure reads every recording (*.gz) in dir and cuts its quotes every cadence. Figures go by the name
 // of the file.
@@ -98,7 +103,7 @@ func measure(path string, cadence time.Duration) (Figures, error) {
 	n := float64(m.updates)
 	return Figures{
 		Symbol: in.Symbol.String(), Ticks: m.ticks, Updates: m.updates,
-		Delta: float64(m.delta) / n, Full: float64(m.full) / n, JSON: float64(m.json) / n, Exchange: exchange,
+		Delta: float64(m.delta) / n, Full: float64(m.full) / n, Joined: float64(m.joined+len(m.frame)) / n, JSON: float64(m.json) / n, Exchange: exchange,
 		ExchangeTime: m.last.Has&market.HasExchangeTime != 0,
 	}, nil
 }
@@ -115,7 +120,10 @@ type meter struct {
 	updates   int
 	delta     int
 	full      int
+	joined    int // bytes of frames that are full
 	json      int
+	frame     []byte
+	joint     wire.Joint
 	buf       []byte
 	textFrame wire.TextFrame
 }
@@ -149,6 +157,11 @@ func (m *meter) cut() {
 	m.updates++
 	m.buf = wire.AppendQuoteDelta(m.buf[:0], handle, &m.sent, &m.last, m.due)
 	m.delta += len(m.buf)
+	if m.updates%perFrame == 1 {
+		m.joined += len(m.frame)
+		m.frame, m.joint = m.frame[:0], wire.Joint{}
+	}
+	m.frame = m.joint.Append(m.frame, m.buf)
 	m.buf = wire.AppendQuoteFull(m.buf[:0], handle, &m.last, m.due)
 	m.full += len(m.buf)
 	m.textFrame.Reset()

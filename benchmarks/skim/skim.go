@@ -2,6 +2,7 @@ package skim
 
 import (
 	"fmt"
+	"math/bits"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -27,10 +28,11 @@ const (
 	frameGrants     = 20
 	frameError      = 24
 
-	rowHandle     = 1
-	quoteSequence = 9
-	bookPartial   = 6
-	bookSequence  = 7
+	bookHandle   = 1
+	bookPartial  = 6
+	bookSequence = 7
+
+	quoteSequence = 1 << 7 // a bit of a row's second number
 
 	subscribedResults = 2
 	resultCode        = 4
@@ -47,9 +49,9 @@ func (f *Frame) Binary(b []byte) error {
 		b = b[n:]
 		switch number {
 		case frameQuotes:
-			f.row(v.bytes, quoteSequence, 0)
+			f.quotes(v.bytes)
 		case frameBooks:
-			f.row(v.bytes, bookSequence, bookPartial)
+			f.book(v.bytes)
 		case frameCut:
 			f.Cut = int64(v.number)
 		case frameGrants:
@@ -63,8 +65,30 @@ func (f *Frame) Binary(b []byte) error {
 	return nil
 }
 
-// row notes a row that has a sequence and is not partial.
-func (f *Frame) row(row []byte, sequence, partial protowire.Number) {
+// quotes notes the rows that have a sequence.
+func (f *Frame) quotes(rows []byte) {
+	for len(rows) > 0 {
+		handle, n := protowire.ConsumeVarint(rows)
+		fields, m := protowire.ConsumeVarint(rows[max(n, 0):])
+		if n < 0 || m < 0 {
+			return
+		}
+		rows = rows[n+m:]
+		for range bits.OnesCount64(fields) {
+			_, n := protowire.ConsumeVarint(rows)
+			if n < 0 {
+				return
+			}
+			rows = rows[n:]
+		}
+		if fields&quoteSequence != 0 {
+			f.Full = append(f.Full, uint32(handle))
+		}
+	}
+}
+
+// book notes a row that has a sequence and is not partial.
+func (f *Frame) book(row []byte) {
 	handle, full := uint32(0), false
 	for len(row) > 0 {
 		number, v, n, err := next(row)
@@ -72,11 +96,11 @@ func (f *Frame) row(row []byte, sequence, partial protowire.Number) {
 			return
 		}
 		switch number {
-		case rowHandle:
+		case bookHandle:
 			handle = uint32(v.number)
-		case sequence:
+		case bookSequence:
 			full = v.number != 0
-		case partial:
+		case bookPartial:
 			if v.number != 0 {
 				return
 			}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/feedd/feedd/internal/client/quoterow"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
@@ -45,7 +46,7 @@ func text(t *testing.T, m *feedv1.ServerFrame) Frame {
 func TestBinaryTellsFullRows(t *testing.T) {
 	f := binary(t, &feedv1.ServerFrame{
 		CutTimeUs: 1_700_000_000_000_000,
-		Quotes:    []*feedv1.Quote{{Handle: 3, Bid: -5, Sequence: 9, Epoch: 1}, {Handle: 1000, Ask: 1}},
+		Quotes:    quoterow.Numbers(quoterow.Row{Handle: 3, Bid: -5, Sequence: 9, Epoch: 1}, quoterow.Row{Handle: 1000, Spread: 1}),
 		Books: []*feedv1.Book{
 			{Handle: 7, Bids: []int64{1, 2}, Sequence: 4, Partial: true}, {Handle: 7, Bids: []int64{1, 2}, Sequence: 4}, {Handle: 8, Asks: []int64{1, 0}},
 		},
@@ -104,7 +105,7 @@ func TestBrokenFramesAreErrors(t *testing.T) {
 func TestSkimmingAllocatesNothing(t *testing.T) {
 	m := &feedv1.ServerFrame{CutTimeUs: 5}
 	for h := range uint32(100) {
-		m.Quotes = append(m.Quotes, &feedv1.Quote{Handle: 1000 + h, Bid: 5_000_000, BidSize: 100, Ask: 5_000_001, AskSize: 7, Sequence: 100, Epoch: 1})
+		m.Quotes = quoterow.Append(m.Quotes, quoterow.Row{Handle: 1000 + h, Bid: 5_000_000, BidSize: 100, Spread: 1, AskSize: 7, Sequence: 100, Epoch: 1})
 	}
 	b, err := proto.Marshal(m)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/feedd/feedd/internal/client/quoterow"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
@@ -99,7 +100,7 @@ func subscribeInParts(s *script, socket *gws.Conn, f *feedv1.ClientFrame) {
 	if socket.SubProtocol() == SubprotocolJSON {
 		row.QuoteTexts = []*feedv1.QuoteText{{Symbol: "x:BTC", Bid: "10.01", BidSize: "1", Sequence: 1}}
 	} else {
-		row.Quotes = []*feedv1.Quote{{Handle: 1, Bid: 1001, BidSize: 100000, Has: proto.Uint32(1), Sequence: 1}}
+		row.Quotes = quoterow.Numbers(quoterow.Row{Handle: 1, Bid: 1001, BidSize: 100000, Has: proto.Uint32(1), Sequence: 1})
 	}
 	s.send(socket, row)
 }
@@ -209,7 +210,7 @@ func TestServerClosesWithACode(t *testing.T) {
 
 func TestBrokenPromiseEndsTheConnection(t *testing.T) {
 	_, url := serve(t, func(s *script, socket *gws.Conn, _ *feedv1.ClientFrame) {
-		s.send(socket, &feedv1.ServerFrame{CutTimeUs: 1, Quotes: []*feedv1.Quote{{Handle: 5}}})
+		s.send(socket, &feedv1.ServerFrame{CutTimeUs: 1, Quotes: quoterow.Numbers(quoterow.Row{Handle: 5})})
 	})
 	c := dial(t, url, Options{})
 	_, err := c.Ping(testContext(t))

@@ -2,7 +2,10 @@ package client
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/feedd/feedd/internal/client/quoterow"
 	"github.com/feedd/feedd/internal/wire"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
@@ -56,9 +60,11 @@ func mustApply(t tester, m *Model, f *feedv1.ServerFrame) Update {
 	return u
 }
 
+// frame reads a frame as text, in which a row of a quote may be written as if it were a message.
 func frame(t tester, text string) *feedv1.ServerFrame {
 	t.Helper()
 	f := &feedv1.ServerFrame{}
+	text = quoteText.ReplaceAllStringFunc(text, func(row string) string { return quoteNumbers(t, row) })
 	if err := prototext.Unmarshal([]byte(text), f); err != nil {
 		t.Fatal(err)
 	}
@@ -68,12 +74,50 @@ func frame(t tester, text string) *feedv1.ServerFrame {
 	return f
 }
 
+var (
+	quoteText = regexp.MustCompile(`quotes \{[^}]*\}`)
+	fieldText = regexp.MustCompile(`(\w+): (-?\d+)`)
+)
+
+func quoteNumbers(t tester, text string) string {
+	var r quoterow.Row
+	for _, field := range fieldText.FindAllStringSubmatch(text, -1) {
+		n, _ := strconv.ParseInt(field[2], 10, 64)
+		switch field[1] {
+		case "handle":
+			r.Handle = uint32(n)
+		case "bid":
+			r.Bid = n
+		case "bid_size":
+			r.BidSize = n
+		case "spread":
+			r.Spread = n
+		case "ask_size":
+			r.AskSize = n
+		case "age_ms":
+			r.AgeMs = uint32(n)
+		case "transit_ms":
+			r.TransitMs = int32(n)
+		case "has":
+			has := uint32(n)
+			r.Has = &has
+		case "sequence":
+			r.Sequence = uint64(n)
+		case "epoch":
+			r.Epoch = uint64(n)
+		default:
+			t.Fatalf("a quote has no %s", field[1])
+		}
+	}
+	return "quotes: " + strings.ReplaceAll(fmt.Sprint(quoterow.Numbers(r)), " ", ", ")
+}
+
 func TestQuoteDifferencesAddUp(t *testing.T) {
 	m := subscribed(t)
-	mustApply(t, m, frame(t, `cut_time_us: 1000000 quotes {handle: 1 bid: 6183763 bid_size: 100 ask: 6183764 ask_size: 7 age_ms: 20 transit_ms: 30 has: 7 sequence: 5 epoch: 9}`))
+	mustApply(t, m, frame(t, `cut_time_us: 1000000 quotes {handle: 1 bid: 6183763 bid_size: 100 spread: 1 ask_size: 7 age_ms: 20 transit_ms: 30 has: 7 sequence: 5 epoch: 9}`))
 	u := mustApply(t, m, frame(t, `cut_time_us: 2000000 quotes {handle: 1 bid: -3 ask_size: 5 age_ms: 10 transit_ms: -5}`))
 	want := market.Quote{
-		Bid: 6183760, BidSize: 100, Ask: 6183764, AskSize: 12, Has: market.HasBid | market.HasAsk | market.HasExchangeTime,
+		Bid: 6183760, BidSize: 100, Ask: 6183761, AskSize: 12, Has: market.HasBid | market.HasAsk | market.HasExchangeTime,
 		IngestTime: 2000000 - 10_000, ExchangeTime: 2000000 - 10_000 - 25_000, Position: market.Position{Epoch: 9, Sequence: 5},
 	}
 	if got := u.Quotes[0]; got.Quote != want || got.Full || got.Symbol != "x:BTC" {
@@ -134,6 +178,8 @@ func TestBrokenPromisesAreNoticed(t *testing.T) {
 		{"quote goes back", []string{quote5, `quotes {handle: 1 bid: 1 has: 1 sequence: 4 epoch: 9}`}, "went back"},
 		{"quote epoch goes back", []string{quote5, `quotes {handle: 1 bid: 1 has: 1 sequence: 9 epoch: 8}`}, "went back"},
 		{"bid where there is none", []string{`quotes {handle: 1 bid: 1 has: 2 sequence: 1}`}, "where there is none"},
+		{"ask size where there is none", []string{`quotes {handle: 1 ask_size: 1 has: 1 sequence: 1}`}, "where there is no ask"},
+		{"half a quote", []string{`quotes: [1, 3, 7]`}, "numbers left"},
 		{"full row without has", []string{`quotes {handle: 1 bid: 1 sequence: 1}`}, "does not say what there is"},
 		{"trade leaves one out", []string{trade5, `trades {handle: 2 price: 1 size: 1 sequence: 7 epoch: 9}`}, "nothing told of 6 to 6"},
 		{"trade comes twice", []string{trade5, trade5}, "went back"},

@@ -3,17 +3,23 @@ package client
 import (
 	"time"
 
+	"github.com/feedd/feedd/internal/client/quoterow"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
 type quoteState struct {
 	value   market.Quote
+	spread  int64
 	transit int64 // milliseconds
 }
 
 func (m *Model) applyQuotes(u *Update) error {
-	for _, r := range u.Frame.Quotes {
+	rows, err := quoterow.Read(u.Frame.Quotes)
+	if err != nil {
+		return violation("%v", err)
+	}
+	for _, r := range rows {
 		s, err := m.find(r.Handle, market.ChannelQuote)
 		if err != nil {
 			return err
@@ -40,8 +46,8 @@ func (m *Model) applyQuotes(u *Update) error {
 	return nil
 }
 
-// applyQuote follows the comment of feed.v1.Quote word for word.
-func (s *subscription) applyQuote(r *feedv1.Quote, cut time.Time) error {
+// applyQuote follows the comment on quotes in feed.proto word for word.
+func (s *subscription) applyQuote(r quoterow.Row, cut time.Time) error {
 	full := r.Sequence != 0
 	next := &quoteState{}
 	if !full {
@@ -55,11 +61,15 @@ func (s *subscription) applyQuote(r *feedv1.Quote, cut time.Time) error {
 	v := &next.value
 	v.Bid += r.Bid
 	v.BidSize += r.BidSize
-	v.Ask += r.Ask
+	next.spread += r.Spread
 	v.AskSize += r.AskSize
 	next.transit += int64(r.TransitMs)
 	if r.Has != nil {
 		v.Has = market.Has(*r.Has)
+	}
+	v.Ask = 0
+	if v.Has&market.HasAsk != 0 {
+		v.Ask = v.Bid + next.spread
 	}
 	v.IngestTime = cut.Add(-time.Duration(r.AgeMs) * time.Millisecond).UnixMicro()
 	v.ExchangeTime = 0
@@ -88,8 +98,8 @@ func (s *subscription) checkQuote() error {
 	if q.Has&market.HasBid == 0 && (q.Bid != 0 || q.BidSize != 0) {
 		return violation("quote of %s: bid %d × %d where there is none", s.symbol, q.Bid, q.BidSize)
 	}
-	if q.Has&market.HasAsk == 0 && (q.Ask != 0 || q.AskSize != 0) {
-		return violation("quote of %s: ask %d × %d where there is none", s.symbol, q.Ask, q.AskSize)
+	if q.Has&market.HasAsk == 0 && (s.quote.spread != 0 || q.AskSize != 0) {
+		return violation("quote of %s: spread %d, ask size %d where there is no ask", s.symbol, s.quote.spread, q.AskSize)
 	}
 	return nil
 }

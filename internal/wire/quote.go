@@ -8,53 +8,89 @@ import (
 	"github.com/feedd/feedd/market"
 )
 
-// Field numbers of feed.v1.Quote.
+// Bits of the second number of a row, which say what numbers follow, in this order. All but the last two fit one byte.
 const (
-	quoteHandle   = 1
-	quoteBid      = 2
-	quoteBidSize  = 3
-	quoteAsk      = 4
-	quoteAskSize  = 5
-	quoteAge      = 6
-	quoteTransit  = 7
-	quoteHas      = 8
-	quoteSequence = 9
-	quoteEpoch    = 10
+	quoteBid = 1 << iota
+	quoteBidSize
+	quoteSpread
+	quoteAskSize
+	quoteAge
+	quoteTransit
+	quoteHas
+	quoteSequence
+	quoteEpoch
 )
 
 // AppendQuoteFull appends q as a full row. cut is the time of the frame's cut in microseconds.
 func AppendQuoteFull(dst []byte, h market.Handle, q *market.Quote, cut int64) []byte {
 	dst, body := begin(dst, frameQuotes)
-	dst = appendUint(dst, quoteHandle, uint64(h))
-	dst = appendQuoteValues(dst, &market.Quote{}, q, cut)
-	dst = protowire.AppendTag(dst, quoteHas, protowire.VarintType)
+	dst = protowire.AppendVarint(dst, uint64(h))
+	at := len(dst)
+	dst = append(dst, 0, 0) // fields: two bytes, since a full row has a sequence
+	dst, fields := appendQuoteValues(dst, &market.Quote{}, q, cut)
+	fields |= quoteHas | quoteSequence
 	dst = protowire.AppendVarint(dst, uint64(q.Has))
-	dst = appendUint(dst, quoteSequence, uint64(q.Position.Sequence))
-	dst = appendUint(dst, quoteEpoch, uint64(q.Position.Epoch))
+	dst = protowire.AppendVarint(dst, uint64(q.Position.Sequence))
+	if q.Position.Epoch != 0 {
+		fields |= quoteEpoch
+		dst = protowire.AppendVarint(dst, uint64(q.Position.Epoch))
+	}
+	protowire.AppendVarint(dst[:at], fields)
 	return end(dst, body)
 }
 
 // AppendQuoteDelta appends the difference from prev to q. The reader must hold prev.
 func AppendQuoteDelta(dst []byte, h market.Handle, prev, q *market.Quote, cut int64) []byte {
 	dst, body := begin(dst, frameQuotes)
-	dst = appendUint(dst, quoteHandle, uint64(h))
-	dst = appendQuoteValues(dst, prev, q, cut)
+	dst = protowire.AppendVarint(dst, uint64(h))
+	at := len(dst)
+	dst = append(dst, 0)
+	dst, fields := appendQuoteValues(dst, prev, q, cut)
 	if q.Has != prev.Has {
-		dst = protowire.AppendTag(dst, quoteHas, protowire.VarintType)
+		fields |= quoteHas
 		dst = protowire.AppendVarint(dst, uint64(q.Has))
 	}
+	dst[at] = byte(fields)
 	return end(dst, body)
 }
 
-// appendQuoteValues writes what full rows and differences share. Differences wrap around at 64 bits, as
-// the reader's sums do, so that even the extremes come out right.
-func appendQuoteValues(dst []byte, prev, q *market.Quote, cut int64) []byte {
-	dst = appendSint(dst, quoteBid, q.Bid-prev.Bid)
-	dst = appendSint(dst, quoteBidSize, q.BidSize-prev.BidSize)
-	dst = appendSint(dst, quoteAsk, q.Ask-prev.Ask)
-	dst = appendSint(dst, quoteAskSize, q.AskSize-prev.AskSize)
-	dst = appendUint(dst, quoteAge, ageMillis(cut, q.IngestTime))
-	return appendSint(dst, quoteTransit, int64(quoteTransitMillis(q)-quoteTransitMillis(prev)))
+// appendQuoteValues writes what full rows and differences share, and says what that was. Differences wrap around at 64
+// bits, as the reader's sums do, so that even the extremes come out right.
+func appendQuoteValues(dst []byte, prev, q *market.Quote, cut int64) (_ []byte, fields uint64) {
+	if d := q.Bid - prev.Bid; d != 0 {
+		fields |= quoteBid
+		dst = protowire.AppendVarint(dst, protowire.EncodeZigZag(d))
+	}
+	if d := q.BidSize - prev.BidSize; d != 0 {
+		fields |= quoteBidSize
+		dst = protowire.AppendVarint(dst, protowire.EncodeZigZag(d))
+	}
+	if d := spread(q) - spread(prev); d != 0 {
+		fields |= quoteSpread
+		dst = protowire.AppendVarint(dst, protowire.EncodeZigZag(d))
+	}
+	if d := q.AskSize - prev.AskSize; d != 0 {
+		fields |= quoteAskSize
+		dst = protowire.AppendVarint(dst, protowire.EncodeZigZag(d))
+	}
+	if age := ageMillis(cut, q.IngestTime); age != 0 {
+		fields |= quoteAge
+		dst = protowire.AppendVarint(dst, age)
+	}
+	if d := quoteTransitMillis(q) - quoteTransitMillis(prev); d != 0 {
+		fields |= quoteTransit
+		dst = protowire.AppendVarint(dst, protowire.EncodeZigZag(int64(d)))
+	}
+	return dst, fields
+}
+
+// spread is the ask less the bid, or less 0 where there is none. It mostly stays when both prices move. Without an ask it is 0,
+// so that it stays while the bid moves.
+func spread(q *market.Quote) int64 {
+	if q.Has&market.HasAsk == 0 {
+		return 0
+	}
+	return q.Ask - q.Bid
 }
 
 // ageMillis is the time from ingest to cut in milliseconds. A row that was taken in behind the cut, as
@@ -85,4 +121,31 @@ func transitMillis(exchange, ingest int64) int64 {
 		ms--
 	}
 	return ms
+}
+
+// Joint puts fragments one behind another, and makes one list of quotes that come to stand side by side: they need no tag and
+// length of their own. The zero value is for an empty frame.
+type Joint struct {
+	// Where the last list of quotes begins and ends in the frame.
+	begin, end int
+}
+
+// quotesTag is the first byte of a list of quotes; its length is the second, where it has one byte.
+const quotesTag = frameQuotes<<3 | byte(protowire.BytesType)
+
+// Append appends a fragment to the frame dst. A list of quotes ends where its length would need a second byte, so that
+// nothing is ever moved.
+func (j *Joint) Append(dst, fragment []byte) []byte {
+	if len(fragment) < 2 || fragment[0] != quotesTag || int(fragment[1]) != len(fragment)-2 {
+		return append(dst, fragment...)
+	}
+	if j.end != len(dst) || j.end == 0 || dst[j.begin+1]+fragment[1] >= 0x80 {
+		j.begin = len(dst)
+		dst = append(dst, fragment...)
+	} else {
+		dst[j.begin+1] += fragment[1]
+		dst = append(dst, fragment[2:]...)
+	}
+	j.end = len(dst)
+	return dst
 }

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/feedd/feedd/internal/client/quoterow"
 	"github.com/feedd/feedd/market"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
@@ -70,16 +71,20 @@ func official(t interface{ Fatalf(string, ...any) }, frame []byte) *feedv1.Serve
 }
 
 // applied does to prev what a client does with a row.
-func applied(prev market.Quote, row *feedv1.Quote, cut int64) market.Quote {
+func applied(prev market.Quote, row quoterow.Row) market.Quote {
 	if row.Sequence != 0 {
 		prev = market.Quote{Position: market.Position{Epoch: market.Epoch(row.Epoch), Sequence: market.Sequence(row.Sequence)}}
 	}
+	held := spread(&prev)
 	prev.Bid += row.Bid
 	prev.BidSize += row.BidSize
-	prev.Ask += row.Ask
 	prev.AskSize += row.AskSize
 	if row.Has != nil {
 		prev.Has = market.Has(*row.Has)
+	}
+	prev.Ask = 0
+	if prev.Has&market.HasAsk != 0 {
+		prev.Ask = prev.Bid + held + row.Spread
 	}
 	return prev
 }
@@ -90,25 +95,54 @@ func TestQuoteRows(t *testing.T) {
 		a, b := quotes().Draw(t, "a"), quotes().Draw(t, "b")
 		cut := b.IngestTime + rapid.Int64Range(-1e6, 1e9).Draw(t, "since")
 
-		frame := official(t, AppendQuoteDelta(AppendQuoteFull(nil, h, &a, cut), h, &a, &b, cut))
-		if len(frame.Quotes) != 2 || frame.Quotes[0].Handle != uint32(h) || frame.Quotes[1].Handle != uint32(h) {
-			t.Fatalf("rows: %v", frame.Quotes)
+		var j Joint
+		joined := j.Append(nil, AppendQuoteFull(nil, h, &a, cut))
+		frame := official(t, j.Append(joined, AppendQuoteDelta(nil, h, &a, &b, cut)))
+		rows, err := quoterow.Read(frame.Quotes)
+		if err != nil || len(rows) != 2 || rows[0].Handle != uint32(h) || rows[1].Handle != uint32(h) {
+			t.Fatalf("rows: %+v, %v", rows, err)
 		}
-		full := applied(market.Quote{Bid: 99, Has: 7}, frame.Quotes[0], cut)
+		full := applied(market.Quote{Bid: 99, Has: 7}, rows[0])
 		if full.Bid != a.Bid || full.BidSize != a.BidSize || full.Ask != a.Ask || full.AskSize != a.AskSize ||
 			full.Has != a.Has || full.Position != a.Position {
 			t.Fatalf("full row gives %+v, want %+v", full, a)
 		}
-		diff := applied(full, frame.Quotes[1], cut)
+		diff := applied(full, rows[1])
 		if diff.Bid != b.Bid || diff.BidSize != b.BidSize || diff.Ask != b.Ask || diff.AskSize != b.AskSize || diff.Has != b.Has {
 			t.Fatalf("difference gives %+v, want %+v", diff, b)
 		}
 		if b.Has&market.HasExchangeTime != 0 && cut >= b.IngestTime {
-			transit := int64(frame.Quotes[0].TransitMs) + int64(frame.Quotes[1].TransitMs)
-			arrived := cut - int64(frame.Quotes[1].AgeMs)*1000
+			transit := int64(rows[0].TransitMs) + int64(rows[1].TransitMs)
+			arrived := cut - int64(rows[1].AgeMs)*1000
 			if got := arrived - transit*1000; got < b.ExchangeTime-1000 || got > b.ExchangeTime+2000 {
 				t.Fatalf("exchange time comes out as %d, want about %d", got, b.ExchangeTime)
 			}
+		}
+	})
+}
+
+// However many quotes stand side by side, their lists hold them all in order, and nothing else is touched.
+func TestQuotesAreJoined(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var j Joint
+		var frame, apart []byte
+		for i := range rapid.IntRange(0, 60).Draw(t, "rows") {
+			var fragment []byte
+			if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
+				tr := trades().Draw(t, "trade")
+				fragment = AppendTradeFull(nil, market.Handle(i), &tr)
+			} else {
+				q := quotes().Draw(t, "quote")
+				fragment = AppendQuoteFull(nil, market.Handle(i), &q, q.IngestTime)
+			}
+			frame, apart = j.Append(frame, fragment), append(apart, fragment...)
+		}
+		var got, want feedv1.ServerFrame
+		if err := proto.Unmarshal(frame, &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := proto.Unmarshal(apart, &want); err != nil || !proto.Equal(&got, &want) || len(frame) > len(apart) {
+			t.Fatalf("%v (%d bytes), apart %v (%d bytes), %v", &got, len(frame), &want, len(apart), err)
 		}
 	})
 }
@@ -236,7 +270,7 @@ func TestDeltaIsSmall(t *testing.T) {
 	b := a
 	b.BidSize += 1200
 	b.IngestTime += 90_000
-	if n := len(AppendQuoteDelta(nil, 700, &a, &b, b.IngestTime+10_000)); n > 10 {
+	if n := len(AppendQuoteDelta(nil, 700, &a, &b, b.IngestTime+10_000)); n > 8 {
 		t.Fatalf("%d bytes", n)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/benchmarks/feed"
+	"github.com/feedd/feedd/internal/client/quoterow"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
@@ -131,8 +132,8 @@ func (s *Server) OnMessage(conn *gws.Conn, message *gws.Message) {
 		answer.Results = append(answer.Results, &feedv1.SubscribeResult{Symbol: symbol, Channel: "quote", Handle: uint32(i + 1)})
 		grant.Handles = append(grant.Handles, uint32(i+1))
 		q := s.last[i]
-		rows.Quotes = append(rows.Quotes, &feedv1.Quote{
-			Handle: uint32(i + 1), Bid: q.Bid, BidSize: q.BidSize, Ask: q.Ask, AskSize: q.AskSize, Has: proto.Uint32(0b111),
+		rows.Quotes = quoterow.Append(rows.Quotes, quoterow.Row{
+			Handle: uint32(i + 1), Bid: q.Bid, BidSize: q.BidSize, Spread: q.Ask - q.Bid, AskSize: q.AskSize, Has: proto.Uint32(0b111),
 			Sequence: s.ticks, Epoch: 1,
 		})
 	}
@@ -175,9 +176,9 @@ func (s *Server) Cut(lie bool) {
 				q.AskSize++
 			}
 			to.sent[k] = s.last[i]
-			f.Quotes = append(f.Quotes, &feedv1.Quote{
+			f.Quotes = quoterow.Append(f.Quotes, quoterow.Row{
 				Handle: uint32(i + 1), Bid: q.Bid - from.Bid, BidSize: q.BidSize - from.BidSize,
-				Ask: q.Ask - from.Ask, AskSize: q.AskSize - from.AskSize,
+				Spread: q.Ask - q.Bid - (from.Ask - from.Bid), AskSize: q.AskSize - from.AskSize,
 			})
 		}
 		s.write(conn, f)

@@ -9,15 +9,15 @@ const trade = (over: Partial<WireTrade>) => Object.assign(new WireTrade(), over)
 describe('quotes', () => {
   it('takes a full row from zero and adds differences', () => {
     const base = new QuoteBase();
-    expect(base.apply(quote({ sequence: 9, bid: 100, bidSize: 5, ask: 110, askSize: 7, has: 7, ageMs: 4, transitMs: 30 }))).toBe(
+    expect(base.apply(quote({ sequence: 9, bid: 100, bidSize: 5, spread: 10, askSize: 7, has: 7, ageMs: 4, transitMs: 30 }))).toBe(
       'ok',
     );
     expect(base).toMatchObject({ bid: 100, ask: 110, has: 7, ageMs: 4, transitMs: 30, full: true });
     expect(base.apply(quote({ bid: -1, askSize: 3, transitMs: -5 }))).toBe('ok');
     // The age is never a difference: absent, it is 0.
-    expect(base).toMatchObject({ bid: 99, bidSize: 5, ask: 110, askSize: 10, has: 7, ageMs: 0, transitMs: 25, full: false });
-    expect(base.apply(quote({ bid: -99, bidSize: -5, has: 6 }))).toBe('ok');
-    expect(base).toMatchObject({ bid: 0, bidSize: 0, has: 6 });
+    expect(base).toMatchObject({ bid: 99, bidSize: 5, ask: 109, askSize: 10, has: 7, ageMs: 0, transitMs: 25, full: false });
+    expect(base.apply(quote({ bid: -99, bidSize: -5, spread: 99, has: 6 }))).toBe('ok');
+    expect(base).toMatchObject({ bid: 0, bidSize: 0, ask: 109, has: 6 });
     expect(base.apply(quote({ sequence: 20, bid: 7, has: 1 }))).toBe('ok');
     expect(base).toMatchObject({ bid: 7, bidSize: 0, ask: 0, askSize: 0, has: 1, transitMs: 0 });
   });

@@ -9,6 +9,7 @@ import { narrow } from '../src/wire/ticks.js';
 import { type Request, encodeRequest } from '../src/wire/request.js';
 import { ClientFrameSchema, ServerFrameSchema } from './gen/feed/v1/feed_pb.js';
 import { serverFrame } from './support/frames.js';
+import { quoteNumbers, quotesOf } from './support/quotes.js';
 
 /** A message of the official schemas in the form of ours: absent stays absent, bigint becomes number where it fits. */
 function plain(value: unknown, ours: unknown): unknown {
@@ -24,7 +25,7 @@ function plain(value: unknown, ours: unknown): unknown {
 /** What the official reader makes of bytes, as far as our frame has fields for it. */
 function official(bytes: Uint8Array): unknown {
   const theirs = fromBinary(ServerFrameSchema, bytes) as any;
-  theirs.quotes = theirs.quotes.map((q: any) => ({ ...q, has: q.has ?? -1, unsafe: false }));
+  theirs.quotes = quotesOf(theirs.quotes).map((q) => ({ ...q, unsafe: false }));
   theirs.trades = theirs.trades.map((t: any) => ({ ...t, unsafe: false }));
   theirs.books = theirs.books.map((b: any) => ({ ...b, checksum: b.checksum ?? -1, unsafe: false }));
   theirs.bars = theirs.bars.map((b: any) => ({ ...b, unsafe: false }));
@@ -140,12 +141,12 @@ describe('reading', () => {
 
   it('marks the row that holds a number beyond 2^53, and reads the others', () => {
     const frame = create(ServerFrameSchema, {
-      quotes: [
+      quotes: quoteNumbers([
         { handle: 1, bid: 5n },
-        { handle: 2, bid: 2n ** 53n },
+        { handle: 2, bid: 2n ** 53n, spread: 3, has: 7, sequence: 4 },
         { handle: 3, bidSize: -(2n ** 60n) },
-        { handle: 4, ask: 6n },
-      ],
+        { handle: 4, spread: 6n },
+      ]),
       trades: [
         { handle: 5, size: 2n ** 53n },
         { handle: 6, size: 7n, id: 2n ** 62n, epoch: 2n ** 63n },
@@ -158,12 +159,23 @@ describe('reading', () => {
       [3, true],
       [4, false],
     ]);
-    expect(read.quotes![3]!.ask).toBe(6);
+    expect(read.quotes![3]!.spread).toBe(6);
     expect(read.trades!.map((t) => [t.handle, t.unsafe])).toEqual([
       [5, true],
       [6, false],
     ]);
     expect(read.trades![1]).toMatchObject({ size: 7, id: 2n ** 62n, epoch: 2n ** 63n });
+  });
+
+  it('passes over numbers of quotes that newer servers send', () => {
+    const first = [1n, (1n << 31n) | (1n << 9n) | 1n, 10n, 77n, 2n ** 60n];
+    const { quotes } = decodeFrame(toBinary(ServerFrameSchema, create(ServerFrameSchema, { quotes: [...first, ...quoteNumbers([{ handle: 2, bid: 7 }])] })));
+    expect(quotes!.map((q) => [q.handle, q.bid, q.unsafe])).toEqual([[1, 5, false], [2, 7, false]]);
+  });
+
+  it.each([[[1n]], [[1n, 3n, 4n]], [[1n, 1n << 9n]]])('refuses quotes that end within a row: %s', (quotes) => {
+    const bytes = toBinary(ServerFrameSchema, create(ServerFrameSchema, { quotes }));
+    expect(() => decodeFrame(bytes)).toThrow(expect.objectContaining({ code: 'decode' }));
   });
 
   it('marks a book whose list holds one, and reads on behind the row', () => {
@@ -187,7 +199,7 @@ describe('reading', () => {
   });
 
   it('passes over rows that it was not made for', () => {
-    const frame = create(ServerFrameSchema, { books: [{ handle: 1, bids: [1n] }], quotes: [{ handle: 2 }] });
+    const frame = create(ServerFrameSchema, { books: [{ handle: 1, bids: [1n] }], quotes: quoteNumbers([{ handle: 2 }]) });
     const read = decodeTicks(toBinary(ServerFrameSchema, frame));
     expect(read.books).toBeUndefined();
     expect(read.quotes).toHaveLength(1);

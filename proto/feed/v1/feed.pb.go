@@ -1194,7 +1194,7 @@ func (x *RefreshToken) GetToken() string {
 type ServerFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Rows. The numbers 1 to 15 belong to what is sent often.
-	Quotes   []*Quote  `protobuf:"bytes,1,rep,name=quotes,proto3" json:"quotes,omitempty"`
+	Quotes   []uint64  `protobuf:"varint,1,rep,packed,name=quotes,proto3" json:"quotes,omitempty"` // rows of numbers; see below
 	Trades   []*Trade  `protobuf:"bytes,2,rep,name=trades,proto3" json:"trades,omitempty"`
 	Books    []*Book   `protobuf:"bytes,3,rep,name=books,proto3" json:"books,omitempty"`
 	Bars     []*Bar    `protobuf:"bytes,4,rep,name=bars,proto3" json:"bars,omitempty"`
@@ -1272,7 +1272,7 @@ func (*ServerFrame) Descriptor() ([]byte, []int) {
 	return file_feed_v1_feed_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *ServerFrame) GetQuotes() []*Quote {
+func (x *ServerFrame) GetQuotes() []uint64 {
 	if x != nil {
 		return x.Quotes
 	}
@@ -1503,129 +1503,6 @@ func (x *ServerFrame) GetTradeSummaryTexts() []*TradeSummaryText {
 	return nil
 }
 
-// A row with a sequence is full: what was known of the handle is void and every field is meant from
-// zero. A row without is the difference to the row before: numbers are added, absent ones stay.
-type Quote struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	Handle  uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Bid     int64                  `protobuf:"zigzag64,2,opt,name=bid,proto3" json:"bid,omitempty"`
-	BidSize int64                  `protobuf:"zigzag64,3,opt,name=bid_size,json=bidSize,proto3" json:"bid_size,omitempty"`
-	Ask     int64                  `protobuf:"zigzag64,4,opt,name=ask,proto3" json:"ask,omitempty"`
-	AskSize int64                  `protobuf:"zigzag64,5,opt,name=ask_size,json=askSize,proto3" json:"ask_size,omitempty"`
-	// Milliseconds from the arrival of the newest tick at feedd to the cut. Never a difference.
-	AgeMs uint32 `protobuf:"varint,6,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
-	// Milliseconds from the exchange's time to the arrival at feedd; negative where clocks disagree.
-	TransitMs int32 `protobuf:"zigzag32,7,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
-	// What there is: bit 0 a bid, bit 1 an ask, bit 2 an exchange time. Present in every full row and
-	// when it changed; never a difference. What is not there has the value 0.
-	Has *uint32 `protobuf:"varint,8,opt,name=has,proto3,oneof" json:"has,omitempty"`
-	// Full rows only: epoch and number of the newest tick in it. Numbers start at 1.
-	Sequence      uint64 `protobuf:"varint,9,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Epoch         uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Quote) Reset() {
-	*x = Quote{}
-	mi := &file_feed_v1_feed_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Quote) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Quote) ProtoMessage() {}
-
-func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Quote.ProtoReflect.Descriptor instead.
-func (*Quote) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *Quote) GetHandle() uint32 {
-	if x != nil {
-		return x.Handle
-	}
-	return 0
-}
-
-func (x *Quote) GetBid() int64 {
-	if x != nil {
-		return x.Bid
-	}
-	return 0
-}
-
-func (x *Quote) GetBidSize() int64 {
-	if x != nil {
-		return x.BidSize
-	}
-	return 0
-}
-
-func (x *Quote) GetAsk() int64 {
-	if x != nil {
-		return x.Ask
-	}
-	return 0
-}
-
-func (x *Quote) GetAskSize() int64 {
-	if x != nil {
-		return x.AskSize
-	}
-	return 0
-}
-
-func (x *Quote) GetAgeMs() uint32 {
-	if x != nil {
-		return x.AgeMs
-	}
-	return 0
-}
-
-func (x *Quote) GetTransitMs() int32 {
-	if x != nil {
-		return x.TransitMs
-	}
-	return 0
-}
-
-func (x *Quote) GetHas() uint32 {
-	if x != nil && x.Has != nil {
-		return *x.Has
-	}
-	return 0
-}
-
-func (x *Quote) GetSequence() uint64 {
-	if x != nil {
-		return x.Sequence
-	}
-	return 0
-}
-
-func (x *Quote) GetEpoch() uint64 {
-	if x != nil {
-		return x.Epoch
-	}
-	return 0
-}
-
 // A row with a sequence is full. In one without, price, exchange_time_us, transit_ms and id are the
 // difference to the trade before of the same handle, the other fields are meant as they stand, and the
 // sequence is the one before plus one.
@@ -1652,7 +1529,7 @@ type Trade struct {
 
 func (x *Trade) Reset() {
 	*x = Trade{}
-	mi := &file_feed_v1_feed_proto_msgTypes[10]
+	mi := &file_feed_v1_feed_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1541,7 @@ func (x *Trade) String() string {
 func (*Trade) ProtoMessage() {}
 
 func (x *Trade) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[10]
+	mi := &file_feed_v1_feed_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1554,7 @@ func (x *Trade) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trade.ProtoReflect.Descriptor instead.
 func (*Trade) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{10}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Trade) GetHandle() uint32 {
@@ -1766,7 +1643,7 @@ type Book struct {
 	Handle uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
 	Bids   []int64                `protobuf:"zigzag64,2,rep,packed,name=bids,proto3" json:"bids,omitempty"`
 	Asks   []int64                `protobuf:"zigzag64,3,rep,packed,name=asks,proto3" json:"asks,omitempty"`
-	// As in Quote.
+	// As in rows of quotes.
 	AgeMs     uint32 `protobuf:"varint,4,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
 	TransitMs int32  `protobuf:"zigzag32,5,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
 	// More parts of this full view follow; each carries the sequence.
@@ -1782,7 +1659,7 @@ type Book struct {
 
 func (x *Book) Reset() {
 	*x = Book{}
-	mi := &file_feed_v1_feed_proto_msgTypes[11]
+	mi := &file_feed_v1_feed_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1671,7 @@ func (x *Book) String() string {
 func (*Book) ProtoMessage() {}
 
 func (x *Book) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[11]
+	mi := &file_feed_v1_feed_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1684,7 @@ func (x *Book) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Book.ProtoReflect.Descriptor instead.
 func (*Book) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{11}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Book) GetHandle() uint32 {
@@ -1884,7 +1761,7 @@ type TradeSummary struct {
 	Low    int64  `protobuf:"zigzag64,4,opt,name=low,proto3" json:"low,omitempty"`
 	Volume int64  `protobuf:"zigzag64,5,opt,name=volume,proto3" json:"volume,omitempty"`
 	Trades uint64 `protobuf:"varint,6,opt,name=trades,proto3" json:"trades,omitempty"`
-	// As in Quote, of the last trade.
+	// As in rows of quotes, of the last trade.
 	AgeMs     uint32 `protobuf:"varint,7,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
 	TransitMs int32  `protobuf:"zigzag32,8,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
 	// Number of the last trade.
@@ -1896,7 +1773,7 @@ type TradeSummary struct {
 
 func (x *TradeSummary) Reset() {
 	*x = TradeSummary{}
-	mi := &file_feed_v1_feed_proto_msgTypes[12]
+	mi := &file_feed_v1_feed_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1908,7 +1785,7 @@ func (x *TradeSummary) String() string {
 func (*TradeSummary) ProtoMessage() {}
 
 func (x *TradeSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[12]
+	mi := &file_feed_v1_feed_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1921,7 +1798,7 @@ func (x *TradeSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeSummary.ProtoReflect.Descriptor instead.
 func (*TradeSummary) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{12}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TradeSummary) GetHandle() uint32 {
@@ -2013,7 +1890,7 @@ type Bar struct {
 	StartS int64 `protobuf:"varint,9,opt,name=start_s,json=startS,proto3" json:"start_s,omitempty"`
 	// The bar's time is over. It may change all the same, and stays closed, when a trade comes late or is mended.
 	Closed bool `protobuf:"varint,10,opt,name=closed,proto3" json:"closed,omitempty"`
-	// As in Quote, of the newest trade.
+	// As in rows of quotes, of the newest trade.
 	AgeMs         uint32 `protobuf:"varint,11,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
 	TransitMs     int32  `protobuf:"zigzag32,12,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2022,7 +1899,7 @@ type Bar struct {
 
 func (x *Bar) Reset() {
 	*x = Bar{}
-	mi := &file_feed_v1_feed_proto_msgTypes[13]
+	mi := &file_feed_v1_feed_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +1911,7 @@ func (x *Bar) String() string {
 func (*Bar) ProtoMessage() {}
 
 func (x *Bar) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[13]
+	mi := &file_feed_v1_feed_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +1924,7 @@ func (x *Bar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bar.ProtoReflect.Descriptor instead.
 func (*Bar) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{13}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Bar) GetHandle() uint32 {
@@ -2146,7 +2023,7 @@ type Stats struct {
 	Volume int64                  `protobuf:"zigzag64,6,opt,name=volume,proto3" json:"volume,omitempty"`
 	Trades int64                  `protobuf:"zigzag64,7,opt,name=trades,proto3" json:"trades,omitempty"`
 	Vwap   int64                  `protobuf:"zigzag64,8,opt,name=vwap,proto3" json:"vwap,omitempty"`
-	// As in Quote, of the newest trade or statement.
+	// As in rows of quotes, of the newest trade or statement.
 	AgeMs         uint32 `protobuf:"varint,9,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
 	TransitMs     int32  `protobuf:"zigzag32,10,opt,name=transit_ms,json=transitMs,proto3" json:"transit_ms,omitempty"`
 	SessionOpen   int64  `protobuf:"zigzag64,11,opt,name=session_open,json=sessionOpen,proto3" json:"session_open,omitempty"`
@@ -2176,7 +2053,7 @@ type Stats struct {
 
 func (x *Stats) Reset() {
 	*x = Stats{}
-	mi := &file_feed_v1_feed_proto_msgTypes[14]
+	mi := &file_feed_v1_feed_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2188,7 +2065,7 @@ func (x *Stats) String() string {
 func (*Stats) ProtoMessage() {}
 
 func (x *Stats) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[14]
+	mi := &file_feed_v1_feed_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2201,7 +2078,7 @@ func (x *Stats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stats.ProtoReflect.Descriptor instead.
 func (*Stats) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{14}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Stats) GetHandle() uint32 {
@@ -2408,7 +2285,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_feed_v1_feed_proto_msgTypes[15]
+	mi := &file_feed_v1_feed_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2297,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[15]
+	mi := &file_feed_v1_feed_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2310,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{15}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Status) GetHandle() uint32 {
@@ -2484,7 +2361,7 @@ type SourceStatus struct {
 
 func (x *SourceStatus) Reset() {
 	*x = SourceStatus{}
-	mi := &file_feed_v1_feed_proto_msgTypes[16]
+	mi := &file_feed_v1_feed_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2496,7 +2373,7 @@ func (x *SourceStatus) String() string {
 func (*SourceStatus) ProtoMessage() {}
 
 func (x *SourceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[16]
+	mi := &file_feed_v1_feed_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +2386,7 @@ func (x *SourceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceStatus.ProtoReflect.Descriptor instead.
 func (*SourceStatus) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{16}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SourceStatus) GetSource() string {
@@ -2555,7 +2432,7 @@ type Lost struct {
 
 func (x *Lost) Reset() {
 	*x = Lost{}
-	mi := &file_feed_v1_feed_proto_msgTypes[17]
+	mi := &file_feed_v1_feed_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +2444,7 @@ func (x *Lost) String() string {
 func (*Lost) ProtoMessage() {}
 
 func (x *Lost) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[17]
+	mi := &file_feed_v1_feed_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,7 +2457,7 @@ func (x *Lost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lost.ProtoReflect.Descriptor instead.
 func (*Lost) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{17}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Lost) GetHandle() uint32 {
@@ -2626,7 +2503,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_feed_v1_feed_proto_msgTypes[18]
+	mi := &file_feed_v1_feed_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2515,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[18]
+	mi := &file_feed_v1_feed_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2528,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{18}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Gap) GetHandle() uint32 {
@@ -2706,7 +2583,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_feed_v1_feed_proto_msgTypes[19]
+	mi := &file_feed_v1_feed_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2595,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[19]
+	mi := &file_feed_v1_feed_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2608,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{19}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Welcome) GetSession() string {
@@ -2793,7 +2670,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_feed_v1_feed_proto_msgTypes[20]
+	mi := &file_feed_v1_feed_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +2682,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[20]
+	mi := &file_feed_v1_feed_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +2695,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{20}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Limits) GetClientFrameBytes() uint32 {
@@ -2879,7 +2756,7 @@ type Subscribed struct {
 
 func (x *Subscribed) Reset() {
 	*x = Subscribed{}
-	mi := &file_feed_v1_feed_proto_msgTypes[21]
+	mi := &file_feed_v1_feed_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +2768,7 @@ func (x *Subscribed) String() string {
 func (*Subscribed) ProtoMessage() {}
 
 func (x *Subscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[21]
+	mi := &file_feed_v1_feed_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +2781,7 @@ func (x *Subscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribed.ProtoReflect.Descriptor instead.
 func (*Subscribed) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{21}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Subscribed) GetInstruments() []*Instrument {
@@ -2956,7 +2833,7 @@ type Instrument struct {
 
 func (x *Instrument) Reset() {
 	*x = Instrument{}
-	mi := &file_feed_v1_feed_proto_msgTypes[22]
+	mi := &file_feed_v1_feed_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2968,7 +2845,7 @@ func (x *Instrument) String() string {
 func (*Instrument) ProtoMessage() {}
 
 func (x *Instrument) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[22]
+	mi := &file_feed_v1_feed_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2981,7 +2858,7 @@ func (x *Instrument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instrument.ProtoReflect.Descriptor instead.
 func (*Instrument) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{22}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Instrument) GetSymbol() string {
@@ -3115,7 +2992,7 @@ type SubscribeResult struct {
 
 func (x *SubscribeResult) Reset() {
 	*x = SubscribeResult{}
-	mi := &file_feed_v1_feed_proto_msgTypes[23]
+	mi := &file_feed_v1_feed_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3127,7 +3004,7 @@ func (x *SubscribeResult) String() string {
 func (*SubscribeResult) ProtoMessage() {}
 
 func (x *SubscribeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[23]
+	mi := &file_feed_v1_feed_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3140,7 +3017,7 @@ func (x *SubscribeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResult.ProtoReflect.Descriptor instead.
 func (*SubscribeResult) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{23}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SubscribeResult) GetSymbol() string {
@@ -3236,7 +3113,7 @@ type Unsubscribed struct {
 
 func (x *Unsubscribed) Reset() {
 	*x = Unsubscribed{}
-	mi := &file_feed_v1_feed_proto_msgTypes[24]
+	mi := &file_feed_v1_feed_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3248,7 +3125,7 @@ func (x *Unsubscribed) String() string {
 func (*Unsubscribed) ProtoMessage() {}
 
 func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[24]
+	mi := &file_feed_v1_feed_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3261,7 +3138,7 @@ func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribed.ProtoReflect.Descriptor instead.
 func (*Unsubscribed) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{24}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Unsubscribed) GetHandles() []uint32 {
@@ -3291,7 +3168,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_feed_v1_feed_proto_msgTypes[25]
+	mi := &file_feed_v1_feed_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3180,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[25]
+	mi := &file_feed_v1_feed_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3193,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{25}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Grant) GetHandles() []uint32 {
@@ -3378,7 +3255,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_feed_v1_feed_proto_msgTypes[26]
+	mi := &file_feed_v1_feed_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3390,7 +3267,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[26]
+	mi := &file_feed_v1_feed_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3403,7 +3280,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{26}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Pong) GetClientTimeUs() int64 {
@@ -3430,7 +3307,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	mi := &file_feed_v1_feed_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3442,7 +3319,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	mi := &file_feed_v1_feed_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3455,7 +3332,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{27}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Heartbeat) GetServerTimeUs() int64 {
@@ -3477,7 +3354,7 @@ type GoAway struct {
 
 func (x *GoAway) Reset() {
 	*x = GoAway{}
-	mi := &file_feed_v1_feed_proto_msgTypes[28]
+	mi := &file_feed_v1_feed_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3489,7 +3366,7 @@ func (x *GoAway) String() string {
 func (*GoAway) ProtoMessage() {}
 
 func (x *GoAway) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[28]
+	mi := &file_feed_v1_feed_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3502,7 +3379,7 @@ func (x *GoAway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoAway.ProtoReflect.Descriptor instead.
 func (*GoAway) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{28}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GoAway) GetReason() string {
@@ -3537,7 +3414,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_feed_v1_feed_proto_msgTypes[29]
+	mi := &file_feed_v1_feed_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3549,7 +3426,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[29]
+	mi := &file_feed_v1_feed_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3562,7 +3439,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{29}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Error) GetCode() ErrorCode {
@@ -3589,7 +3466,7 @@ type TokenExpiring struct {
 
 func (x *TokenExpiring) Reset() {
 	*x = TokenExpiring{}
-	mi := &file_feed_v1_feed_proto_msgTypes[30]
+	mi := &file_feed_v1_feed_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3601,7 +3478,7 @@ func (x *TokenExpiring) String() string {
 func (*TokenExpiring) ProtoMessage() {}
 
 func (x *TokenExpiring) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[30]
+	mi := &file_feed_v1_feed_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3614,7 +3491,7 @@ func (x *TokenExpiring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExpiring.ProtoReflect.Descriptor instead.
 func (*TokenExpiring) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{30}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TokenExpiring) GetExpiresUs() int64 {
@@ -3639,7 +3516,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3651,7 +3528,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3664,7 +3541,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Identity) GetUser() string {
@@ -3706,7 +3583,7 @@ type QuoteText struct {
 
 func (x *QuoteText) Reset() {
 	*x = QuoteText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[32]
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3718,7 +3595,7 @@ func (x *QuoteText) String() string {
 func (*QuoteText) ProtoMessage() {}
 
 func (x *QuoteText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[32]
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3731,7 +3608,7 @@ func (x *QuoteText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteText.ProtoReflect.Descriptor instead.
 func (*QuoteText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *QuoteText) GetSymbol() string {
@@ -3818,7 +3695,7 @@ type TradeText struct {
 
 func (x *TradeText) Reset() {
 	*x = TradeText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3830,7 +3707,7 @@ func (x *TradeText) String() string {
 func (*TradeText) ProtoMessage() {}
 
 func (x *TradeText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3843,7 +3720,7 @@ func (x *TradeText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeText.ProtoReflect.Descriptor instead.
 func (*TradeText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TradeText) GetSymbol() string {
@@ -3945,7 +3822,7 @@ type BookText struct {
 
 func (x *BookText) Reset() {
 	*x = BookText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3957,7 +3834,7 @@ func (x *BookText) String() string {
 func (*BookText) ProtoMessage() {}
 
 func (x *BookText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3970,7 +3847,7 @@ func (x *BookText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookText.ProtoReflect.Descriptor instead.
 func (*BookText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *BookText) GetSymbol() string {
@@ -4060,7 +3937,7 @@ type LevelText struct {
 
 func (x *LevelText) Reset() {
 	*x = LevelText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4072,7 +3949,7 @@ func (x *LevelText) String() string {
 func (*LevelText) ProtoMessage() {}
 
 func (x *LevelText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4085,7 +3962,7 @@ func (x *LevelText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LevelText.ProtoReflect.Descriptor instead.
 func (*LevelText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LevelText) GetPrice() string {
@@ -4120,7 +3997,7 @@ type TradeSummaryText struct {
 
 func (x *TradeSummaryText) Reset() {
 	*x = TradeSummaryText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4132,7 +4009,7 @@ func (x *TradeSummaryText) String() string {
 func (*TradeSummaryText) ProtoMessage() {}
 
 func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4145,7 +4022,7 @@ func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeSummaryText.ProtoReflect.Descriptor instead.
 func (*TradeSummaryText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TradeSummaryText) GetSymbol() string {
@@ -4240,7 +4117,7 @@ type BarText struct {
 
 func (x *BarText) Reset() {
 	*x = BarText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4252,7 +4129,7 @@ func (x *BarText) String() string {
 func (*BarText) ProtoMessage() {}
 
 func (x *BarText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4265,7 +4142,7 @@ func (x *BarText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BarText.ProtoReflect.Descriptor instead.
 func (*BarText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BarText) GetSymbol() string {
@@ -4381,7 +4258,7 @@ type StatsText struct {
 
 func (x *StatsText) Reset() {
 	*x = StatsText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4393,7 +4270,7 @@ func (x *StatsText) String() string {
 func (*StatsText) ProtoMessage() {}
 
 func (x *StatsText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4406,7 +4283,7 @@ func (x *StatsText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsText.ProtoReflect.Descriptor instead.
 func (*StatsText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *StatsText) GetSymbol() string {
@@ -4518,7 +4395,7 @@ type WindowText struct {
 
 func (x *WindowText) Reset() {
 	*x = WindowText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[39]
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4530,7 +4407,7 @@ func (x *WindowText) String() string {
 func (*WindowText) ProtoMessage() {}
 
 func (x *WindowText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[39]
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4543,7 +4420,7 @@ func (x *WindowText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowText.ProtoReflect.Descriptor instead.
 func (*WindowText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{39}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WindowText) GetOpen() string {
@@ -4663,9 +4540,9 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04Ping\x12$\n" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\"$\n" +
 	"\fRefreshToken\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"\xcf\v\n" +
-	"\vServerFrame\x12&\n" +
-	"\x06quotes\x18\x01 \x03(\v2\x0e.feed.v1.QuoteR\x06quotes\x12&\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\xbf\v\n" +
+	"\vServerFrame\x12\x16\n" +
+	"\x06quotes\x18\x01 \x03(\x04R\x06quotes\x12&\n" +
 	"\x06trades\x18\x02 \x03(\v2\x0e.feed.v1.TradeR\x06trades\x12#\n" +
 	"\x05books\x18\x03 \x03(\v2\r.feed.v1.BookR\x05books\x12 \n" +
 	"\x04bars\x18\x04 \x03(\v2\f.feed.v1.BarR\x04bars\x12$\n" +
@@ -4704,21 +4581,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\tbar_texts\x18+ \x03(\v2\x10.feed.v1.BarTextR\bbarTexts\x123\n" +
 	"\vstats_texts\x18, \x03(\v2\x12.feed.v1.StatsTextR\n" +
 	"statsTexts\x12I\n" +
-	"\x13trade_summary_texts\x18- \x03(\v2\x19.feed.v1.TradeSummaryTextR\x11tradeSummaryTexts\"\x80\x02\n" +
-	"\x05Quote\x12\x16\n" +
-	"\x06handle\x18\x01 \x01(\rR\x06handle\x12\x10\n" +
-	"\x03bid\x18\x02 \x01(\x12R\x03bid\x12\x19\n" +
-	"\bbid_size\x18\x03 \x01(\x12R\abidSize\x12\x10\n" +
-	"\x03ask\x18\x04 \x01(\x12R\x03ask\x12\x19\n" +
-	"\bask_size\x18\x05 \x01(\x12R\aaskSize\x12\x15\n" +
-	"\x06age_ms\x18\x06 \x01(\rR\x05ageMs\x12\x1d\n" +
-	"\n" +
-	"transit_ms\x18\a \x01(\x11R\ttransitMs\x12\x15\n" +
-	"\x03has\x18\b \x01(\rH\x00R\x03has\x88\x01\x01\x12\x1a\n" +
-	"\bsequence\x18\t \x01(\x04R\bsequence\x12\x14\n" +
-	"\x05epoch\x18\n" +
-	" \x01(\x04R\x05epochB\x06\n" +
-	"\x04_has\"\xc6\x02\n" +
+	"\x13trade_summary_texts\x18- \x03(\v2\x19.feed.v1.TradeSummaryTextR\x11tradeSummaryTexts\"\xc6\x02\n" +
 	"\x05Trade\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\rR\x06handle\x12\x14\n" +
 	"\x05price\x18\x02 \x01(\x12R\x05price\x12\x12\n" +
@@ -5100,7 +4963,7 @@ func file_feed_v1_feed_proto_rawDescGZIP() []byte {
 }
 
 var file_feed_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_feed_v1_feed_proto_goTypes = []any{
 	(Timeliness)(0),          // 0: feed.v1.Timeliness
 	(Visibility)(0),          // 1: feed.v1.Visibility
@@ -5120,37 +4983,36 @@ var file_feed_v1_feed_proto_goTypes = []any{
 	(*Ping)(nil),             // 15: feed.v1.Ping
 	(*RefreshToken)(nil),     // 16: feed.v1.RefreshToken
 	(*ServerFrame)(nil),      // 17: feed.v1.ServerFrame
-	(*Quote)(nil),            // 18: feed.v1.Quote
-	(*Trade)(nil),            // 19: feed.v1.Trade
-	(*Book)(nil),             // 20: feed.v1.Book
-	(*TradeSummary)(nil),     // 21: feed.v1.TradeSummary
-	(*Bar)(nil),              // 22: feed.v1.Bar
-	(*Stats)(nil),            // 23: feed.v1.Stats
-	(*Status)(nil),           // 24: feed.v1.Status
-	(*SourceStatus)(nil),     // 25: feed.v1.SourceStatus
-	(*Lost)(nil),             // 26: feed.v1.Lost
-	(*Gap)(nil),              // 27: feed.v1.Gap
-	(*Welcome)(nil),          // 28: feed.v1.Welcome
-	(*Limits)(nil),           // 29: feed.v1.Limits
-	(*Subscribed)(nil),       // 30: feed.v1.Subscribed
-	(*Instrument)(nil),       // 31: feed.v1.Instrument
-	(*SubscribeResult)(nil),  // 32: feed.v1.SubscribeResult
-	(*Unsubscribed)(nil),     // 33: feed.v1.Unsubscribed
-	(*Grant)(nil),            // 34: feed.v1.Grant
-	(*Pong)(nil),             // 35: feed.v1.Pong
-	(*Heartbeat)(nil),        // 36: feed.v1.Heartbeat
-	(*GoAway)(nil),           // 37: feed.v1.GoAway
-	(*Error)(nil),            // 38: feed.v1.Error
-	(*TokenExpiring)(nil),    // 39: feed.v1.TokenExpiring
-	(*Identity)(nil),         // 40: feed.v1.Identity
-	(*QuoteText)(nil),        // 41: feed.v1.QuoteText
-	(*TradeText)(nil),        // 42: feed.v1.TradeText
-	(*BookText)(nil),         // 43: feed.v1.BookText
-	(*LevelText)(nil),        // 44: feed.v1.LevelText
-	(*TradeSummaryText)(nil), // 45: feed.v1.TradeSummaryText
-	(*BarText)(nil),          // 46: feed.v1.BarText
-	(*StatsText)(nil),        // 47: feed.v1.StatsText
-	(*WindowText)(nil),       // 48: feed.v1.WindowText
+	(*Trade)(nil),            // 18: feed.v1.Trade
+	(*Book)(nil),             // 19: feed.v1.Book
+	(*TradeSummary)(nil),     // 20: feed.v1.TradeSummary
+	(*Bar)(nil),              // 21: feed.v1.Bar
+	(*Stats)(nil),            // 22: feed.v1.Stats
+	(*Status)(nil),           // 23: feed.v1.Status
+	(*SourceStatus)(nil),     // 24: feed.v1.SourceStatus
+	(*Lost)(nil),             // 25: feed.v1.Lost
+	(*Gap)(nil),              // 26: feed.v1.Gap
+	(*Welcome)(nil),          // 27: feed.v1.Welcome
+	(*Limits)(nil),           // 28: feed.v1.Limits
+	(*Subscribed)(nil),       // 29: feed.v1.Subscribed
+	(*Instrument)(nil),       // 30: feed.v1.Instrument
+	(*SubscribeResult)(nil),  // 31: feed.v1.SubscribeResult
+	(*Unsubscribed)(nil),     // 32: feed.v1.Unsubscribed
+	(*Grant)(nil),            // 33: feed.v1.Grant
+	(*Pong)(nil),             // 34: feed.v1.Pong
+	(*Heartbeat)(nil),        // 35: feed.v1.Heartbeat
+	(*GoAway)(nil),           // 36: feed.v1.GoAway
+	(*Error)(nil),            // 37: feed.v1.Error
+	(*TokenExpiring)(nil),    // 38: feed.v1.TokenExpiring
+	(*Identity)(nil),         // 39: feed.v1.Identity
+	(*QuoteText)(nil),        // 40: feed.v1.QuoteText
+	(*TradeText)(nil),        // 41: feed.v1.TradeText
+	(*BookText)(nil),         // 42: feed.v1.BookText
+	(*LevelText)(nil),        // 43: feed.v1.LevelText
+	(*TradeSummaryText)(nil), // 44: feed.v1.TradeSummaryText
+	(*BarText)(nil),          // 45: feed.v1.BarText
+	(*StatsText)(nil),        // 46: feed.v1.StatsText
+	(*WindowText)(nil),       // 47: feed.v1.WindowText
 }
 var file_feed_v1_feed_proto_depIdxs = []int32{
 	10, // 0: feed.v1.ClientFrame.hello:type_name -> feed.v1.Hello
@@ -5162,56 +5024,55 @@ var file_feed_v1_feed_proto_depIdxs = []int32{
 	12, // 6: feed.v1.Subscribe.resume:type_name -> feed.v1.Resume
 	0,  // 7: feed.v1.Subscribe.timeliness:type_name -> feed.v1.Timeliness
 	1,  // 8: feed.v1.SetRate.visibility:type_name -> feed.v1.Visibility
-	18, // 9: feed.v1.ServerFrame.quotes:type_name -> feed.v1.Quote
-	19, // 10: feed.v1.ServerFrame.trades:type_name -> feed.v1.Trade
-	20, // 11: feed.v1.ServerFrame.books:type_name -> feed.v1.Book
-	22, // 12: feed.v1.ServerFrame.bars:type_name -> feed.v1.Bar
-	23, // 13: feed.v1.ServerFrame.stats:type_name -> feed.v1.Stats
-	24, // 14: feed.v1.ServerFrame.statuses:type_name -> feed.v1.Status
-	25, // 15: feed.v1.ServerFrame.source_statuses:type_name -> feed.v1.SourceStatus
-	26, // 16: feed.v1.ServerFrame.losses:type_name -> feed.v1.Lost
-	27, // 17: feed.v1.ServerFrame.gaps:type_name -> feed.v1.Gap
-	21, // 18: feed.v1.ServerFrame.trade_summaries:type_name -> feed.v1.TradeSummary
-	28, // 19: feed.v1.ServerFrame.welcome:type_name -> feed.v1.Welcome
-	30, // 20: feed.v1.ServerFrame.subscribed:type_name -> feed.v1.Subscribed
-	33, // 21: feed.v1.ServerFrame.unsubscribed:type_name -> feed.v1.Unsubscribed
-	34, // 22: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
-	35, // 23: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
-	36, // 24: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
-	37, // 25: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
-	38, // 26: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
-	39, // 27: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
-	31, // 28: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
-	29, // 29: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
-	40, // 30: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
-	41, // 31: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
-	42, // 32: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
-	43, // 33: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
-	46, // 34: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
-	47, // 35: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
-	45, // 36: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
-	2,  // 37: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
-	3,  // 38: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
-	4,  // 39: feed.v1.Status.stream:type_name -> feed.v1.Stream
-	5,  // 40: feed.v1.Status.quality:type_name -> feed.v1.Quality
-	6,  // 41: feed.v1.Status.trading:type_name -> feed.v1.Trading
-	4,  // 42: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
-	5,  // 43: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
-	29, // 44: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
-	31, // 45: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
-	32, // 46: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
-	8,  // 47: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
-	7,  // 48: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
-	8,  // 49: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
-	44, // 50: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
-	44, // 51: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
-	48, // 52: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
-	48, // 53: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	18, // 9: feed.v1.ServerFrame.trades:type_name -> feed.v1.Trade
+	19, // 10: feed.v1.ServerFrame.books:type_name -> feed.v1.Book
+	21, // 11: feed.v1.ServerFrame.bars:type_name -> feed.v1.Bar
+	22, // 12: feed.v1.ServerFrame.stats:type_name -> feed.v1.Stats
+	23, // 13: feed.v1.ServerFrame.statuses:type_name -> feed.v1.Status
+	24, // 14: feed.v1.ServerFrame.source_statuses:type_name -> feed.v1.SourceStatus
+	25, // 15: feed.v1.ServerFrame.losses:type_name -> feed.v1.Lost
+	26, // 16: feed.v1.ServerFrame.gaps:type_name -> feed.v1.Gap
+	20, // 17: feed.v1.ServerFrame.trade_summaries:type_name -> feed.v1.TradeSummary
+	27, // 18: feed.v1.ServerFrame.welcome:type_name -> feed.v1.Welcome
+	29, // 19: feed.v1.ServerFrame.subscribed:type_name -> feed.v1.Subscribed
+	32, // 20: feed.v1.ServerFrame.unsubscribed:type_name -> feed.v1.Unsubscribed
+	33, // 21: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
+	34, // 22: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
+	35, // 23: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
+	36, // 24: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
+	37, // 25: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
+	38, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
+	30, // 27: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
+	28, // 28: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
+	39, // 29: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
+	40, // 30: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
+	41, // 31: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
+	42, // 32: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
+	45, // 33: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
+	46, // 34: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
+	44, // 35: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
+	2,  // 36: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
+	3,  // 37: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
+	4,  // 38: feed.v1.Status.stream:type_name -> feed.v1.Stream
+	5,  // 39: feed.v1.Status.quality:type_name -> feed.v1.Quality
+	6,  // 40: feed.v1.Status.trading:type_name -> feed.v1.Trading
+	4,  // 41: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
+	5,  // 42: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
+	28, // 43: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
+	30, // 44: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
+	31, // 45: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
+	8,  // 46: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
+	7,  // 47: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
+	8,  // 48: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
+	43, // 49: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
+	43, // 50: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
+	47, // 51: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
+	47, // 52: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_feed_v1_feed_proto_init() }
@@ -5229,16 +5090,15 @@ func file_feed_v1_feed_proto_init() {
 	}
 	file_feed_v1_feed_proto_msgTypes[2].OneofWrappers = []any{}
 	file_feed_v1_feed_proto_msgTypes[5].OneofWrappers = []any{}
-	file_feed_v1_feed_proto_msgTypes[9].OneofWrappers = []any{}
-	file_feed_v1_feed_proto_msgTypes[11].OneofWrappers = []any{}
-	file_feed_v1_feed_proto_msgTypes[14].OneofWrappers = []any{}
+	file_feed_v1_feed_proto_msgTypes[10].OneofWrappers = []any{}
+	file_feed_v1_feed_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_feed_v1_feed_proto_rawDesc), len(file_feed_v1_feed_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   40,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

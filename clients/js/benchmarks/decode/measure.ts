@@ -1,6 +1,7 @@
 /** Frames to read, and how long that takes. */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { type Quote, ServerFrameSchema } from '../../test/gen/feed/v1/feed_pb.js';
+import { ServerFrameSchema } from '../../test/gen/feed/v1/feed_pb.js';
+import { type QuoteNumbers, quoteNumbers } from '../../test/support/quotes.js';
 
 /** A frame in both forms. */
 export interface Frame {
@@ -19,15 +20,8 @@ function* chance(seed: number): Generator<number> {
   for (;;) yield (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 1);
 }
 
-function frame(quotes: Array<Partial<Record<keyof Quote, number>>>): Frame {
-  const official = create(ServerFrameSchema, {
-    cutTimeUs: 1_767_225_600_250_000n,
-    conflated: 123,
-    quotes: quotes.map(({ handle, ageMs, transitMs, has, ...wide }) => ({
-      handle: handle!, ageMs: ageMs!, ...(transitMs !== undefined && { transitMs }), ...(has !== undefined && { has }),
-      ...Object.fromEntries(Object.entries(wide).map(([name, value]) => [name, BigInt(value)])),
-    })),
-  });
+function frame(quotes: QuoteNumbers[]): Frame {
+  const official = create(ServerFrameSchema, { cutTimeUs: 1_767_225_600_250_000n, conflated: 123, quotes: quoteNumbers(quotes) });
   return { bytes: toBinary(ServerFrameSchema, official), text: JSON.stringify({ cutTimeUs: 1_767_225_600_250_000, conflated: 123, quotes }) };
 }
 
@@ -36,11 +30,11 @@ const upTo = (n: number) => (random.next().value as number) % n;
 /** Prices near 61,837.63 and their like, at scale 2. */
 const whole = () => frame(Array.from({ length: ROWS }, (_, i) => {
   const bid = 6_000_000 + upTo(400_000);
-  return { handle: i + 1, bid, bidSize: upTo(500_000), ask: bid + 1 + upTo(3), askSize: upTo(500_000), ageMs: upTo(250), transitMs: upTo(40), has: 7, sequence: 1_000_000 + upTo(100_000), epoch: 1_767_225_600_123_456 };
+  return { handle: i + 1, bid, bidSize: upTo(500_000), spread: 1 + upTo(3), askSize: upTo(500_000), ageMs: upTo(250), transitMs: upTo(40), has: 7, sequence: 1_000_000 + upTo(100_000), epoch: 1_767_225_600_123_456 };
 }));
 /** On the recordings 1.8 to 2.1 fields change in an update, beside its age. */
 const differences = () => frame(Array.from({ length: ROWS }, (_, i) => ({
-  handle: i + 1, ...(i % 2 === 0 ? { bid: upTo(200) - 100, bidSize: upTo(100_000) - 50_000 } : { ask: upTo(200) - 100, askSize: upTo(100_000) - 50_000 }),
+  handle: i + 1, ...(i % 2 === 0 ? { bid: upTo(200) - 100, bidSize: upTo(100_000) - 50_000 } : { spread: upTo(200) - 100, askSize: upTo(100_000) - 50_000 }),
   ageMs: upTo(250), ...(i % 3 === 0 && { transitMs: upTo(20) - 10 }),
 })));
 
@@ -50,8 +44,24 @@ export interface Figures {
 }
 
 /** What a frame comes to is the same for all who read it. */
-export const value = (q: { handle: number; bid?: number; bidSize?: number; ask?: number; askSize?: number; ageMs: number }): number =>
-  q.handle + (q.bid ?? 0) + (q.bidSize ?? 0) + (q.ask ?? 0) + (q.askSize ?? 0) + q.ageMs;
+export const value = (q: { handle: number; bid?: number; bidSize?: number; spread?: number; askSize?: number; ageMs: number }): number =>
+  q.handle + (q.bid ?? 0) + (q.bidSize ?? 0) + (q.spread ?? 0) + (q.askSize ?? 0) + q.ageMs;
+
+/** The same of quotes as numbers, read by a loop such as anybody would write. */
+export function valueOfNumbers(numbers: readonly number[]): number {
+  let sum = 0;
+  for (let at = 0; at < numbers.length; ) {
+    sum += numbers[at++]!;
+    const fields = numbers[at++]!;
+    for (let bit = 0; fields >>> bit !== 0; bit++) {
+      if ((fields & (1 << bit)) === 0) continue;
+      const n = numbers[at++]!;
+      if (bit < 4) sum += n % 2 === 0 ? n / 2 : -(n + 1) / 2;
+      else if (bit === 4) sum += n;
+    }
+  }
+  return sum;
+}
 
 export function measure(read: Read): { whole: Figures; differences: Figures } {
   const result = {} as { whole: Figures; differences: Figures };

@@ -22,10 +22,12 @@ export class QuoteBase {
   known = false;
   bid = 0;
   bidSize = 0;
-  ask = 0;
+  spread = 0;
   askSize = 0;
   transitMs = 0;
   has = 0;
+  /** 0 where there is none. */
+  ask = 0;
   /** Of the row applied last; never a difference. */
   ageMs = 0;
   full = false;
@@ -34,19 +36,21 @@ export class QuoteBase {
     if (q.unsafe) return this.void('unsafe');
     this.full = q.sequence !== 0;
     if (this.full) {
-      this.bid = this.bidSize = this.ask = this.askSize = this.transitMs = this.has = 0;
+      this.bid = this.bidSize = this.spread = this.askSize = this.transitMs = this.has = 0;
       this.known = true;
     } else if (!this.known) return 'no-base';
     this.bid += q.bid;
     this.bidSize += q.bidSize;
-    this.ask += q.ask;
+    this.spread += q.spread;
     this.askSize += q.askSize;
     this.transitMs += q.transitMs;
     if (q.has >= 0) this.has = q.has;
+    this.ask = (this.has & HAS_ASK) !== 0 ? this.bid + this.spread : 0;
     this.ageMs = q.ageMs;
     const safe =
       Number.isSafeInteger(this.bid) &&
       Number.isSafeInteger(this.bidSize) &&
+      Number.isSafeInteger(this.spread) &&
       Number.isSafeInteger(this.ask) &&
       Number.isSafeInteger(this.askSize);
     return safe ? 'ok' : this.void('unsafe');

@@ -7,7 +7,7 @@ import { FeedError } from '../errors.js';
 import type { Reader } from './reader.js';
 
 /** Every list that has nothing in it, so that a frame costs no more for the lists that it lacks. */
-const EMPTY: never[] = [];
+export const EMPTY: never[] = [];
 
 export type Read<T> = (r: Reader, before: T) => T;
 

@@ -1,7 +1,8 @@
 /** Rows of quotes and trades. They are read by hand, since they are many. */
 
+import { FeedError } from '../errors.js';
 import type { Epoch } from '../types.js';
-import { VARINT, each, row } from './fields.js';
+import { BYTES, EMPTY, VARINT, each, row } from './fields.js';
 import type { RowLists } from './frame.js';
 import type { Reader } from './reader.js';
 
@@ -10,7 +11,8 @@ export class WireQuote {
   handle = 0;
   bid = 0;
   bidSize = 0;
-  ask = 0;
+  /** The ask less the bid. */
+  spread = 0;
   askSize = 0;
   ageMs = 0;
   transitMs = 0;
@@ -38,26 +40,48 @@ export class WireTrade {
 }
 
 /** The lists of a frame that hold them. */
-export const quoteRows = (): RowLists => ({ quotes: [1, each(row(() => new WireQuote(), readQuote))] });
+export const quoteRows = (): RowLists => ({ quotes: [1, { wire: BYTES, zero: () => EMPTY, read: readQuotes, repeated: true }] });
 export const tradeRows = (): RowLists => ({ trades: [2, each(row(() => new WireTrade(), readTrade))] });
 
-function readQuote(r: Reader, q: WireQuote): void {
-  while (r.pos < r.end) {
-    const tag = r.tag();
-    switch (tag) {
-      case (1 << 3) | VARINT: q.handle = r.uint32(); break;
-      case (2 << 3) | VARINT: q.bid = r.sint64(); break;
-      case (3 << 3) | VARINT: q.bidSize = r.sint64(); break;
-      case (4 << 3) | VARINT: q.ask = r.sint64(); break;
-      case (5 << 3) | VARINT: q.askSize = r.sint64(); break;
-      case (6 << 3) | VARINT: q.ageMs = r.uint32(); break;
-      case (7 << 3) | VARINT: q.transitMs = r.sint32(); break;
-      case (8 << 3) | VARINT: q.has = r.uint32(); break;
-      case (9 << 3) | VARINT: q.sequence = r.uint64(); break;
-      case (10 << 3) | VARINT: q.epoch = r.wideUint64(); break;
-      default: r.skip(tag);
+/** A list of numbers: each row is its handle, a word whose bits say what numbers follow, and these. */
+function readQuotes(r: Reader, before: WireQuote[]): WireQuote[] {
+  const list = before === EMPTY ? [] : before;
+  const outer = r.enter();
+  while (r.pos < r.end) list.push(readQuote(r));
+  r.leave(outer);
+  return list;
+}
+
+function readQuote(r: Reader): WireQuote {
+  const q = new WireQuote();
+  q.handle = r.uint32();
+  const fields = r.uint32();
+  const { pos } = r;
+  try {
+    if ((fields & 1) !== 0) q.bid = r.sint64();
+    if ((fields & 2) !== 0) q.bidSize = r.sint64();
+    if ((fields & 4) !== 0) q.spread = r.sint64();
+    if ((fields & 8) !== 0) q.askSize = r.sint64();
+    if ((fields & 16) !== 0) q.ageMs = r.uint32();
+    if ((fields & 32) !== 0) q.transitMs = r.sint32();
+    if (fields > 63) {
+      if ((fields & 64) !== 0) q.has = r.uint32();
+      if ((fields & 128) !== 0) q.sequence = r.uint64();
+      if ((fields & 256) !== 0) q.epoch = r.wideUint64();
+      skip(r, fields >>> 9); // of newer servers
     }
+  } catch (e) {
+    if (!(e instanceof FeedError && e.code === 'unsafe-integer')) throw e;
+    q.unsafe = true;
+    r.pos = pos;
+    skip(r, fields);
   }
+  return q;
+}
+
+/** Passes over a number for each bit. */
+function skip(r: Reader, bits: number): void {
+  for (let left = bits; left !== 0; left &= left - 1) r.skip(VARINT);
 }
 
 function readTrade(r: Reader, t: WireTrade): void {

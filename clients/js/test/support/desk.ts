@@ -1,12 +1,9 @@
 /** Answers subscriptions of any channel, and leaves the rows to the test. */
 
-import type { create } from '@bufbuild/protobuf';
-import type { ServerFrameSchema, Subscribe } from '../gen/feed/v1/feed_pb.js';
+import type { Subscribe } from '../gen/feed/v1/feed_pb.js';
 import { settle } from './clock.js';
-import type { Session } from './server.js';
+import type { Init, Session } from './server.js';
 import type { World } from './world.js';
-
-type Init = Parameters<typeof create<typeof ServerFrameSchema>>[1];
 
 export class Desk {
   readonly asked: Subscribe[] = [];

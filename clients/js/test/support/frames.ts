@@ -3,6 +3,7 @@
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { type ServerFrame, ServerFrameSchema } from '../gen/feed/v1/feed_pb.js';
+import { quoteNumbers } from './quotes.js';
 
 const uint32 = fc.oneof(fc.nat(200), fc.integer({ min: 0, max: 0xffff_ffff }));
 const MAX = BigInt(Number.MAX_SAFE_INTEGER);
@@ -18,7 +19,7 @@ const maybe = <T>(one: fc.Arbitrary<T>) => fc.option(one, { nil: undefined });
 const enumNumber = fc.oneof(fc.nat(8), fc.integer({ min: -3, max: 0x7fff_ffff }));
 
 export const quote = fc.record({
-  handle: uint32, bid: safe, bidSize: safe, ask: safe, askSize: safe, ageMs: uint32, transitMs: fc.integer(),
+  handle: uint32, bid: safe, bidSize: safe, spread: safe, askSize: safe, ageMs: uint32, transitMs: fc.integer(),
   has: maybe(uint32), sequence: safeUnsigned, epoch: wide,
 });
 export const trade = fc.record({
@@ -61,7 +62,7 @@ const quoteText = fc.record({ symbol: text, bid: text, sequence: safeUnsigned })
 
 export const serverFrame: fc.Arbitrary<ServerFrame> = fc
   .record({
-    quotes: few(quote), trades: few(trade), books: few(book), bars: few(bar), stats: few(stats), tradeSummaries: few(summary), statuses: few(status),
+    quotes: few(quote).map(quoteNumbers), trades: few(trade), books: few(book), bars: few(bar), stats: few(stats), tradeSummaries: few(summary), statuses: few(status),
     cutTimeUs: safeUnsigned, conflated: uint32, sourceStatuses: few(sourceStatus), losses: few(loss), gaps: few(gap), partial: fc.boolean(),
     replyTo: uint32,
     welcome: maybe(fc.record({

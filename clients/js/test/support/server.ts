@@ -23,6 +23,7 @@ import {
 import type { FakeClock } from './clock.js';
 import { type BookState, type LogEntry, Market, type QuoteState, bookRow } from './market.js';
 import type { FakeSocket, Peer } from './network.js';
+import { type QuoteNumbers, quoteNumbers } from './quotes.js';
 
 interface Asked {
   hello: Hello;
@@ -48,7 +49,8 @@ interface Subscription {
 const channels = ['quote', 'trade', 'book', 'status'] as const;
 type Channel = 'quote' | 'trade' | 'book';
 
-type Init = Parameters<typeof create<typeof ServerFrameSchema>>[1];
+/** A frame, with quotes as rows. */
+export type Init = Omit<NonNullable<Parameters<typeof create<typeof ServerFrameSchema>>[1]>, 'quotes'> & { quotes?: QuoteNumbers[] };
 
 export class Server {
   readonly sessions: Session[] = [];
@@ -182,8 +184,9 @@ export class Session implements Peer {
     return this.requests.filter((r) => r.request.case === kind).map((r) => r.request.value as unknown as Asked[C]);
   }
 
-  send(init: Init): void {
-    if (this.open && !this.silent) this.socket.deliver(toBinary(ServerFrameSchema, create(ServerFrameSchema, init)));
+  send({ quotes = [], ...init }: Init): void {
+    const frame = create(ServerFrameSchema, { ...(init as object), quotes: quoteNumbers(quotes) });
+    if (this.open && !this.silent) this.socket.deliver(toBinary(ServerFrameSchema, frame));
   }
 
   ended(): void {
@@ -378,7 +381,7 @@ export class Session implements Peer {
       handle,
       bid: BigInt(now.bid - from.bid),
       bidSize: BigInt(now.bidSize - from.bidSize),
-      ask: BigInt(now.ask - from.ask),
+      spread: BigInt(now.ask - now.bid - (from.ask - from.bid)),
       askSize: BigInt(now.askSize - from.askSize),
       ageMs: Math.floor((cut - now.ingestUs) / 1000),
       transitMs: now.transitMs - from.transitMs,

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file feed/v1/feed.proto.
  */
 export const file_feed_v1_feed: GenFile = /*@__PURE__*/
-  fileDesc("ChJmZWVkL3YxL2ZlZWQucHJvdG8SB2ZlZWQudjEikAIKC0NsaWVudEZyYW1lEgoKAmlkGAEgASgNEh8KBWhlbGxvGAIgASgLMg4uZmVlZC52MS5IZWxsb0gAEicKCXN1YnNjcmliZRgDIAEoCzISLmZlZWQudjEuU3Vic2NyaWJlSAASKwoLdW5zdWJzY3JpYmUYBCABKAsyFC5mZWVkLnYxLlVuc3Vic2NyaWJlSAASJAoIc2V0X3JhdGUYBSABKAsyEC5mZWVkLnYxLlNldFJhdGVIABIdCgRwaW5nGAYgASgLMg0uZmVlZC52MS5QaW5nSAASLgoNcmVmcmVzaF90b2tlbhgHIAEoCzIVLmZlZWQudjEuUmVmcmVzaFRva2VuSABCCQoHcmVxdWVzdCImCgVIZWxsbxINCgV0b2tlbhgBIAEoCRIOCgZjbGllbnQYAiABKAkiqwIKCVN1YnNjcmliZRIPCgdzeW1ib2xzGAEgAygJEhAKCGNoYW5uZWxzGAIgAygJEhcKCmNhZGVuY2VfbXMYAyABKA1IAIgBARIUCgdoaXN0b3J5GAQgASgNSAGIAQESDQoFZGVwdGgYBSABKA0SEwoLcHJpY2VfZ3JvdXAYBiABKAMSEwoLYmFyX3NlY29uZHMYByABKA0SHwoGcmVzdW1lGAggAygLMg8uZmVlZC52MS5SZXN1bWUSFQoNdHJhZGVfc3VtbWFyeRgJIAEoCBInCgp0aW1lbGluZXNzGAogASgOMhMuZmVlZC52MS5UaW1lbGluZXNzEhcKD3NpemVfY2FkZW5jZV9tcxgLIAEoDUINCgtfY2FkZW5jZV9tc0IKCghfaGlzdG9yeSJKCgZSZXN1bWUSDgoGc3ltYm9sGAEgASgJEg8KB2NoYW5uZWwYAiABKAkSDQoFZXBvY2gYAyABKAQSEAoIc2VxdWVuY2UYBCABKAQiMAoLVW5zdWJzY3JpYmUSDwoHaGFuZGxlcxgBIAMoDRIQCghwYXR0ZXJucxgCIAMoCSLHAQoHU2V0UmF0ZRIPCgdoYW5kbGVzGAEgAygNEhcKCmNhZGVuY2VfbXMYAiABKA1IAIgBARInCgp2aXNpYmlsaXR5GAMgASgOMhMuZmVlZC52MS5WaXNpYmlsaXR5EiEKFG1heF9ieXRlc19wZXJfc2Vjb25kGAQgASgNSAGIAQESEwoGbGFnX21zGAUgASgNSAKIAQFCDQoLX2NhZGVuY2VfbXNCFwoVX21heF9ieXRlc19wZXJfc2Vjb25kQgkKB19sYWdfbXMiHgoEUGluZxIWCg5jbGllbnRfdGltZV91cxgBIAEoAyIdCgxSZWZyZXNoVG9rZW4SDQoFdG9rZW4YASABKAki/QgKC1NlcnZlckZyYW1lEh4KBnF1b3RlcxgBIAMoCzIOLmZlZWQudjEuUXVvdGUSHgoGdHJhZGVzGAIgAygLMg4uZmVlZC52MS5UcmFkZRIcCgVib29rcxgDIAMoCzINLmZlZWQudjEuQm9vaxIaCgRiYXJzGAQgAygLMgwuZmVlZC52MS5CYXISHQoFc3RhdHMYBSADKAsyDi5mZWVkLnYxLlN0YXRzEiEKCHN0YXR1c2VzGAYgAygLMg8uZmVlZC52MS5TdGF0dXMSEwoLY3V0X3RpbWVfdXMYByABKAYSEQoJY29uZmxhdGVkGAggASgNEi4KD3NvdXJjZV9zdGF0dXNlcxgJIAMoCzIVLmZlZWQudjEuU291cmNlU3RhdHVzEh0KBmxvc3NlcxgKIAMoCzINLmZlZWQudjEuTG9zdBIaCgRnYXBzGAsgAygLMgwuZmVlZC52MS5HYXASDwoHcGFydGlhbBgMIAEoCBIuCg90cmFkZV9zdW1tYXJpZXMYDSADKAsyFS5mZWVkLnYxLlRyYWRlU3VtbWFyeRIQCghkZWxheV9tcxgOIAEoDRIQCghyZXBseV90bxgQIAEoDRIhCgd3ZWxjb21lGBEgASgLMhAuZmVlZC52MS5XZWxjb21lEicKCnN1YnNjcmliZWQYEiABKAsyEy5mZWVkLnYxLlN1YnNjcmliZWQSKwoMdW5zdWJzY3JpYmVkGBMgASgLMhUuZmVlZC52MS5VbnN1YnNjcmliZWQSHgoGZ3JhbnRzGBQgAygLMg4uZmVlZC52MS5HcmFudBIbCgRwb25nGBUgASgLMg0uZmVlZC52MS5Qb25nEiUKCWhlYXJ0YmVhdBgWIAEoCzISLmZlZWQudjEuSGVhcnRiZWF0Eh8KBmdvYXdheRgXIAEoCzIPLmZlZWQudjEuR29Bd2F5Eh0KBWVycm9yGBggASgLMg4uZmVlZC52MS5FcnJvchIuCg50b2tlbl9leHBpcmluZxgZIAEoCzIWLmZlZWQudjEuVG9rZW5FeHBpcmluZxIoCgtpbnN0cnVtZW50cxgaIAMoCzITLmZlZWQudjEuSW5zdHJ1bWVudBIfCgZsaW1pdHMYGyABKAsyDy5mZWVkLnYxLkxpbWl0cxIjCghpZGVudGl0eRgcIAEoCzIRLmZlZWQudjEuSWRlbnRpdHkSJwoLcXVvdGVfdGV4dHMYKCADKAsyEi5mZWVkLnYxLlF1b3RlVGV4dBInCgt0cmFkZV90ZXh0cxgpIAMoCzISLmZlZWQudjEuVHJhZGVUZXh0EiUKCmJvb2tfdGV4dHMYKiADKAsyES5mZWVkLnYxLkJvb2tUZXh0EiMKCWJhcl90ZXh0cxgrIAMoCzIQLmZlZWQudjEuQmFyVGV4dBInCgtzdGF0c190ZXh0cxgsIAMoCzISLmZlZWQudjEuU3RhdHNUZXh0EjYKE3RyYWRlX3N1bW1hcnlfdGV4dHMYLSADKAsyGS5mZWVkLnYxLlRyYWRlU3VtbWFyeVRleHQitAEKBVF1b3RlEg4KBmhhbmRsZRgBIAEoDRILCgNiaWQYAiABKBISEAoIYmlkX3NpemUYAyABKBISCwoDYXNrGAQgASgSEhAKCGFza19zaXplGAUgASgSEg4KBmFnZV9tcxgGIAEoDRISCgp0cmFuc2l0X21zGAcgASgREhAKA2hhcxgIIAEoDUgAiAEBEhAKCHNlcXVlbmNlGAkgASgEEg0KBWVwb2NoGAogASgEQgYKBF9oYXMi5gEKBVRyYWRlEg4KBmhhbmRsZRgBIAEoDRINCgVwcmljZRgCIAEoEhIMCgRzaXplGAMgASgEEiAKCWFnZ3Jlc3NvchgEIAEoDjINLmZlZWQudjEuU2lkZRIYChBleGNoYW5nZV90aW1lX3VzGAUgASgSEhIKCnRyYW5zaXRfbXMYBiABKBISCgoCaWQYByABKBISIAoEa2luZBgIIAEoDjISLmZlZWQudjEuVHJhZGVLaW5kEhEKCXJlZmVyc190bxgJIAEoBBIQCghzZXF1ZW5jZRgKIAEoBBINCgVlcG9jaBgLIAEoBCKsAQoEQm9vaxIOCgZoYW5kbGUYASABKA0SDAoEYmlkcxgCIAMoEhIMCgRhc2tzGAMgAygSEg4KBmFnZV9tcxgEIAEoDRISCgp0cmFuc2l0X21zGAUgASgREg8KB3BhcnRpYWwYBiABKAgSEAoIc2VxdWVuY2UYByABKAQSDQoFZXBvY2gYCCABKAQSFQoIY2hlY2tzdW0YCSABKAdIAIgBAUILCglfY2hlY2tzdW0irAEKDFRyYWRlU3VtbWFyeRIOCgZoYW5kbGUYASABKA0SDAoEbGFzdBgCIAEoEhIMCgRoaWdoGAMgASgSEgsKA2xvdxgEIAEoEhIOCgZ2b2x1bWUYBSABKBISDgoGdHJhZGVzGAYgASgEEg4KBmFnZV9tcxgHIAEoDRISCgp0cmFuc2l0X21zGAggASgREhAKCHNlcXVlbmNlGAkgASgEEg0KBWVwb2NoGAogASgEIsABCgNCYXISDgoGaGFuZGxlGAEgASgNEgwKBG9wZW4YAiABKBISDAoEaGlnaBgDIAEoEhILCgNsb3cYBCABKBISDQoFY2xvc2UYBSABKBISDgoGdm9sdW1lGAYgASgSEg4KBnRyYWRlcxgHIAEoEhIMCgR2d2FwGAggASgSEg8KB3N0YXJ0X3MYCSABKAMSDgoGY2xvc2VkGAogASgIEg4KBmFnZV9tcxgLIAEoDRISCgp0cmFuc2l0X21zGAwgASgRIo0ECgVTdGF0cxIOCgZoYW5kbGUYASABKA0SDAoEbGFzdBgCIAEoEhIMCgRvcGVuGAMgASgSEgwKBGhpZ2gYBCABKBISCwoDbG93GAUgASgSEg4KBnZvbHVtZRgGIAEoEhIOCgZ0cmFkZXMYByABKBISDAoEdndhcBgIIAEoEhIOCgZhZ2VfbXMYCSABKA0SEgoKdHJhbnNpdF9tcxgKIAEoERIUCgxzZXNzaW9uX29wZW4YCyABKBISFAoMc2Vzc2lvbl9oaWdoGAwgASgSEhMKC3Nlc3Npb25fbG93GA0gASgSEhYKDnNlc3Npb25fdm9sdW1lGA4gASgSEhYKDnNlc3Npb25fdHJhZGVzGA8gASgSEgwKBGZ1bGwYECABKAgSFAoMc2Vzc2lvbl92d2FwGBEgASgSEhcKD3Nlc3Npb25fc3RhcnRfcxgSIAEoEhIQCgh0dXJub3ZlchgTIAEoCRIYChBzZXNzaW9uX3R1cm5vdmVyGBQgASgJEhAKA2hhcxgVIAEoDUgAiAEBEhYKDnByZXZpb3VzX2Nsb3NlGBYgASgSEhIKCnNldHRsZW1lbnQYFyABKBISDAoEbWFyaxgYIAEoEhINCgVpbmRleBgZIAEoEhIVCg1vcGVuX2ludGVyZXN0GBogASgSEhcKD2Z1bmRpbmdfcmF0ZV9lOBgbIAEoEkIGCgRfaGFzIo8BCgZTdGF0dXMSDgoGaGFuZGxlGAEgASgNEh8KBnN0cmVhbRgCIAEoDjIPLmZlZWQudjEuU3RyZWFtEiEKB3F1YWxpdHkYAyABKA4yEC5mZWVkLnYxLlF1YWxpdHkSIQoHdHJhZGluZxgEIAEoDjIQLmZlZWQudjEuVHJhZGluZxIOCgZyZWFzb24YBSABKAkicgoMU291cmNlU3RhdHVzEg4KBnNvdXJjZRgBIAEoCRIfCgZzdHJlYW0YAiABKA4yDy5mZWVkLnYxLlN0cmVhbRIhCgdxdWFsaXR5GAMgASgOMhAuZmVlZC52MS5RdWFsaXR5Eg4KBnJlYXNvbhgEIAEoCSI/CgRMb3N0Eg4KBmhhbmRsZRgBIAEoDRIMCgRmcm9tGAIgASgEEgoKAnRvGAMgASgEEg0KBWVwb2NoGAQgASgEIlEKA0dhcBIOCgZoYW5kbGUYASABKA0SDAoEZnJvbRgCIAEoBBIKCgJ0bxgDIAEoBBINCgVlcG9jaBgEIAEoBBIRCglyZWNvdmVyZWQYBSABKAgijgEKB1dlbGNvbWUSDwoHc2Vzc2lvbhgBIAEoCRIWCg5zZXJ2ZXJfdGltZV91cxgCIAEoAxIOCgZzZXJ2ZXIYAyABKAkSHwoGbGltaXRzGAQgASgLMg8uZmVlZC52MS5MaW1pdHMSFAoMaGVhcnRiZWF0X21zGAUgASgNEhMKC2NhZGVuY2VzX21zGAYgAygNIqsBCgZMaW1pdHMSGgoSY2xpZW50X2ZyYW1lX2J5dGVzGAEgASgNEhoKEnNlcnZlcl9mcmFtZV9ieXRlcxgCIAEoDRIVCg1zdWJzY3JpcHRpb25zGAMgASgNEhsKE3N5bWJvbHNfcGVyX3JlcXVlc3QYBCABKA0SGwoTcmVxdWVzdHNfcGVyX3NlY29uZBgFIAEoDRIYChBieXRlc19wZXJfc2Vjb25kGAYgASgNInIKClN1YnNjcmliZWQSKAoLaW5zdHJ1bWVudHMYASADKAsyEy5mZWVkLnYxLkluc3RydW1lbnQSKQoHcmVzdWx0cxgCIAMoCzIYLmZlZWQudjEuU3Vic2NyaWJlUmVzdWx0Eg8KB3BhcnRpYWwYAyABKAgiqgIKCkluc3RydW1lbnQSDgoGc3ltYm9sGAEgASgJEhMKC3ByaWNlX3NjYWxlGAIgASgNEhIKCnNpemVfc2NhbGUYAyABKA0SEgoKcHJpY2Vfc3RlcBgEIAEoAxIRCglzaXplX3N0ZXAYBSABKAMSEwoLZGVzY3JpcHRpb24YBiABKAkSDAoEYmFzZRgHIAEoCRINCgVxdW90ZRgIIAEoCRIOCgZzb3VyY2UYCSABKAkSFQoNc3RhdHVzX2hhbmRsZRgKIAEoDRITCgthc3NldF9jbGFzcxgLIAEoCRIXCg9zZXNzaW9uX3N0YXJ0X3MYDCABKAUSEQoJdGltZV96b25lGA0gASgJEhAKCGRlbGlzdGVkGA4gASgIEhAKCGRlbGF5X21zGA8gASgNIvIBCg9TdWJzY3JpYmVSZXN1bHQSDgoGc3ltYm9sGAEgASgJEg8KB2NoYW5uZWwYAiABKAkSDgoGaGFuZGxlGAMgASgNEiAKBGNvZGUYBCABKA4yEi5mZWVkLnYxLkVycm9yQ29kZRIMCgR0ZXh0GAUgASgJEg0KBWRlcHRoGAYgASgNEhMKC3ByaWNlX2dyb3VwGAcgASgDEhMKC2Jhcl9zZWNvbmRzGAggASgNEhUKDXRyYWRlX3N1bW1hcnkYCSABKAgSCgoCYnkYCiABKAkSEAoIcmVwbGFjZXMYCyABKA0SEAoIZGVsYXlfbXMYDCABKA0iHwoMVW5zdWJzY3JpYmVkEg8KB2hhbmRsZXMYASADKA0inAEKBUdyYW50Eg8KB2hhbmRsZXMYASADKA0SEgoKY2FkZW5jZV9tcxgCIAEoDRINCgVkZXB0aBgDIAEoDRIQCghkZWxheV9tcxgEIAEoDRIkCgZyZWFzb24YBSABKA4yFC5mZWVkLnYxLkdyYW50UmVhc29uEg4KBnBvbGljeRgGIAEoBBIXCg9zaXplX2NhZGVuY2VfbXMYByABKA0iNgoEUG9uZxIWCg5jbGllbnRfdGltZV91cxgBIAEoAxIWCg5zZXJ2ZXJfdGltZV91cxgCIAEoAyIjCglIZWFydGJlYXQSFgoOc2VydmVyX3RpbWVfdXMYASABKAMiTAoGR29Bd2F5Eg4KBnJlYXNvbhgBIAEoCRIYChByZWNvbm5lY3RfbWluX21zGAIgASgNEhgKEHJlY29ubmVjdF9tYXhfbXMYAyABKA0iNwoFRXJyb3ISIAoEY29kZRgBIAEoDjISLmZlZWQudjEuRXJyb3JDb2RlEgwKBHRleHQYAiABKAkiIwoNVG9rZW5FeHBpcmluZxISCgpleHBpcmVzX3VzGAEgASgDIjoKCElkZW50aXR5EgwKBHVzZXIYASABKAkSDAoEdGllchgCIAEoCRISCgpleHBpcmVzX3VzGAMgASgDIqYBCglRdW90ZVRleHQSDgoGc3ltYm9sGAEgASgJEgsKA2JpZBgCIAEoCRIQCghiaWRfc2l6ZRgDIAEoCRILCgNhc2sYBCABKAkSEAoIYXNrX3NpemUYBSABKAkSFQoNZXhjaGFuZ2VfdGltZRgGIAEoCRITCgtpbmdlc3RfdGltZRgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBINCgVlcG9jaBgJIAEoBCLFAQoJVHJhZGVUZXh0Eg4KBnN5bWJvbBgBIAEoCRINCgVwcmljZRgCIAEoCRIMCgRzaXplGAMgASgJEhEKCWFnZ3Jlc3NvchgEIAEoCRIVCg1leGNoYW5nZV90aW1lGAUgASgJEhMKC2luZ2VzdF90aW1lGAYgASgJEgoKAmlkGAcgASgEEhAKCHNlcXVlbmNlGAggASgEEg0KBWVwb2NoGAkgASgEEgwKBGtpbmQYCiABKAkSEQoJcmVmZXJzX3RvGAsgASgEIvIBCghCb29rVGV4dBIOCgZzeW1ib2wYASABKAkSEAoIc25hcHNob3QYAiABKAgSDwoHcGFydGlhbBgDIAEoCBIgCgRiaWRzGAQgAygLMhIuZmVlZC52MS5MZXZlbFRleHQSIAoEYXNrcxgFIAMoCzISLmZlZWQudjEuTGV2ZWxUZXh0EhUKDWV4Y2hhbmdlX3RpbWUYBiABKAkSEwoLaW5nZXN0X3RpbWUYByABKAkSEAoIc2VxdWVuY2UYCCABKAQSDQoFZXBvY2gYCSABKAQSDQoFZGVwdGgYCiABKA0SEwoLcHJpY2VfZ3JvdXAYCyABKAkiKAoJTGV2ZWxUZXh0Eg0KBXByaWNlGAEgASgJEgwKBHNpemUYAiABKAkiuAEKEFRyYWRlU3VtbWFyeVRleHQSDgoGc3ltYm9sGAEgASgJEg4KBnRyYWRlcxgCIAEoBBIOCgZ2b2x1bWUYAyABKAkSDAoEaGlnaBgEIAEoCRILCgNsb3cYBSABKAkSDAoEbGFzdBgGIAEoCRIVCg1leGNoYW5nZV90aW1lGAcgASgJEhMKC2luZ2VzdF90aW1lGAggASgJEhAKCHNlcXVlbmNlGAkgASgEEg0KBWVwb2NoGAogASgEIt8BCgdCYXJUZXh0Eg4KBnN5bWJvbBgBIAEoCRITCgtiYXJfc2Vjb25kcxgCIAEoDRINCgVzdGFydBgDIAEoCRIMCgRvcGVuGAQgASgJEgwKBGhpZ2gYBSABKAkSCwoDbG93GAYgASgJEg0KBWNsb3NlGAcgASgJEg4KBnZvbHVtZRgIIAEoCRIOCgZ0cmFkZXMYCSABKAQSDAoEdndhcBgKIAEoCRIOCgZjbG9zZWQYCyABKAgSFQoNZXhjaGFuZ2VfdGltZRgMIAEoCRITCgtpbmdlc3RfdGltZRgNIAEoCSKqAgoJU3RhdHNUZXh0Eg4KBnN5bWJvbBgBIAEoCRIMCgRsYXN0GAIgASgJEiAKA2RheRgDIAEoCzITLmZlZWQudjEuV2luZG93VGV4dBIkCgdzZXNzaW9uGAQgASgLMhMuZmVlZC52MS5XaW5kb3dUZXh0EhUKDXNlc3Npb25fc3RhcnQYBSABKAkSFgoOcHJldmlvdXNfY2xvc2UYBiABKAkSEgoKc2V0dGxlbWVudBgHIAEoCRIMCgRtYXJrGAggASgJEg0KBWluZGV4GAkgASgJEhUKDW9wZW5faW50ZXJlc3QYCiABKAkSFAoMZnVuZGluZ19yYXRlGAsgASgJEhUKDWV4Y2hhbmdlX3RpbWUYDCABKAkSEwoLaW5nZXN0X3RpbWUYDSABKAkihQEKCldpbmRvd1RleHQSDAoEb3BlbhgBIAEoCRIMCgRoaWdoGAIgASgJEgsKA2xvdxgDIAEoCRIOCgZjaGFuZ2UYBCABKAkSDgoGdm9sdW1lGAUgASgJEhAKCHR1cm5vdmVyGAYgASgJEgwKBHZ3YXAYByABKAkSDgoGdHJhZGVzGAggASgEKloKClRpbWVsaW5lc3MSGgoWVElNRUxJTkVTU19VTlNQRUNJRklFRBAAEhgKFFRJTUVMSU5FU1NfUkVBTF9USU1FEAESFgoSVElNRUxJTkVTU19ERUxBWUVEEAIqbAoKVmlzaWJpbGl0eRIaChZWSVNJQklMSVRZX1VOU1BFQ0lGSUVEEAASFAoQVklTSUJJTElUWV9TSE9XThABEhUKEVZJU0lCSUxJVFlfSElEREVOEAISFQoRVklTSUJJTElUWV9QQVVTRUQQAyo5CgRTaWRlEhQKEFNJREVfVU5TUEVDSUZJRUQQABIMCghTSURFX0JVWRABEg0KCVNJREVfU0VMTBACKl8KCVRyYWRlS2luZBIaChZUUkFERV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVVFJBREVfS0lORF9DT1JSRUNUSU9OEAESGwoXVFJBREVfS0lORF9DQU5DRUxMQVRJT04QAipdCgZTdHJlYW0SFgoSU1RSRUFNX1VOU1BFQ0lGSUVEEAASDwoLU1RSRUFNX09QRU4QARIRCg1TVFJFQU1fQ0xPU0VEEAISFwoTU1RSRUFNX0NMT1NFRF9SRVRSWRADKlwKB1F1YWxpdHkSFwoTUVVBTElUWV9VTlNQRUNJRklFRBAAEg4KClFVQUxJVFlfT0sQARITCg9RVUFMSVRZX1NVU1BFQ1QQAhITCg9RVUFMSVRZX1NZTkNJTkcQAyqHAQoHVHJhZGluZxIXChNUUkFESU5HX1VOU1BFQ0lGSUVEEAASEAoMVFJBRElOR19PUEVOEAESEgoOVFJBRElOR19IQUxURUQQAhITCg9UUkFESU5HX0FVQ1RJT04QAxIUChBUUkFESU5HX1BSRV9PUEVOEAQSEgoOVFJBRElOR19DTE9TRUQQBSquAgoLR3JhbnRSZWFzb24SHAoYR1JBTlRfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUR1JBTlRfUkVBU09OX1JPVU5ERUQQARIXChNHUkFOVF9SRUFTT05fUE9MSUNZEAISGwoXR1JBTlRfUkVBU09OX0NPTkdFU1RJT04QAxIXChNHUkFOVF9SRUFTT05fSElEREVOEAQSFwoTR1JBTlRfUkVBU09OX1BBVVNFRBAFEhgKFEdSQU5UX1JFQVNPTl9ERUZBVUxUEAYSGgoWR1JBTlRfUkVBU09OX0JBTkRXSURUSBAHEhQKEEdSQU5UX1JFQVNPTl9MQUcQCBIYChRHUkFOVF9SRUFTT05fU1RPUFBFRBAJEhkKFUdSQU5UX1JFQVNPTl9PVkVSTE9BRBAKKtADCglFcnJvckNvZGUSGgoWRVJST1JfQ09ERV9VTlNQRUNJRklFRBAAEhgKFEVSUk9SX0NPREVfTUFMRk9STUVEEAESHgoaRVJST1JfQ09ERV9VTktOT1dOX1JFUVVFU1QQAhIdChlFUlJPUl9DT0RFX1VOS05PV05fU1lNQk9MEAMSFwoTRVJST1JfQ09ERV9OT19NQVRDSBAEEh4KGkVSUk9SX0NPREVfVU5LTk9XTl9DSEFOTkVMEAUSHQoZRVJST1JfQ09ERV9VTktOT1dOX0hBTkRMRRAGEiUKIUVSUk9SX0NPREVfVE9PX01BTllfU1VCU0NSSVBUSU9OUxAHEh8KG0VSUk9SX0NPREVfVE9PX01BTllfU1lNQk9MUxAIEiAKHEVSUk9SX0NPREVfVE9PX01BTllfUkVRVUVTVFMQCRIYChRFUlJPUl9DT0RFX0JBRF9WQUxVRRAKEhsKF0VSUk9SX0NPREVfTk9UX0VOVElUTEVEEAsSHAoYRVJST1JfQ09ERV9OT1RfU1VQUE9SVEVEEAwSFwoTRVJST1JfQ09ERV9UT09fTEFURRANEh4KGkVSUk9SX0NPREVfVU5BVVRIRU5USUNBVEVEEA5CLVorZ2l0aHViLmNvbS9mZWVkZC9mZWVkZC9wcm90by9mZWVkL3YxO2ZlZWR2MWIGcHJvdG8z");
+  fileDesc("ChJmZWVkL3YxL2ZlZWQucHJvdG8SB2ZlZWQudjEikAIKC0NsaWVudEZyYW1lEgoKAmlkGAEgASgNEh8KBWhlbGxvGAIgASgLMg4uZmVlZC52MS5IZWxsb0gAEicKCXN1YnNjcmliZRgDIAEoCzISLmZlZWQudjEuU3Vic2NyaWJlSAASKwoLdW5zdWJzY3JpYmUYBCABKAsyFC5mZWVkLnYxLlVuc3Vic2NyaWJlSAASJAoIc2V0X3JhdGUYBSABKAsyEC5mZWVkLnYxLlNldFJhdGVIABIdCgRwaW5nGAYgASgLMg0uZmVlZC52MS5QaW5nSAASLgoNcmVmcmVzaF90b2tlbhgHIAEoCzIVLmZlZWQudjEuUmVmcmVzaFRva2VuSABCCQoHcmVxdWVzdCImCgVIZWxsbxINCgV0b2tlbhgBIAEoCRIOCgZjbGllbnQYAiABKAkiqwIKCVN1YnNjcmliZRIPCgdzeW1ib2xzGAEgAygJEhAKCGNoYW5uZWxzGAIgAygJEhcKCmNhZGVuY2VfbXMYAyABKA1IAIgBARIUCgdoaXN0b3J5GAQgASgNSAGIAQESDQoFZGVwdGgYBSABKA0SEwoLcHJpY2VfZ3JvdXAYBiABKAMSEwoLYmFyX3NlY29uZHMYByABKA0SHwoGcmVzdW1lGAggAygLMg8uZmVlZC52MS5SZXN1bWUSFQoNdHJhZGVfc3VtbWFyeRgJIAEoCBInCgp0aW1lbGluZXNzGAogASgOMhMuZmVlZC52MS5UaW1lbGluZXNzEhcKD3NpemVfY2FkZW5jZV9tcxgLIAEoDUINCgtfY2FkZW5jZV9tc0IKCghfaGlzdG9yeSJKCgZSZXN1bWUSDgoGc3ltYm9sGAEgASgJEg8KB2NoYW5uZWwYAiABKAkSDQoFZXBvY2gYAyABKAQSEAoIc2VxdWVuY2UYBCABKAQiMAoLVW5zdWJzY3JpYmUSDwoHaGFuZGxlcxgBIAMoDRIQCghwYXR0ZXJucxgCIAMoCSLHAQoHU2V0UmF0ZRIPCgdoYW5kbGVzGAEgAygNEhcKCmNhZGVuY2VfbXMYAiABKA1IAIgBARInCgp2aXNpYmlsaXR5GAMgASgOMhMuZmVlZC52MS5WaXNpYmlsaXR5EiEKFG1heF9ieXRlc19wZXJfc2Vjb25kGAQgASgNSAGIAQESEwoGbGFnX21zGAUgASgNSAKIAQFCDQoLX2NhZGVuY2VfbXNCFwoVX21heF9ieXRlc19wZXJfc2Vjb25kQgkKB19sYWdfbXMiHgoEUGluZxIWCg5jbGllbnRfdGltZV91cxgBIAEoAyIdCgxSZWZyZXNoVG9rZW4SDQoFdG9rZW4YASABKAki7QgKC1NlcnZlckZyYW1lEg4KBnF1b3RlcxgBIAMoBBIeCgZ0cmFkZXMYAiADKAsyDi5mZWVkLnYxLlRyYWRlEhwKBWJvb2tzGAMgAygLMg0uZmVlZC52MS5Cb29rEhoKBGJhcnMYBCADKAsyDC5mZWVkLnYxLkJhchIdCgVzdGF0cxgFIAMoCzIOLmZlZWQudjEuU3RhdHMSIQoIc3RhdHVzZXMYBiADKAsyDy5mZWVkLnYxLlN0YXR1cxITCgtjdXRfdGltZV91cxgHIAEoBhIRCgljb25mbGF0ZWQYCCABKA0SLgoPc291cmNlX3N0YXR1c2VzGAkgAygLMhUuZmVlZC52MS5Tb3VyY2VTdGF0dXMSHQoGbG9zc2VzGAogAygLMg0uZmVlZC52MS5Mb3N0EhoKBGdhcHMYCyADKAsyDC5mZWVkLnYxLkdhcBIPCgdwYXJ0aWFsGAwgASgIEi4KD3RyYWRlX3N1bW1hcmllcxgNIAMoCzIVLmZlZWQudjEuVHJhZGVTdW1tYXJ5EhAKCGRlbGF5X21zGA4gASgNEhAKCHJlcGx5X3RvGBAgASgNEiEKB3dlbGNvbWUYESABKAsyEC5mZWVkLnYxLldlbGNvbWUSJwoKc3Vic2NyaWJlZBgSIAEoCzITLmZlZWQudjEuU3Vic2NyaWJlZBIrCgx1bnN1YnNjcmliZWQYEyABKAsyFS5mZWVkLnYxLlVuc3Vic2NyaWJlZBIeCgZncmFudHMYFCADKAsyDi5mZWVkLnYxLkdyYW50EhsKBHBvbmcYFSABKAsyDS5mZWVkLnYxLlBvbmcSJQoJaGVhcnRiZWF0GBYgASgLMhIuZmVlZC52MS5IZWFydGJlYXQSHwoGZ29hd2F5GBcgASgLMg8uZmVlZC52MS5Hb0F3YXkSHQoFZXJyb3IYGCABKAsyDi5mZWVkLnYxLkVycm9yEi4KDnRva2VuX2V4cGlyaW5nGBkgASgLMhYuZmVlZC52MS5Ub2tlbkV4cGlyaW5nEigKC2luc3RydW1lbnRzGBogAygLMhMuZmVlZC52MS5JbnN0cnVtZW50Eh8KBmxpbWl0cxgbIAEoCzIPLmZlZWQudjEuTGltaXRzEiMKCGlkZW50aXR5GBwgASgLMhEuZmVlZC52MS5JZGVudGl0eRInCgtxdW90ZV90ZXh0cxgoIAMoCzISLmZlZWQudjEuUXVvdGVUZXh0EicKC3RyYWRlX3RleHRzGCkgAygLMhIuZmVlZC52MS5UcmFkZVRleHQSJQoKYm9va190ZXh0cxgqIAMoCzIRLmZlZWQudjEuQm9va1RleHQSIwoJYmFyX3RleHRzGCsgAygLMhAuZmVlZC52MS5CYXJUZXh0EicKC3N0YXRzX3RleHRzGCwgAygLMhIuZmVlZC52MS5TdGF0c1RleHQSNgoTdHJhZGVfc3VtbWFyeV90ZXh0cxgtIAMoCzIZLmZlZWQudjEuVHJhZGVTdW1tYXJ5VGV4dCLmAQoFVHJhZGUSDgoGaGFuZGxlGAEgASgNEg0KBXByaWNlGAIgASgSEgwKBHNpemUYAyABKAQSIAoJYWdncmVzc29yGAQgASgOMg0uZmVlZC52MS5TaWRlEhgKEGV4Y2hhbmdlX3RpbWVfdXMYBSABKBISEgoKdHJhbnNpdF9tcxgGIAEoEhIKCgJpZBgHIAEoEhIgCgRraW5kGAggASgOMhIuZmVlZC52MS5UcmFkZUtpbmQSEQoJcmVmZXJzX3RvGAkgASgEEhAKCHNlcXVlbmNlGAogASgEEg0KBWVwb2NoGAsgASgEIqwBCgRCb29rEg4KBmhhbmRsZRgBIAEoDRIMCgRiaWRzGAIgAygSEgwKBGFza3MYAyADKBISDgoGYWdlX21zGAQgASgNEhIKCnRyYW5zaXRfbXMYBSABKBESDwoHcGFydGlhbBgGIAEoCBIQCghzZXF1ZW5jZRgHIAEoBBINCgVlcG9jaBgIIAEoBBIVCghjaGVja3N1bRgJIAEoB0gAiAEBQgsKCV9jaGVja3N1bSKsAQoMVHJhZGVTdW1tYXJ5Eg4KBmhhbmRsZRgBIAEoDRIMCgRsYXN0GAIgASgSEgwKBGhpZ2gYAyABKBISCwoDbG93GAQgASgSEg4KBnZvbHVtZRgFIAEoEhIOCgZ0cmFkZXMYBiABKAQSDgoGYWdlX21zGAcgASgNEhIKCnRyYW5zaXRfbXMYCCABKBESEAoIc2VxdWVuY2UYCSABKAQSDQoFZXBvY2gYCiABKAQiwAEKA0JhchIOCgZoYW5kbGUYASABKA0SDAoEb3BlbhgCIAEoEhIMCgRoaWdoGAMgASgSEgsKA2xvdxgEIAEoEhINCgVjbG9zZRgFIAEoEhIOCgZ2b2x1bWUYBiABKBISDgoGdHJhZGVzGAcgASgSEgwKBHZ3YXAYCCABKBISDwoHc3RhcnRfcxgJIAEoAxIOCgZjbG9zZWQYCiABKAgSDgoGYWdlX21zGAsgASgNEhIKCnRyYW5zaXRfbXMYDCABKBEijQQKBVN0YXRzEg4KBmhhbmRsZRgBIAEoDRIMCgRsYXN0GAIgASgSEgwKBG9wZW4YAyABKBISDAoEaGlnaBgEIAEoEhILCgNsb3cYBSABKBISDgoGdm9sdW1lGAYgASgSEg4KBnRyYWRlcxgHIAEoEhIMCgR2d2FwGAggASgSEg4KBmFnZV9tcxgJIAEoDRISCgp0cmFuc2l0X21zGAogASgREhQKDHNlc3Npb25fb3BlbhgLIAEoEhIUCgxzZXNzaW9uX2hpZ2gYDCABKBISEwoLc2Vzc2lvbl9sb3cYDSABKBISFgoOc2Vzc2lvbl92b2x1bWUYDiABKBISFgoOc2Vzc2lvbl90cmFkZXMYDyABKBISDAoEZnVsbBgQIAEoCBIUCgxzZXNzaW9uX3Z3YXAYESABKBISFwoPc2Vzc2lvbl9zdGFydF9zGBIgASgSEhAKCHR1cm5vdmVyGBMgASgJEhgKEHNlc3Npb25fdHVybm92ZXIYFCABKAkSEAoDaGFzGBUgASgNSACIAQESFgoOcHJldmlvdXNfY2xvc2UYFiABKBISEgoKc2V0dGxlbWVudBgXIAEoEhIMCgRtYXJrGBggASgSEg0KBWluZGV4GBkgASgSEhUKDW9wZW5faW50ZXJlc3QYGiABKBISFwoPZnVuZGluZ19yYXRlX2U4GBsgASgSQgYKBF9oYXMijwEKBlN0YXR1cxIOCgZoYW5kbGUYASABKA0SHwoGc3RyZWFtGAIgASgOMg8uZmVlZC52MS5TdHJlYW0SIQoHcXVhbGl0eRgDIAEoDjIQLmZlZWQudjEuUXVhbGl0eRIhCgd0cmFkaW5nGAQgASgOMhAuZmVlZC52MS5UcmFkaW5nEg4KBnJlYXNvbhgFIAEoCSJyCgxTb3VyY2VTdGF0dXMSDgoGc291cmNlGAEgASgJEh8KBnN0cmVhbRgCIAEoDjIPLmZlZWQudjEuU3RyZWFtEiEKB3F1YWxpdHkYAyABKA4yEC5mZWVkLnYxLlF1YWxpdHkSDgoGcmVhc29uGAQgASgJIj8KBExvc3QSDgoGaGFuZGxlGAEgASgNEgwKBGZyb20YAiABKAQSCgoCdG8YAyABKAQSDQoFZXBvY2gYBCABKAQiUQoDR2FwEg4KBmhhbmRsZRgBIAEoDRIMCgRmcm9tGAIgASgEEgoKAnRvGAMgASgEEg0KBWVwb2NoGAQgASgEEhEKCXJlY292ZXJlZBgFIAEoCCKOAQoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgJEhYKDnNlcnZlcl90aW1lX3VzGAIgASgDEg4KBnNlcnZlchgDIAEoCRIfCgZsaW1pdHMYBCABKAsyDy5mZWVkLnYxLkxpbWl0cxIUCgxoZWFydGJlYXRfbXMYBSABKA0SEwoLY2FkZW5jZXNfbXMYBiADKA0iqwEKBkxpbWl0cxIaChJjbGllbnRfZnJhbWVfYnl0ZXMYASABKA0SGgoSc2VydmVyX2ZyYW1lX2J5dGVzGAIgASgNEhUKDXN1YnNjcmlwdGlvbnMYAyABKA0SGwoTc3ltYm9sc19wZXJfcmVxdWVzdBgEIAEoDRIbChNyZXF1ZXN0c19wZXJfc2Vjb25kGAUgASgNEhgKEGJ5dGVzX3Blcl9zZWNvbmQYBiABKA0icgoKU3Vic2NyaWJlZBIoCgtpbnN0cnVtZW50cxgBIAMoCzITLmZlZWQudjEuSW5zdHJ1bWVudBIpCgdyZXN1bHRzGAIgAygLMhguZmVlZC52MS5TdWJzY3JpYmVSZXN1bHQSDwoHcGFydGlhbBgDIAEoCCKqAgoKSW5zdHJ1bWVudBIOCgZzeW1ib2wYASABKAkSEwoLcHJpY2Vfc2NhbGUYAiABKA0SEgoKc2l6ZV9zY2FsZRgDIAEoDRISCgpwcmljZV9zdGVwGAQgASgDEhEKCXNpemVfc3RlcBgFIAEoAxITCgtkZXNjcmlwdGlvbhgGIAEoCRIMCgRiYXNlGAcgASgJEg0KBXF1b3RlGAggASgJEg4KBnNvdXJjZRgJIAEoCRIVCg1zdGF0dXNfaGFuZGxlGAogASgNEhMKC2Fzc2V0X2NsYXNzGAsgASgJEhcKD3Nlc3Npb25fc3RhcnRfcxgMIAEoBRIRCgl0aW1lX3pvbmUYDSABKAkSEAoIZGVsaXN0ZWQYDiABKAgSEAoIZGVsYXlfbXMYDyABKA0i8gEKD1N1YnNjcmliZVJlc3VsdBIOCgZzeW1ib2wYASABKAkSDwoHY2hhbm5lbBgCIAEoCRIOCgZoYW5kbGUYAyABKA0SIAoEY29kZRgEIAEoDjISLmZlZWQudjEuRXJyb3JDb2RlEgwKBHRleHQYBSABKAkSDQoFZGVwdGgYBiABKA0SEwoLcHJpY2VfZ3JvdXAYByABKAMSEwoLYmFyX3NlY29uZHMYCCABKA0SFQoNdHJhZGVfc3VtbWFyeRgJIAEoCBIKCgJieRgKIAEoCRIQCghyZXBsYWNlcxgLIAEoDRIQCghkZWxheV9tcxgMIAEoDSIfCgxVbnN1YnNjcmliZWQSDwoHaGFuZGxlcxgBIAMoDSKcAQoFR3JhbnQSDwoHaGFuZGxlcxgBIAMoDRISCgpjYWRlbmNlX21zGAIgASgNEg0KBWRlcHRoGAMgASgNEhAKCGRlbGF5X21zGAQgASgNEiQKBnJlYXNvbhgFIAEoDjIULmZlZWQudjEuR3JhbnRSZWFzb24SDgoGcG9saWN5GAYgASgEEhcKD3NpemVfY2FkZW5jZV9tcxgHIAEoDSI2CgRQb25nEhYKDmNsaWVudF90aW1lX3VzGAEgASgDEhYKDnNlcnZlcl90aW1lX3VzGAIgASgDIiMKCUhlYXJ0YmVhdBIWCg5zZXJ2ZXJfdGltZV91cxgBIAEoAyJMCgZHb0F3YXkSDgoGcmVhc29uGAEgASgJEhgKEHJlY29ubmVjdF9taW5fbXMYAiABKA0SGAoQcmVjb25uZWN0X21heF9tcxgDIAEoDSI3CgVFcnJvchIgCgRjb2RlGAEgASgOMhIuZmVlZC52MS5FcnJvckNvZGUSDAoEdGV4dBgCIAEoCSIjCg1Ub2tlbkV4cGlyaW5nEhIKCmV4cGlyZXNfdXMYASABKAMiOgoISWRlbnRpdHkSDAoEdXNlchgBIAEoCRIMCgR0aWVyGAIgASgJEhIKCmV4cGlyZXNfdXMYAyABKAMipgEKCVF1b3RlVGV4dBIOCgZzeW1ib2wYASABKAkSCwoDYmlkGAIgASgJEhAKCGJpZF9zaXplGAMgASgJEgsKA2FzaxgEIAEoCRIQCghhc2tfc2l6ZRgFIAEoCRIVCg1leGNoYW5nZV90aW1lGAYgASgJEhMKC2luZ2VzdF90aW1lGAcgASgJEhAKCHNlcXVlbmNlGAggASgEEg0KBWVwb2NoGAkgASgEIsUBCglUcmFkZVRleHQSDgoGc3ltYm9sGAEgASgJEg0KBXByaWNlGAIgASgJEgwKBHNpemUYAyABKAkSEQoJYWdncmVzc29yGAQgASgJEhUKDWV4Y2hhbmdlX3RpbWUYBSABKAkSEwoLaW5nZXN0X3RpbWUYBiABKAkSCgoCaWQYByABKAQSEAoIc2VxdWVuY2UYCCABKAQSDQoFZXBvY2gYCSABKAQSDAoEa2luZBgKIAEoCRIRCglyZWZlcnNfdG8YCyABKAQi8gEKCEJvb2tUZXh0Eg4KBnN5bWJvbBgBIAEoCRIQCghzbmFwc2hvdBgCIAEoCBIPCgdwYXJ0aWFsGAMgASgIEiAKBGJpZHMYBCADKAsyEi5mZWVkLnYxLkxldmVsVGV4dBIgCgRhc2tzGAUgAygLMhIuZmVlZC52MS5MZXZlbFRleHQSFQoNZXhjaGFuZ2VfdGltZRgGIAEoCRITCgtpbmdlc3RfdGltZRgHIAEoCRIQCghzZXF1ZW5jZRgIIAEoBBINCgVlcG9jaBgJIAEoBBINCgVkZXB0aBgKIAEoDRITCgtwcmljZV9ncm91cBgLIAEoCSIoCglMZXZlbFRleHQSDQoFcHJpY2UYASABKAkSDAoEc2l6ZRgCIAEoCSK4AQoQVHJhZGVTdW1tYXJ5VGV4dBIOCgZzeW1ib2wYASABKAkSDgoGdHJhZGVzGAIgASgEEg4KBnZvbHVtZRgDIAEoCRIMCgRoaWdoGAQgASgJEgsKA2xvdxgFIAEoCRIMCgRsYXN0GAYgASgJEhUKDWV4Y2hhbmdlX3RpbWUYByABKAkSEwoLaW5nZXN0X3RpbWUYCCABKAkSEAoIc2VxdWVuY2UYCSABKAQSDQoFZXBvY2gYCiABKAQi3wEKB0JhclRleHQSDgoGc3ltYm9sGAEgASgJEhMKC2Jhcl9zZWNvbmRzGAIgASgNEg0KBXN0YXJ0GAMgASgJEgwKBG9wZW4YBCABKAkSDAoEaGlnaBgFIAEoCRILCgNsb3cYBiABKAkSDQoFY2xvc2UYByABKAkSDgoGdm9sdW1lGAggASgJEg4KBnRyYWRlcxgJIAEoBBIMCgR2d2FwGAogASgJEg4KBmNsb3NlZBgLIAEoCBIVCg1leGNoYW5nZV90aW1lGAwgASgJEhMKC2luZ2VzdF90aW1lGA0gASgJIqoCCglTdGF0c1RleHQSDgoGc3ltYm9sGAEgASgJEgwKBGxhc3QYAiABKAkSIAoDZGF5GAMgASgLMhMuZmVlZC52MS5XaW5kb3dUZXh0EiQKB3Nlc3Npb24YBCABKAsyEy5mZWVkLnYxLldpbmRvd1RleHQSFQoNc2Vzc2lvbl9zdGFydBgFIAEoCRIWCg5wcmV2aW91c19jbG9zZRgGIAEoCRISCgpzZXR0bGVtZW50GAcgASgJEgwKBG1hcmsYCCABKAkSDQoFaW5kZXgYCSABKAkSFQoNb3Blbl9pbnRlcmVzdBgKIAEoCRIUCgxmdW5kaW5nX3JhdGUYCyABKAkSFQoNZXhjaGFuZ2VfdGltZRgMIAEoCRITCgtpbmdlc3RfdGltZRgNIAEoCSKFAQoKV2luZG93VGV4dBIMCgRvcGVuGAEgASgJEgwKBGhpZ2gYAiABKAkSCwoDbG93GAMgASgJEg4KBmNoYW5nZRgEIAEoCRIOCgZ2b2x1bWUYBSABKAkSEAoIdHVybm92ZXIYBiABKAkSDAoEdndhcBgHIAEoCRIOCgZ0cmFkZXMYCCABKAQqWgoKVGltZWxpbmVzcxIaChZUSU1FTElORVNTX1VOU1BFQ0lGSUVEEAASGAoUVElNRUxJTkVTU19SRUFMX1RJTUUQARIWChJUSU1FTElORVNTX0RFTEFZRUQQAipsCgpWaXNpYmlsaXR5EhoKFlZJU0lCSUxJVFlfVU5TUEVDSUZJRUQQABIUChBWSVNJQklMSVRZX1NIT1dOEAESFQoRVklTSUJJTElUWV9ISURERU4QAhIVChFWSVNJQklMSVRZX1BBVVNFRBADKjkKBFNpZGUSFAoQU0lERV9VTlNQRUNJRklFRBAAEgwKCFNJREVfQlVZEAESDQoJU0lERV9TRUxMEAIqXwoJVHJhZGVLaW5kEhoKFlRSQURFX0tJTkRfVU5TUEVDSUZJRUQQABIZChVUUkFERV9LSU5EX0NPUlJFQ1RJT04QARIbChdUUkFERV9LSU5EX0NBTkNFTExBVElPThACKl0KBlN0cmVhbRIWChJTVFJFQU1fVU5TUEVDSUZJRUQQABIPCgtTVFJFQU1fT1BFThABEhEKDVNUUkVBTV9DTE9TRUQQAhIXChNTVFJFQU1fQ0xPU0VEX1JFVFJZEAMqXAoHUXVhbGl0eRIXChNRVUFMSVRZX1VOU1BFQ0lGSUVEEAASDgoKUVVBTElUWV9PSxABEhMKD1FVQUxJVFlfU1VTUEVDVBACEhMKD1FVQUxJVFlfU1lOQ0lORxADKocBCgdUcmFkaW5nEhcKE1RSQURJTkdfVU5TUEVDSUZJRUQQABIQCgxUUkFESU5HX09QRU4QARISCg5UUkFESU5HX0hBTFRFRBACEhMKD1RSQURJTkdfQVVDVElPThADEhQKEFRSQURJTkdfUFJFX09QRU4QBBISCg5UUkFESU5HX0NMT1NFRBAFKq4CCgtHcmFudFJlYXNvbhIcChhHUkFOVF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRHUkFOVF9SRUFTT05fUk9VTkRFRBABEhcKE0dSQU5UX1JFQVNPTl9QT0xJQ1kQAhIbChdHUkFOVF9SRUFTT05fQ09OR0VTVElPThADEhcKE0dSQU5UX1JFQVNPTl9ISURERU4QBBIXChNHUkFOVF9SRUFTT05fUEFVU0VEEAUSGAoUR1JBTlRfUkVBU09OX0RFRkFVTFQQBhIaChZHUkFOVF9SRUFTT05fQkFORFdJRFRIEAcSFAoQR1JBTlRfUkVBU09OX0xBRxAIEhgKFEdSQU5UX1JFQVNPTl9TVE9QUEVEEAkSGQoVR1JBTlRfUkVBU09OX09WRVJMT0FEEAoq0AMKCUVycm9yQ29kZRIaChZFUlJPUl9DT0RFX1VOU1BFQ0lGSUVEEAASGAoURVJST1JfQ09ERV9NQUxGT1JNRUQQARIeChpFUlJPUl9DT0RFX1VOS05PV05fUkVRVUVTVBACEh0KGUVSUk9SX0NPREVfVU5LTk9XTl9TWU1CT0wQAxIXChNFUlJPUl9DT0RFX05PX01BVENIEAQSHgoaRVJST1JfQ09ERV9VTktOT1dOX0NIQU5ORUwQBRIdChlFUlJPUl9DT0RFX1VOS05PV05fSEFORExFEAYSJQohRVJST1JfQ09ERV9UT09fTUFOWV9TVUJTQ1JJUFRJT05TEAcSHwobRVJST1JfQ09ERV9UT09fTUFOWV9TWU1CT0xTEAgSIAocRVJST1JfQ09ERV9UT09fTUFOWV9SRVFVRVNUUxAJEhgKFEVSUk9SX0NPREVfQkFEX1ZBTFVFEAoSGwoXRVJST1JfQ09ERV9OT1RfRU5USVRMRUQQCxIcChhFUlJPUl9DT0RFX05PVF9TVVBQT1JURUQQDBIXChNFUlJPUl9DT0RFX1RPT19MQVRFEA0SHgoaRVJST1JfQ09ERV9VTkFVVEhFTlRJQ0FURUQQDkItWitnaXRodWIuY29tL2ZlZWRkL2ZlZWRkL3Byb3RvL2ZlZWQvdjE7ZmVlZHYxYgZwcm90bzM");
 
 /**
  * @generated from message feed.v1.ClientFrame
@@ -346,9 +346,11 @@ export type ServerFrame = Message<"feed.v1.ServerFrame"> & {
   /**
    * Rows. The numbers 1 to 15 belong to what is sent often.
    *
-   * @generated from field: repeated feed.v1.Quote quotes = 1;
+   * rows of numbers; see below
+   *
+   * @generated from field: repeated uint64 quotes = 1;
    */
-  quotes: Quote[];
+  quotes: bigint[];
 
   /**
    * @generated from field: repeated feed.v1.Trade trades = 2;
@@ -538,80 +540,6 @@ export const ServerFrameSchema: GenMessage<ServerFrame> = /*@__PURE__*/
   messageDesc(file_feed_v1_feed, 8);
 
 /**
- * A row with a sequence is full: what was known of the handle is void and every field is meant from
- * zero. A row without is the difference to the row before: numbers are added, absent ones stay.
- *
- * @generated from message feed.v1.Quote
- */
-export type Quote = Message<"feed.v1.Quote"> & {
-  /**
-   * @generated from field: uint32 handle = 1;
-   */
-  handle: number;
-
-  /**
-   * @generated from field: sint64 bid = 2;
-   */
-  bid: bigint;
-
-  /**
-   * @generated from field: sint64 bid_size = 3;
-   */
-  bidSize: bigint;
-
-  /**
-   * @generated from field: sint64 ask = 4;
-   */
-  ask: bigint;
-
-  /**
-   * @generated from field: sint64 ask_size = 5;
-   */
-  askSize: bigint;
-
-  /**
-   * Milliseconds from the arrival of the newest tick at feedd to the cut. Never a difference.
-   *
-   * @generated from field: uint32 age_ms = 6;
-   */
-  ageMs: number;
-
-  /**
-   * Milliseconds from the exchange's time to the arrival at feedd; negative where clocks disagree.
-   *
-   * @generated from field: sint32 transit_ms = 7;
-   */
-  transitMs: number;
-
-  /**
-   * What there is: bit 0 a bid, bit 1 an ask, bit 2 an exchange time. Present in every full row and
-   * when it changed; never a difference. What is not there has the value 0.
-   *
-   * @generated from field: optional uint32 has = 8;
-   */
-  has?: number | undefined;
-
-  /**
-   * Full rows only: epoch and number of the newest tick in it. Numbers start at 1.
-   *
-   * @generated from field: uint64 sequence = 9;
-   */
-  sequence: bigint;
-
-  /**
-   * @generated from field: uint64 epoch = 10;
-   */
-  epoch: bigint;
-};
-
-/**
- * Describes the message feed.v1.Quote.
- * Use `create(QuoteSchema)` to create a new message.
- */
-export const QuoteSchema: GenMessage<Quote> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 9);
-
-/**
  * A row with a sequence is full. In one without, price, exchange_time_us, transit_ms and id are the
  * difference to the trade before of the same handle, the other fields are meant as they stand, and the
  * sequence is the one before plus one.
@@ -687,7 +615,7 @@ export type Trade = Message<"feed.v1.Trade"> & {
  * Use `create(TradeSchema)` to create a new message.
  */
 export const TradeSchema: GenMessage<Trade> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 10);
+  messageDesc(file_feed_v1_feed, 9);
 
 /**
  * Levels are pairs of price and size, best first, each price as the difference to the one before within its list
@@ -714,7 +642,7 @@ export type Book = Message<"feed.v1.Book"> & {
   asks: bigint[];
 
   /**
-   * As in Quote.
+   * As in rows of quotes.
    *
    * @generated from field: uint32 age_ms = 4;
    */
@@ -757,7 +685,7 @@ export type Book = Message<"feed.v1.Book"> & {
  * Use `create(BookSchema)` to create a new message.
  */
 export const BookSchema: GenMessage<Book> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 11);
+  messageDesc(file_feed_v1_feed, 10);
 
 /**
  * Sums up the trades since the row before of the same handle, so that the volumes and counts of all rows add up to
@@ -799,7 +727,7 @@ export type TradeSummary = Message<"feed.v1.TradeSummary"> & {
   trades: bigint;
 
   /**
-   * As in Quote, of the last trade.
+   * As in rows of quotes, of the last trade.
    *
    * @generated from field: uint32 age_ms = 7;
    */
@@ -828,7 +756,7 @@ export type TradeSummary = Message<"feed.v1.TradeSummary"> & {
  * Use `create(TradeSummarySchema)` to create a new message.
  */
 export const TradeSummarySchema: GenMessage<TradeSummary> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 12);
+  messageDesc(file_feed_v1_feed, 11);
 
 /**
  * A row with a start is full: it begins a bar, or states one anew, and replaces what was known of the bar with that
@@ -896,7 +824,7 @@ export type Bar = Message<"feed.v1.Bar"> & {
   closed: boolean;
 
   /**
-   * As in Quote, of the newest trade.
+   * As in rows of quotes, of the newest trade.
    *
    * @generated from field: uint32 age_ms = 11;
    */
@@ -913,7 +841,7 @@ export type Bar = Message<"feed.v1.Bar"> & {
  * Use `create(BarSchema)` to create a new message.
  */
 export const BarSchema: GenMessage<Bar> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 13);
+  messageDesc(file_feed_v1_feed, 12);
 
 /**
  * Statistics over the rolling 24 hours (to the minute) and the trading session. In a full row every field is meant from
@@ -963,7 +891,7 @@ export type Stats = Message<"feed.v1.Stats"> & {
   vwap: bigint;
 
   /**
-   * As in Quote, of the newest trade or statement.
+   * As in rows of quotes, of the newest trade or statement.
    *
    * @generated from field: uint32 age_ms = 9;
    */
@@ -1072,7 +1000,7 @@ export type Stats = Message<"feed.v1.Stats"> & {
  * Use `create(StatsSchema)` to create a new message.
  */
 export const StatsSchema: GenMessage<Stats> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 14);
+  messageDesc(file_feed_v1_feed, 13);
 
 /**
  * Always whole. Comes for every instrument of which any channel is subscribed, at once when it
@@ -1112,7 +1040,7 @@ export type Status = Message<"feed.v1.Status"> & {
  * Use `create(StatusSchema)` to create a new message.
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 15);
+  messageDesc(file_feed_v1_feed, 14);
 
 /**
  * Speaks for every instrument whose Instrument.source it names.
@@ -1146,7 +1074,7 @@ export type SourceStatus = Message<"feed.v1.SourceStatus"> & {
  * Use `create(SourceStatusSchema)` to create a new message.
  */
 export const SourceStatusSchema: GenMessage<SourceStatus> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 16);
+  messageDesc(file_feed_v1_feed, 15);
 
 /**
  * Events that this client will not get because it was too slow for the log that keeps them. Of bars, which have no
@@ -1182,7 +1110,7 @@ export type Lost = Message<"feed.v1.Lost"> & {
  * Use `create(LostSchema)` to create a new message.
  */
 export const LostSchema: GenMessage<Lost> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 17);
+  messageDesc(file_feed_v1_feed, 16);
 
 /**
  * Events that are not in this server's log: they never reached it, or are older than it.
@@ -1223,7 +1151,7 @@ export type Gap = Message<"feed.v1.Gap"> & {
  * Use `create(GapSchema)` to create a new message.
  */
 export const GapSchema: GenMessage<Gap> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 18);
+  messageDesc(file_feed_v1_feed, 17);
 
 /**
  * @generated from message feed.v1.Welcome
@@ -1271,7 +1199,7 @@ export type Welcome = Message<"feed.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 19);
+  messageDesc(file_feed_v1_feed, 18);
 
 /**
  * @generated from message feed.v1.Limits
@@ -1319,7 +1247,7 @@ export type Limits = Message<"feed.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 20);
+  messageDesc(file_feed_v1_feed, 19);
 
 /**
  * Comes as the answer to a Subscribe, and without reply_to when an instrument has joined a pattern or a list, or
@@ -1355,7 +1283,7 @@ export type Subscribed = Message<"feed.v1.Subscribed"> & {
  * Use `create(SubscribedSchema)` to create a new message.
  */
 export const SubscribedSchema: GenMessage<Subscribed> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 21);
+  messageDesc(file_feed_v1_feed, 20);
 
 /**
  * @generated from message feed.v1.Instrument
@@ -1452,7 +1380,7 @@ export type Instrument = Message<"feed.v1.Instrument"> & {
  * Use `create(InstrumentSchema)` to create a new message.
  */
 export const InstrumentSchema: GenMessage<Instrument> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 22);
+  messageDesc(file_feed_v1_feed, 21);
 
 /**
  * @generated from message feed.v1.SubscribeResult
@@ -1535,7 +1463,7 @@ export type SubscribeResult = Message<"feed.v1.SubscribeResult"> & {
  * Use `create(SubscribeResultSchema)` to create a new message.
  */
 export const SubscribeResultSchema: GenMessage<SubscribeResult> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 23);
+  messageDesc(file_feed_v1_feed, 22);
 
 /**
  * @generated from message feed.v1.Unsubscribed
@@ -1552,7 +1480,7 @@ export type Unsubscribed = Message<"feed.v1.Unsubscribed"> & {
  * Use `create(UnsubscribedSchema)` to create a new message.
  */
 export const UnsubscribedSchema: GenMessage<Unsubscribed> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 24);
+  messageDesc(file_feed_v1_feed, 23);
 
 /**
  * What is given for the subscriptions that handles name, until another Grant says otherwise.
@@ -1609,7 +1537,7 @@ export type Grant = Message<"feed.v1.Grant"> & {
  * Use `create(GrantSchema)` to create a new message.
  */
 export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 25);
+  messageDesc(file_feed_v1_feed, 24);
 
 /**
  * @generated from message feed.v1.Pong
@@ -1631,7 +1559,7 @@ export type Pong = Message<"feed.v1.Pong"> & {
  * Use `create(PongSchema)` to create a new message.
  */
 export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 26);
+  messageDesc(file_feed_v1_feed, 25);
 
 /**
  * Sent when nothing else was for heartbeat_ms.
@@ -1650,7 +1578,7 @@ export type Heartbeat = Message<"feed.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 27);
+  messageDesc(file_feed_v1_feed, 26);
 
 /**
  * The connection will end; come back somewhere between the two.
@@ -1679,7 +1607,7 @@ export type GoAway = Message<"feed.v1.GoAway"> & {
  * Use `create(GoAwaySchema)` to create a new message.
  */
 export const GoAwaySchema: GenMessage<GoAway> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 28);
+  messageDesc(file_feed_v1_feed, 27);
 
 /**
  * @generated from message feed.v1.Error
@@ -1703,7 +1631,7 @@ export type Error = Message<"feed.v1.Error"> & {
  * Use `create(ErrorSchema)` to create a new message.
  */
 export const ErrorSchema: GenMessage<Error> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 29);
+  messageDesc(file_feed_v1_feed, 28);
 
 /**
  * The session ends at that time, unless a RefreshToken comes before.
@@ -1722,7 +1650,7 @@ export type TokenExpiring = Message<"feed.v1.TokenExpiring"> & {
  * Use `create(TokenExpiringSchema)` to create a new message.
  */
 export const TokenExpiringSchema: GenMessage<TokenExpiring> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 30);
+  messageDesc(file_feed_v1_feed, 29);
 
 /**
  * Whom the server takes this session for.
@@ -1757,7 +1685,7 @@ export type Identity = Message<"feed.v1.Identity"> & {
  * Use `create(IdentitySchema)` to create a new message.
  */
 export const IdentitySchema: GenMessage<Identity> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 31);
+  messageDesc(file_feed_v1_feed, 30);
 
 /**
  * @generated from message feed.v1.QuoteText
@@ -1816,7 +1744,7 @@ export type QuoteText = Message<"feed.v1.QuoteText"> & {
  * Use `create(QuoteTextSchema)` to create a new message.
  */
 export const QuoteTextSchema: GenMessage<QuoteText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 32);
+  messageDesc(file_feed_v1_feed, 31);
 
 /**
  * @generated from message feed.v1.TradeText
@@ -1887,7 +1815,7 @@ export type TradeText = Message<"feed.v1.TradeText"> & {
  * Use `create(TradeTextSchema)` to create a new message.
  */
 export const TradeTextSchema: GenMessage<TradeText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 33);
+  messageDesc(file_feed_v1_feed, 32);
 
 /**
  * @generated from message feed.v1.BookText
@@ -1960,7 +1888,7 @@ export type BookText = Message<"feed.v1.BookText"> & {
  * Use `create(BookTextSchema)` to create a new message.
  */
 export const BookTextSchema: GenMessage<BookText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 34);
+  messageDesc(file_feed_v1_feed, 33);
 
 /**
  * @generated from message feed.v1.LevelText
@@ -1982,7 +1910,7 @@ export type LevelText = Message<"feed.v1.LevelText"> & {
  * Use `create(LevelTextSchema)` to create a new message.
  */
 export const LevelTextSchema: GenMessage<LevelText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 35);
+  messageDesc(file_feed_v1_feed, 34);
 
 /**
  * @generated from message feed.v1.TradeSummaryText
@@ -2044,7 +1972,7 @@ export type TradeSummaryText = Message<"feed.v1.TradeSummaryText"> & {
  * Use `create(TradeSummaryTextSchema)` to create a new message.
  */
 export const TradeSummaryTextSchema: GenMessage<TradeSummaryText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 36);
+  messageDesc(file_feed_v1_feed, 35);
 
 /**
  * @generated from message feed.v1.BarText
@@ -2123,7 +2051,7 @@ export type BarText = Message<"feed.v1.BarText"> & {
  * Use `create(BarTextSchema)` to create a new message.
  */
 export const BarTextSchema: GenMessage<BarText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 37);
+  messageDesc(file_feed_v1_feed, 36);
 
 /**
  * @generated from message feed.v1.StatsText
@@ -2204,7 +2132,7 @@ export type StatsText = Message<"feed.v1.StatsText"> & {
  * Use `create(StatsTextSchema)` to create a new message.
  */
 export const StatsTextSchema: GenMessage<StatsText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 38);
+  messageDesc(file_feed_v1_feed, 37);
 
 /**
  * Absent where nothing was traded.
@@ -2260,7 +2188,7 @@ export type WindowText = Message<"feed.v1.WindowText"> & {
  * Use `create(WindowTextSchema)` to create a new message.
  */
 export const WindowTextSchema: GenMessage<WindowText> = /*@__PURE__*/
-  messageDesc(file_feed_v1_feed, 39);
+  messageDesc(file_feed_v1_feed, 38);
 
 /**
  * How fresh rows are.
