@@ -74,6 +74,10 @@ var forbidden = []struct {
 		"they know bytes and sockets, not what is in the frames, so that any protocol can lie on top",
 	},
 	{
+		[]string{"./internal/extendedconnect"}, []string{"./...", "net", "net/http"},
+		"it must be initialised ahead of net/http, which reads there what it writes",
+	},
+	{
 		[]string{"./ingest/..."}, []string{"./snapshot", "./fanout", "./session", "./transport/..."},
 		"ingest feeds a Sink that it defines itself; who takes the ticks is none of its business",
 	},

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/internal/outbox/tlstest"
+	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/transport/ws"
+	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
 // A server with a certificate speaks TLS alone, on the address that it prints, and swaps the certificate while
@@ -55,4 +59,55 @@ func TestServeWithTLS(t *testing.T) {
 		t.Errorf("refused: %s", got)
 	}
 	server.Interrupt()
+}
+
+// With HTTP/2 the page and its WebSockets share a connection, over which a stop is as orderly as over one of their own:
+// feedd says goodbye, closes with a code, and ends at once.
+func TestServeWithHTTP2(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	cert, key := tlstest.PEM(t, time.Now().Add(time.Hour))
+	for name, b := range map[string][]byte{certFile: cert, keyFile: key} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := serve(t, "--tls-cert", certFile, "--tls-key", keyFile, "--http2", "--sim-instruments", "3")
+	address := strings.TrimSuffix(strings.TrimPrefix(server.WebSocket(), "wss://"), "/v1/ws")
+	trusting := tlstest.Trusting(t, cert)
+	h := wstest.DialHTTP2(t, address, trusting, 64<<10)
+	page, err := h.Client().Get("https://" + address + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer page.Body.Close()
+	if page.ProtoMajor != 2 || page.StatusCode != http.StatusOK {
+		t.Errorf("the page comes over %s: %s", page.Proto, page.Status)
+	}
+	c := h.Dial(t, wstest.Request{Subprotocols: ws.SubprotocolJSON, Origin: "https://" + address})
+	c.Text(`{"id":1,"hello":{}}`)
+	c.Text(`{"id":2,"subscribe":{"symbols":["*"],"channels":["quote"]}}`) // whatever the market begins with
+	until := func(text string) wstest.Frame {
+		for {
+			if f := c.Read(); f.First == 0x88 || strings.Contains(string(f.Payload), text) {
+				return f
+			}
+		}
+	}
+	for _, text := range []string{`"welcome"`, `"quoteTexts"`} {
+		if f := until(text); f.First == 0x88 {
+			t.Fatalf("closed ahead of %s: %q", text, f.Payload)
+		}
+	}
+	old := dial(t, server.WebSocket(), client.Options{TLS: trusting})
+	subscribeOnceKnown(t, old, "test:FAKE")
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); server.Interrupt() }()
+	if f := until(`"goaway"`); f.First == 0x88 {
+		t.Fatalf("closed without a word: %q", f.Payload)
+	}
+	if f := until("\x00"); f.First != 0x88 || int(f.Payload[0])<<8|int(f.Payload[1]) != int(session.CloseDraining) {
+		t.Fatalf("closed with % x", f.Payload)
+	}
+	<-stopped
 }

@@ -35,6 +35,14 @@ const (
 	reconnectMin = 500 * time.Millisecond
 )
 
+// bounds of a connection of HTTP/2. Browsers open another one for more streams: so a lost packet, or one worker that writes
+// for all of them, holds up no more than that. What clients send is short; a session that reads nothing for a while leaves
+// the others room in the connection's window.
+var bounds = http.HTTP2Config{
+	MaxConcurrentStreams: 100, MaxReadFrameSize: 16 << 10, MaxReceiveBufferPerStream: 64 << 10, MaxReceiveBufferPerConnection: 1 << 20,
+	WriteByteTimeout: 20 * time.Second,
+}
+
 // startSockets makes what clients connect to; startPublic lets them.
 func (s *server) startSockets() error {
 	env := &session.Env{
@@ -153,6 +161,7 @@ func (s *server) startPublic() {
 func (s *server) serveHTTP(part string, l net.Listener, h http.Handler) {
 	hs := &http.Server{
 		Handler: h, ErrorLog: slog.NewLogLogger(s.options.log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ConnContext: ws.ConnContext, HTTP2: &bounds,
 	}
 	s.run(part, func(ctx context.Context) error {
 		closed := make(chan struct{})

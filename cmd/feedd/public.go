@@ -13,11 +13,12 @@ type edge struct {
 	certificate *certificate.Files // nil: no TLS
 	trusted     listen.Networks
 	proxy       bool
+	http2       bool
 }
 
 // openEdge reads what the settings of the public listener name.
 func (o *serveOptions) openEdge() (err error) {
-	o.edge.proxy = o.Proxy.Protocol
+	o.edge.proxy, o.edge.http2 = o.Proxy.Protocol, o.TLS.HTTP2
 	if o.edge.trusted, err = listen.ParseNetworks(strings.Join(o.Proxy.Trusted, ",")); err != nil {
 		return usagef("%w", o.Setting("proxy.trusted").Wrap(err))
 	}
@@ -35,6 +36,9 @@ func (o *edge) listener() listen.Options {
 	var secure *tls.Config
 	if o.certificate != nil {
 		secure = o.certificate.Config()
+		if o.http2 {
+			secure.NextProtos = append([]string{"h2"}, secure.NextProtos...)
+		}
 	}
 	return listen.Options{TLS: secure, Proxy: o.proxy, Trusted: o.trusted}
 }

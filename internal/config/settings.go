@@ -10,6 +10,7 @@ type Config struct {
 	Deflate string // off, auto or always
 	TLS     struct {
 		Cert, Key string // files; empty: no TLS
+		HTTP2     bool
 	}
 	Proxy struct {
 		Trusted  []string // networks
@@ -119,6 +120,8 @@ func (c *Config) define() {
 	add(c, &c.TLS.Cert, text, "tls.cert", "",
 		"`FILE` with the certificate, and what leads to its root, in PEM; with it the dashboard and WebSocket take TLS alone. Read again when it changes")
 	add(c, &c.TLS.Key, text, "tls.key", "", "`FILE` with the certificate's key")
+	add(c, &c.TLS.HTTP2, boolean, "tls.http2", false,
+		"offer HTTP/2 too: one connection then carries all that a page asks for, its WebSockets included (RFC 8441), each of them at a higher cost").flag("http2")
 	add(c, &c.Proxy.Trusted, words, "proxy.trusted", nil,
 		"`LIST` of the load balancers' networks, such as 10.0.0.0/8: what they say in X-Forwarded-For is believed").flag("trusted-proxies")
 	add(c, &c.Proxy.Protocol, boolean, "proxy.protocol", false,
@@ -200,6 +203,9 @@ func (c *Config) define() {
 func (c *Config) validate() (problems []error) {
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		problems = append(problems, c.problem("tls.cert", "a certificate and its key go together: set both tls.cert and tls.key, or neither"))
+	}
+	if c.TLS.HTTP2 && c.TLS.Cert == "" {
+		problems = append(problems, c.problem("tls.http2", "browsers speak HTTP/2 over TLS alone: set tls.cert and tls.key too; a load balancer in front that speaks it needs HTTP/1.1 here"))
 	}
 	if c.Echo && !isLoopback(c.Listen) {
 		problems = append(problems, c.problem("echo", "echoes keep to no limits, so they are for a loopback address alone: set listen to one, such as 127.0.0.1:8080"))

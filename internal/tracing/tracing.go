@@ -127,6 +127,9 @@ func (t *Tracer) serve(ctx context.Context, name string, h http.Handler, w http.
 	))
 	defer span.End()
 	answer := &watched{ResponseWriter: w}
+	if r.Method == http.MethodConnect { // what follows the answer is not the request's any more
+		answer.open = span
+	}
 	h.ServeHTTP(answer, r.WithContext(ctx))
 	if answer.status != 0 { // else the connection was taken over
 		span.SetAttributes(attribute.Int("http.response.status_code", answer.status))
@@ -140,12 +143,17 @@ func (t *Tracer) serve(ctx context.Context, name string, h http.Handler, w http.
 type watched struct {
 	http.ResponseWriter
 	status int
+	open   trace.Span // to end with a good answer; nil: it ends with the request
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *watched) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
+		if w.open != nil && status == http.StatusOK {
+			w.open.SetAttributes(attribute.Int("http.response.status_code", status))
+			w.open.End()
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

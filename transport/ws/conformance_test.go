@@ -31,11 +31,16 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := newEchoRig(t)
-	cases := strings.Split(string(text), "\ncase ")[1:]
+	playAll(t, string(text), func(t *testing.T) *wstest.Client { return wstest.Dial(t, addr, wstest.Request{}) })
+}
+
+func playAll(t *testing.T, text string, dial func(t *testing.T) *wstest.Client) {
+	t.Helper()
+	cases := strings.Split(text, "\ncase ")[1:]
 	for _, c := range cases {
 		title, lines, _ := strings.Cut(c, "\n")
 		t.Run(title, func(t *testing.T) {
-			client := wstest.Dial(t, addr, wstest.Request{})
+			client := dial(t)
 			for line := range strings.Lines(lines) {
 				if line = strings.TrimSpace(line); line != "" {
 					playLine(t, client, line)

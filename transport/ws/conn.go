@@ -18,6 +18,7 @@ import (
 	"github.com/feedd/feedd/internal/guard"
 	"github.com/feedd/feedd/internal/inbox"
 	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/internal/outlet"
 )
 
 // Conn is one client's connection. Its exported methods may be called from any goroutine, and never wait.
@@ -31,7 +32,7 @@ type Conn struct {
 	born        int64 // on the server's clock
 	nc          net.Conn
 	link        link
-	out         *outbox.Conn
+	out         out
 	guard       *guard.Conn
 	identity    *entitlement.Identity // nil: the handshake did not say
 
@@ -64,6 +65,16 @@ type link interface {
 	Ready() bool
 	Write(b []byte) (int, error)
 	Finish(last []byte) bool
+}
+
+// out is where what is sent waits for the client: the outbox of a socket, or the outlet of a stream.
+type out interface {
+	Blocked() bool
+	Pending() int
+	Cause() error
+	Drained() bool
+	Sent() outbox.Sent
+	Close() error
 }
 
 // Remote is the client's address.
@@ -111,12 +122,14 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // write sends a frame that must not be skipped.
 func (c *Conn) write(frame []byte) bool {
 	if _, err := c.link.Write(frame); err != nil {
-		if errors.Is(c.out.Cause(), outbox.ErrOverflow) {
+		if cause := c.out.Cause(); errors.Is(cause, outbox.ErrOverflow) || errors.Is(cause, outlet.ErrOverflow) {
 			c.Close(CodeOverflow, "too many answers wait to be read")
 		}
 		return false
 	}
-	c.out.Count(len(frame))
+	if o, ok := c.out.(*outbox.Conn); ok { // an outlet counts by itself
+		o.Count(len(frame))
+	}
 	return true
 }
 
@@ -195,8 +208,10 @@ func (c *Conn) finish() {
 
 // open answers the handshake and makes the handler. It returns false where the client is gone already.
 func (c *Conn) open(h *handshake) bool {
-	if _, err := c.link.Write(h.response()); err != nil {
-		return false
+	if h.key != "" {
+		if _, err := c.link.Write(h.response()); err != nil {
+			return false
+		}
 	}
 	handler := c.srv.opt.NewHandler(c, c.framing)
 	c.handling.Lock()

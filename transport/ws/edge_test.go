@@ -16,6 +16,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"github.com/feedd/feedd/internal/certificate"
+	"github.com/feedd/feedd/internal/outbox"
 	"github.com/feedd/feedd/internal/outbox/tlstest"
 	"github.com/feedd/feedd/transport/listen"
 	"github.com/feedd/feedd/transport/ws/wstest"
@@ -37,8 +38,8 @@ func TestBehindALoadBalancer(t *testing.T) {
 			if h.conn.Remote() != "203.0.113.7:4711" || h.conn.addr != netip.MustParseAddr("203.0.113.7") {
 				t.Errorf("taken for %s, counted as %v", h.conn.Remote(), h.conn.addr)
 			}
-			if _, direct := h.conn.nc.(*net.TCPConn); direct || h.conn.out.Conn == h.conn.nc {
-				t.Errorf("the outbox lies on %T, so writes go round the PROXY header's reader", h.conn.out.Conn)
+			if _, direct := h.conn.nc.(*net.TCPConn); direct || h.conn.out.(*outbox.Conn).Conn == h.conn.nc {
+				t.Errorf("the outbox lies on %T, so writes go round the PROXY header's reader", h.conn.out.(*outbox.Conn).Conn)
 			}
 			n := stall(t, h)
 			for range n {

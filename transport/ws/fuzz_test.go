@@ -47,7 +47,8 @@ func FuzzClient(f *testing.F) {
 // serveScript runs a connection from its handshake to its end.
 func serveScript(t *testing.T, srv *Server, nc *script, h *handshake) {
 	t.Helper()
-	c := srv.newConn(nc, h, nil, "", neighbourhood(""))
+	c := &Conn{srv: srv, addr: neighbourhood("")}
+	c.lay(nc, h, nil)
 	if refused := srv.gate.enter(c.addr, srv.born); refused != nil || !srv.add(c) {
 		t.Fatal("no room for one connection")
 	}

@@ -15,7 +15,7 @@ import (
 
 // handshake is what a request to connect asks for, as far as we agree to it.
 type handshake struct {
-	key         string
+	key         string // "" over HTTP/2, where the answer is the response's headers
 	subprotocol string // "" when the client offered none
 	encoding    fanout.Encoding
 	token       string // that the client offers beside the subprotocols; "" without. Never to be logged
@@ -95,13 +95,16 @@ func (s *Server) identify(token string) (*entitlement.Identity, *refusal) {
 	return nil, &refusal{http.StatusUnauthorized, err.Error(), "WWW-Authenticate", `Bearer error="invalid_token"`}
 }
 
-// checkUpgrade judges what RFC 6455, section 4.2.1 asks of a request.
+// checkUpgrade judges what RFC 6455, section 4.2.1 asks of a request, or RFC 8441, section 5.
 func checkUpgrade(r *http.Request) *refusal {
+	if r.ProtoMajor == 2 {
+		return checkConnect(r)
+	}
 	switch {
 	case r.Method != http.MethodGet:
 		return &refusal{http.StatusMethodNotAllowed, "a WebSocket begins with GET, not " + r.Method, "Allow", http.MethodGet}
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return &refusal{status: http.StatusHTTPVersionNotSupported, text: "a WebSocket needs HTTP/1.1 here, not " + r.Proto}
+		return &refusal{status: http.StatusHTTPVersionNotSupported, text: "a WebSocket needs HTTP/1.1 or HTTP/2 here, not " + r.Proto}
 	case !hasToken(r.Header, "Upgrade", "websocket") || !hasToken(r.Header, "Connection", "Upgrade"):
 		return &refusal{http.StatusUpgradeRequired,
 			`this is a WebSocket; send the headers "Connection: Upgrade" and "Upgrade: websocket"`, "Upgrade", "websocket"}
@@ -114,14 +117,42 @@ func checkUpgrade(r *http.Request) *refusal {
 	return nil
 }
 
+// checkConnect judges an extended CONNECT. Neither a key nor an answer to it exist there: what they were for, to keep
+// requests that are none from being taken for a handshake, the pseudo-header does.
+func checkConnect(r *http.Request) *refusal {
+	switch protocol := r.Header.Get(":protocol"); {
+	case r.Method != http.MethodConnect || protocol == "":
+		return &refusal{status: http.StatusBadRequest,
+			text: "over HTTP/2 a WebSocket begins with an extended CONNECT (RFC 8441), not " + r.Method + "; over HTTP/1.1 with GET"}
+	case protocol != "websocket":
+		return &refusal{status: http.StatusNotImplemented, text: fmt.Sprintf("protocol %q is not spoken here, websocket is", protocol)}
+	case strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13":
+		return &refusal{http.StatusBadRequest, "only version 13 of WebSocket is known", "Sec-WebSocket-Version", "13"}
+	}
+	return nil
+}
+
 // write answers a request that is not upgraded, and closes its connection: whoever comes again should come
-// through the load balancer again.
-func (f *refusal) write(w http.ResponseWriter) {
+// through the load balancer again. Over HTTP/2 other streams may be on the connection; it takes no more (GOAWAY) only where
+// another node might.
+func (f *refusal) write(w http.ResponseWriter, version int) {
 	if f.header != "" {
 		w.Header().Set(f.header, f.value)
 	}
-	w.Header().Set("Connection", "close")
+	if version != 2 || f.status == http.StatusServiceUnavailable {
+		w.Header().Set("Connection", "close")
+	}
 	http.Error(w, f.text, f.status)
+}
+
+// tell puts what was agreed on into the headers of a response over HTTP/2.
+func (h *handshake) tell(headers http.Header) {
+	if h.subprotocol != "" {
+		headers.Set("Sec-WebSocket-Protocol", h.subprotocol)
+	}
+	if h.deflate != "" {
+		headers.Set("Sec-WebSocket-Extensions", h.deflate)
+	}
 }
 
 // response is the answer to a request that is upgraded.

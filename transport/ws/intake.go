@@ -3,6 +3,8 @@ package ws
 import (
 	"sync"
 	"syscall"
+
+	"github.com/feedd/feedd/internal/outbox"
 )
 
 // intakes hold what is read of the connections that something came for: silent ones have no buffer.
@@ -64,8 +66,9 @@ func (c *Conn) Message(text bool, payload []byte) {
 
 // look returns what await may look at; nil: nothing, since bytes may wait above the socket.
 func (c *Conn) look() syscall.RawConn {
-	if !peeks || c.link != link(c.out) || c.nc != c.out.Conn && c.nc != any(c.out) {
+	o, ok := c.out.(*outbox.Conn)
+	if !peeks || !ok || c.link != link(o) || c.nc != o.Conn && c.nc != any(o) {
 		return nil
 	}
-	return c.out.Raw()
+	return o.Raw()
 }

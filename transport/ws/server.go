@@ -17,6 +17,7 @@ import (
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/guard"
 	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/internal/outlet"
 )
 
 // Server is an http.Handler that serves WebSockets. Make it with New and end it with Shutdown. Its methods
@@ -28,6 +29,7 @@ type Server struct {
 	limits   guard.Limits
 	strange  guard.Limits // of clients of whom it is not known who they are
 	outbox   outbox.Options
+	outlet   outlet.Options
 	framings [2][2]framing // by encoding, and whether compression was agreed on
 	deflate  deflatePolicy
 	born     time.Time // zero of now
@@ -64,6 +66,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s.deflate.mode, s.deflate.share = opt.Deflate, opt.DeflateShare
 	s.outbox = outbox.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outbox}
+	s.outlet = outlet.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outlet}
 	s.gate = gate{
 		maxConns: opt.MaxConns, maxPerAddress: opt.MaxPerAddress, maxStrangers: opt.Strangers.MaxConns,
 		rate: rate.Limit(opt.AcceptRate), burst: opt.AcceptBurst, visitors: make(map[netip.Addr]*visitor),
@@ -87,8 +90,8 @@ func New(opt Options) (*Server, error) {
 // now is the time since the server was made, in microseconds. It does not go back.
 func (s *Server) now() int64 { return time.Since(s.born).Microseconds() }
 
-// ServeHTTP upgrades a request to a WebSocket and returns, while the connection lives on; or it answers with a
-// status and a line that says what would be right.
+// ServeHTTP makes a WebSocket of a request, or answers it with a status and a line that says what would be right. Over
+// HTTP/1.1 it returns while the WebSocket lives on; over HTTP/2 it returns at the end of it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, refused := s.read(r)
 	addr := neighbourhood(r.RemoteAddr)
@@ -102,48 +105,56 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if refused != nil {
-		s.refuse(w, refused)
+		s.refuse(w, r, refused)
+		return
+	}
+	h.token = ""
+	c := &Conn{srv: s, remote: r.RemoteAddr, addr: addr, identity: who}
+	if r.ProtoMajor == 2 {
+		s.serveStream(w, r, c, &h)
 		return
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		s.gate.leave(addr, false)
-		s.refuse(w, &refusal{status: http.StatusInternalServerError, text: "this connection cannot be upgraded"})
+		s.refuse(w, r, &refusal{status: http.StatusInternalServerError, text: "this connection cannot be upgraded"})
 		s.opt.Log.Error("upgrade failed", "error", err)
 		return
 	}
 	// The client may have sent frames right behind its request.
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // cannot fail for what is buffered
-	c := s.newConn(nc, &h, append([]byte(nil), early...), r.RemoteAddr, addr)
-	c.identity, h.token = who, ""
-	if !s.add(c) {
-		_ = c.out.Close()
-		s.gate.leave(addr, false)
-		return
+	c.lay(nc, &h, append([]byte(nil), early...))
+	if s.add(c) {
+		go func() {
+			defer s.running.Done()
+			c.run(&h)
+		}()
 	}
-	go func() {
-		defer s.running.Done()
-		c.run(&h)
-	}()
 }
 
-func (s *Server) refuse(w http.ResponseWriter, refused *refusal) {
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, refused *refusal) {
 	s.opt.Drops.Add(drop.RefusedHandshake, 1)
 	s.totals.refuse(refused.status)
-	refused.write(w)
+	refused.write(w, r.ProtoMajor)
 }
 
-// newConn builds the stack of a connection.
-func (s *Server) newConn(nc net.Conn, h *handshake, early []byte, remote string, addr netip.Addr) *Conn {
-	deflate := h.deflate != ""
-	c := &Conn{srv: s, remote: remote, addr: addr, subprotocol: h.subprotocol, born: s.now(), nc: nc}
+// lay puts the layers of a connection on top of each other. early was read from nc already.
+func (c *Conn) lay(nc net.Conn, h *handshake, early []byte) {
+	s, deflate := c.srv, h.deflate != ""
+	c.subprotocol, c.born, c.nc = h.subprotocol, s.now(), nc
 	c.framing = &s.framings[h.encoding][0]
 	if deflate {
 		c.framing = &s.framings[h.encoding][1]
 	}
-	c.link, c.out = stack(nc)
-	if err := c.out.Start(&s.outbox, c.wake); err != nil {
-		s.opt.Log.Debug("socket options refused", "remote", c.remote, "error", err)
+	if st, ok := nc.(*stream); ok {
+		st.out = outlet.New(&s.outlet, c.wake)
+		c.link, c.out = st.out, waiting{st}
+	} else {
+		link, out := stack(nc)
+		if err := out.Start(&s.outbox, c.wake); err != nil {
+			s.opt.Log.Debug("socket options refused", "remote", c.remote, "error", err)
+		}
+		c.link, c.out = link, out
 	}
 	limits := &s.limits
 	if s.opt.Strangers.MaxMessage > 0 {
@@ -152,7 +163,6 @@ func (s *Server) newConn(nc net.Conn, h *handshake, early []byte, remote string,
 	c.guard = guard.New(nc, limits, deflate, early, c.hear)
 	c.inbox.Limit = s.opt.MaxMessage
 	c.raw = c.look()
-	return c
 }
 
 // stack returns the outbox of nc and what to write to. Below TLS, and below what reads a PROXY header, the outbox is
@@ -179,8 +189,17 @@ func beneath(nc net.Conn) net.Conn {
 	return nc
 }
 
-// add registers a connection that is about to run; false: the server has stopped.
+// add registers a connection that is about to run. False: the server has stopped, and the connection is closed.
 func (s *Server) add(c *Conn) bool {
+	if s.register(c) {
+		return true
+	}
+	_ = c.out.Close()
+	s.gate.leave(c.addr, false)
+	return false
+}
+
+func (s *Server) register(c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {

@@ -8,6 +8,7 @@ import (
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/inbox"
 	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/internal/outlet"
 )
 
 // verdict is why a connection ends that our side did not close.
@@ -29,7 +30,7 @@ func (c *Conn) judge() verdict {
 	}
 	var unreadable *inbox.Error
 	switch {
-	case errors.Is(c.out.Cause(), outbox.ErrWriteTimeout):
+	case errors.Is(c.out.Cause(), outbox.ErrWriteTimeout), errors.Is(c.out.Cause(), outlet.ErrWriteTimeout):
 		return verdict{count: CodeNoProgress, mute: true}
 	case errors.Is(c.readErr, syscall.ETIMEDOUT): // the kernel was the first to notice, and told the reader
 		c.srv.opt.Drops.Add(drop.WriteTimeout, 1)
@@ -76,6 +77,10 @@ func (c *Conn) settle() {
 		return
 	default:
 		c.farewell(v.code, v.reason)
+	}
+	if st, ok := c.nc.(*stream); ok {
+		st.await(c.srv.opt.CloseWait) // its end does not overtake the close frame, and what is unread does no harm
+		return
 	}
 	_, _ = io.Copy(io.Discard, c.nc) // until the client goes, or the deadline that farewell set
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/internal/outlet"
 )
 
 // Stats is a reading of a Server's counts.
@@ -41,6 +42,7 @@ type totals struct {
 	opened              atomic.Uint64
 	messagesIn, bytesIn atomic.Uint64
 	outbox              outbox.Stats
+	outlet              outlet.Stats
 	sent                outbox.Sent // by connections that have ended; under Server.mu
 
 	mu      sync.Mutex
@@ -72,8 +74,8 @@ func (s *Server) Stats() Stats {
 	closed, refused := maps.Clone(t.closed), maps.Clone(t.refused)
 	t.mu.Unlock()
 	st := Stats{
-		Open: s.gate.count(), Blocked: int(t.outbox.Blocked.Load()), Opened: t.opened.Load(), Closed: closed, Refused: refused,
-		Stalls:     t.outbox.Stalls.Load(),
+		Open: s.gate.count(), Blocked: int(t.outbox.Blocked.Load() + t.outlet.Blocked.Load()), Opened: t.opened.Load(), Closed: closed, Refused: refused,
+		Stalls:     t.outbox.Stalls.Load() + t.outlet.Stalls.Load(),
 		MessagesIn: t.messagesIn.Load(), BytesIn: t.bytesIn.Load(),
 		DeflatedIn: d.in.Load(), DeflatedOut: d.out.Load(), DeflateTime: time.Duration(d.took.Load()), DeflateHeld: d.held.Load(),
 	}

@@ -34,7 +34,10 @@ func Serve(tb testing.TB, h http.Handler, wrap func(net.Listener) net.Listener) 
 	if wrap != nil {
 		ln = wrap(ln)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	return serve(tb, &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}, ln, addr)
+}
+
+func serve(tb testing.TB, srv *http.Server, ln net.Listener, addr string) string {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
