@@ -37,6 +37,11 @@ type Figures struct {
 	NATSConnected           bool
 	NATSReconnects          uint64
 
+	// With --interest demand; else 0.
+	InterestHeld, InterestCarried, InterestWaiting int
+	InterestMade, InterestDropped                  uint64
+	ColdStarts                                     histogram.Reading
+
 	// The throttle policy in force.
 	PolicyRevision             uint64
 	PolicyStale, PolicyRefused bool

@@ -120,6 +120,20 @@ var table = []metric{
 	gauge("nats_connected", "1 while the connection to NATS stands.", nil, func(s *scrape, to sink) { to.is(truth(s.NATSConnected)) }),
 	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
 
+	gauge("interest_instruments", "With --interest demand: instruments by how far they are carried: held (by clients), subscribed (on NATS; those that linger included), waiting (their state is on its way).",
+		labels("state"), func(s *scrape, to sink) {
+			to.is(float64(s.InterestHeld), "held")
+			to.is(float64(s.InterestCarried), "subscribed")
+			to.is(float64(s.InterestWaiting), "waiting")
+		}),
+	counter("interest_subscriptions_total", "With --interest demand: subscriptions of instruments on NATS, by what happened: made, dropped.", labels("action"),
+		func(s *scrape, to sink) {
+			to.count(s.InterestMade, "made")
+			to.count(s.InterestDropped, "dropped")
+		}),
+	histogramOf("interest_cold_start_seconds", "With --interest demand: from the first client that asked for an instrument to its state. The count is that of cold starts.", nil,
+		func(s *scrape, to sink) { to.histogram(s.ColdStarts) }),
+
 	gauge("policy_rev", "Revision of the throttle policy in force.", nil, func(s *scrape, to sink) { to.is(float64(s.PolicyRevision)) }),
 	gauge("policy_stale", "1 while the source of policies cannot be reached, and the last good copy is in force.", nil,
 		func(s *scrape, to sink) { to.is(truth(s.PolicyStale)) }),

@@ -161,7 +161,7 @@ func (p *phase) fill(b *builder, l *lane, next int, live, waiting bool) (int, bo
 	b.limit = p.out.maxFrame
 	for ; next < len(l.cohort.slots); next++ {
 		before, m := b.point(), l.marks[next]
-		state := p.slots[l.cohort.slots[next]].view.catchUp(b, &l.marks[next], r, live)
+		state := p.slots[l.cohort.slots[next]].catchUp(b, &l.marks[next], r, live)
 		if b.len() > p.out.maxFrame && before.len > 0 {
 			// One row too many: it opens the next frame.
 			b.back(before)

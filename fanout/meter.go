@@ -164,7 +164,7 @@ func (p *phase) fillInTurn(b *builder, l *lane, live bool) (served int, whole, w
 	for ; served < len(slots); served++ {
 		i := (int(l.turn) + served) % len(slots)
 		before, m := b.point(), l.marks[i]
-		state := p.slots[slots[i]].view.catchUp(b, &l.marks[i], r, live)
+		state := p.slots[slots[i]].catchUp(b, &l.marks[i], r, live)
 		if b.len() > b.limit && before.len > 0 {
 			b.back(before)
 			l.marks[i] = m

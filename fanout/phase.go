@@ -37,6 +37,7 @@ type phase struct {
 type slot struct {
 	view      view // nil: free
 	handle    Handle
+	key       snapshot.Key
 	lanes     int32
 	cohorts   []*cohort // immediate phases only: who holds it
 	conflated uint64    // in the last cut that changed it
@@ -136,7 +137,7 @@ func (p *phase) slotOf(h Handle) uint32 {
 		return i
 	}
 	t := p.store.Topic(h)
-	s := slot{view: newView(h, t, &p.out.now), handle: h}
+	s := slot{view: newView(h, t, &p.out.now), handle: h, key: t.Key}
 	switch s.view.(type) {
 	case *statusView, *sourceView:
 		s.urgent = true
@@ -162,6 +163,27 @@ func (p *phase) slotOf(h Handle) uint32 {
 		p.follow.add(t.Key, i)
 	}
 	return i
+}
+
+// join sets the mark of a new reader. Where the state of the instrument is still on its way, it joins when that is there: what is
+// read of the past meanwhile would reach it as if it happened now.
+func (s *slot) join(m *mark, it *Item, r *snapshot.Reader) {
+	if s.urgent || r.Settled(s.key.Instrument()) {
+		s.view.join(m, it, r)
+		return
+	}
+	*m = mark{waits: true, cursor: snapshot.Cursor{Index: uint64(max(it.History, 0)), Last: it.After}}
+}
+
+// catchUp is that of the view, for marks that may wait.
+func (s *slot) catchUp(b *builder, m *mark, r *snapshot.Reader, live bool) progress {
+	if m.waits {
+		if !r.Settled(s.key.Instrument()) {
+			return ahead
+		}
+		s.view.join(m, &Item{Handle: s.handle, History: int(m.cursor.Index), After: m.cursor.Last}, r)
+	}
+	return s.view.catchUp(b, m, r, live)
 }
 
 // hold and release count the lanes of a slot; the last one frees it.

@@ -155,7 +155,7 @@ func (w *worker) subscribe(s *Subscriber, items []Item, c throttle.Cadence) {
 			slots, marks = slices.Insert(slots, at, i), slices.Insert(marks, at, m)
 			if !ok {
 				r := p.store.Acquire()
-				p.slots[i].view.join(&marks[at], &items[n], r)
+				p.slots[i].join(&marks[at], &items[n], r)
 				r.Release()
 			}
 		}

@@ -45,6 +45,7 @@ type mark struct {
 	transit int32               // whole Book: what it was told last
 	part    uint16              // the part of image that comes next
 	fresh   bool                // State and Book: it holds nothing
+	waits   bool                // for its instrument's state: it joins then, as cursor says; see slot.join
 }
 
 // progress is how a reader stands after catchUp.

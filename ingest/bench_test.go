@@ -19,6 +19,8 @@ type nothing struct{ quotes, books, statistics int }
 func (*nothing) Begin()                                                                       {}
 func (*nothing) Commit()                                                                      {}
 func (*nothing) Define(market.Instrument) (market.InstrumentID, error)                        { return 0, nil }
+func (*nothing) Forget(market.InstrumentID)                                                   {}
+func (*nothing) Settle(market.InstrumentID, int64)                                            {}
 func (n *nothing) Quote(market.InstrumentID, *market.Quote)                                   { n.quotes++ }
 func (*nothing) Trade(market.InstrumentID, *market.Trade)                                     {}
 func (*nothing) TradeGap(market.InstrumentID, market.Epoch, market.Sequence, market.Sequence) {}

@@ -64,6 +64,9 @@ type core struct {
 
 	// What is known. The slices hold the same in the order of the first mention.
 	connected    bool
+	onDemand     bool          // only what somebody holds is carried; see carriage.go
+	byID         []*instrument // on demand: those that are defined
+	onSettled    func(market.InstrumentID)
 	routes       map[string]*series // by subject as publishers spell it
 	instruments  map[market.Symbol]*instrument
 	bySeen       []*instrument
@@ -143,13 +146,14 @@ func (c *core) route(subj string, parsed subject.Subject) *series {
 		return nil
 	}
 	inst := c.instrument(parsed.Symbol)
-	if inst == nil {
+	if inst == nil || !inst.takes(parsed.Channel) {
 		return nil
 	}
 	s := c.seriesOf(inst, parsed.Channel)
 	s.subject = subj // as the publisher spells it, which is where the stream has it
 	if len(c.routes) < maxRoutesPerInstrument*c.limits.instruments {
 		c.routes[subj] = s
+		s.spelled++
 	}
 	return s
 }
@@ -274,6 +278,9 @@ func (c *core) tick(now int64) time.Duration {
 	still := c.open[:0]
 	next := idle
 	for _, s := range c.open {
+		if s.inst.series[s.channel] != s {
+			continue // it is not carried any more
+		}
 		s.open = c.overdue(s)
 		if s.open {
 			still = append(still, s)
@@ -301,6 +308,9 @@ const (
 func (c *core) askAbsent(now int64) {
 	c.now = now
 	for _, inst := range c.bySeen {
+		if inst.defined && inst.carriage != carried {
+			continue
+		}
 		if quotes := inst.series[market.ChannelQuote]; !inst.defined || quotes == nil || !quotes.begun {
 			c.askSnapshot(inst)
 		}

@@ -56,6 +56,9 @@ func (c *core) events(s *series, r run) {
 // fromTheStart says that this node saw an epoch of inst begin: its first trade will be number 1, and if it is
 // not, trades are missing.
 func (c *core) fromTheStart(inst *instrument, epoch market.Epoch) {
+	if inst.carriage != carried {
+		return
+	}
 	s := c.seriesOf(inst, market.ChannelTrade)
 	inst.start = epoch
 	if inst.defined && !s.begun {

@@ -34,6 +34,10 @@ type Options struct {
 	// Delay makes a feed that reads the stream so far back and nothing else; see delayed.go. It has no Past. 0: the market
 	// as it is now.
 	Delay time.Duration
+	// OnDemand carries only what somebody holds (Hold, Release), beside definitions, statuses and heartbeats, for Linger
+	// beyond the last release; see demand.go. It has neither Past nor Delay.
+	OnDemand bool
+	Linger   time.Duration
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 }
@@ -78,7 +82,9 @@ type Feed struct {
 	goLive     <-chan time.Time
 	tail       tail // of a delayed feed
 	join       joining
-	joined     bool // the stream was read once, or there is none
+	joins      int     // joins and warm-ups so far
+	demand     *demand // nil: everything is carried
+	joined     bool    // the stream was read once, or there is none
 	reconnects uint64
 	lostAt     int64 // when the connection was last found to be gone
 	committed  int64 // up to when the sink has what was received
@@ -112,6 +118,8 @@ func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *sl
 	switch {
 	case o.MaxInstruments < 0:
 		return nil, fmt.Errorf("ingest: limit of %d instruments: want 1 or more, or 0 for %d", o.MaxInstruments, l.instruments)
+	case o.OnDemand && (len(o.Past) > 0 || o.Delay > 0):
+		return nil, errors.New("ingest: what is carried on demand has neither a past nor a delay")
 	case o.MaxInstruments > 0:
 		l.instruments = o.MaxInstruments
 	}
@@ -137,9 +145,14 @@ func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *sl
 		return f, nil
 	}
 	var err error
-	if f.sub, err = nc.ChanSubscribe(subject.All, f.live); err != nil {
+	if o.OnDemand {
+		err = f.startDemand()
+	} else if f.sub, err = nc.ChanSubscribe(subject.All, f.live); err != nil {
+		err = fmt.Errorf("ingest: subscribing to %s: %w", subject.All, err)
+	}
+	if err != nil {
 		f.cancel()
-		return nil, fmt.Errorf("ingest: subscribing to %s: %w", subject.All, err)
+		return nil, err
 	}
 	f.status = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	go f.run()
@@ -182,6 +195,9 @@ func (f *Feed) Stop() error {
 	<-f.stopped
 	f.finder.Wait()
 	f.nc.RemoveStatusListener(f.status)
+	if f.demand != nil {
+		return f.demand.stop()
+	}
 	if f.sub == nil {
 		return nil
 	}
@@ -209,7 +225,7 @@ func (f *Feed) run() {
 				f.observe() // a connection that is back says so ahead of what it brings, and the stream has what comes before that
 			}
 			if f.holding {
-				f.keep(m)
+				f.join.keep(m)
 			} else {
 				f.drain(m)
 			}
@@ -217,6 +233,8 @@ func (f *Feed) run() {
 			f.take(r)
 		case call := <-f.calls:
 			call()
+		case <-f.demand.woken():
+			f.demand.step()
 		case <-f.status:
 			f.observe()
 		case <-f.goLive:
@@ -225,6 +243,7 @@ func (f *Feed) run() {
 		case <-timer.C:
 			f.observe()
 			f.countDropped()
+			f.demand.step()
 			f.sink.Begin()
 			next := f.core.tick(f.now())
 			f.sink.Commit()
@@ -253,7 +272,7 @@ func (f *Feed) drain(m *nats.Msg) {
 	defer f.sink.Commit()
 	defer f.core.takeTransit(&f.transit)
 	for n := 1; ; n++ {
-		f.core.live(m.Subject, m.Data, f.now())
+		f.apply(m)
 		if n == maxTogether || len(f.status) > 0 {
 			return
 		}
@@ -262,6 +281,13 @@ func (f *Feed) drain(m *nats.Msg) {
 		default:
 			return
 		}
+	}
+}
+
+// apply takes in a live message.
+func (f *Feed) apply(m *nats.Msg) {
+	if f.demand == nil || f.demand.admits(m) {
+		f.core.live(m.Subject, m.Data, f.now())
 	}
 }
 
@@ -291,6 +317,10 @@ func (f *Feed) observe() {
 
 // countDropped adds what the NATS client dropped since the last look because its channel was full.
 func (f *Feed) countDropped() {
+	if f.demand != nil {
+		f.noteDropped(f.demand.dropped())
+		return
+	}
 	if f.sub == nil {
 		return
 	}
@@ -298,9 +328,15 @@ func (f *Feed) countDropped() {
 	if err != nil || dropped == f.dropped {
 		return // the connection is closed: nothing arrives any more
 	}
-	f.counters.Add(drop.SlowIngest, uint64(dropped-f.dropped))
-	f.log.Warn("ingest is too slow: the NATS client dropped messages", "messages", dropped-f.dropped)
+	f.noteDropped(dropped - f.dropped)
 	f.dropped = dropped
+}
+
+func (f *Feed) noteDropped(n int) {
+	if n > 0 {
+		f.counters.Add(drop.SlowIngest, uint64(n))
+		f.log.Warn("ingest is too slow: the NATS client dropped messages", "messages", n)
+	}
 }
 
 func (f *Feed) publishStats() {

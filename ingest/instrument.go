@@ -21,6 +21,9 @@ type instrument struct {
 	in      market.Instrument
 	epochs  []epochScales // in which its last publishers speak, the newest last
 
+	carriage carriage // zero where the node carries everything
+	since    int64    // of an instrument that is carried on demand: when its trades begin
+
 	trading market.Trading
 	start   market.Epoch // the last one that this node saw begin; 0: none
 
@@ -64,6 +67,9 @@ func (c *core) instrument(sym market.Symbol) *instrument {
 			return nil
 		}
 		inst = &instrument{symbol: sym}
+		if c.onDemand {
+			inst.carriage = cold
+		}
 		c.instruments[sym] = inst
 		c.bySeen = append(c.bySeen, inst)
 	}
@@ -94,6 +100,10 @@ func (c *core) define(inst *instrument, in market.Instrument) bool {
 	inst.source = src
 	if first {
 		c.tally.instruments++
+		if inst.carriage != carried {
+			c.identify(inst)
+			c.sink.Forget(id)
+		}
 		c.quality(inst)
 	}
 	return true

@@ -57,11 +57,12 @@ type found struct {
 	request  request  // that is answered by batches, or done
 	batches  [][]byte // of a snapshot
 	done     bool
-	answered bool // with done: a publisher answered
-	hopeless bool // with done: another try would find no more
-	join     int  // the join that speaks
-	failed   bool // with join and done, or tail: the stream could not be read
-	tail     bool // the reader of a delayed feed speaks; done: that is all that is due
+	answered bool      // with done: a publisher answered
+	hopeless bool      // with done: another try would find no more
+	join     int       // the join that speaks, or the warm-up; each has a number of its own
+	since    time.Time // with done, of a warm-up: from when on trades were read
+	failed   bool      // with join and done, or tail: the stream could not be read
+	tail     bool      // the reader of a delayed feed speaks; done: that is all that is due
 }
 
 // tell hands r to the feed's goroutine, and reports false when the feed is being stopped.
@@ -107,7 +108,8 @@ type joining struct {
 	number   int
 	cancel   context.CancelFunc
 	began    time.Time
-	messages int // of the stream
+	messages int  // of the stream
+	holding  bool // live ticks wait
 	kept     []*nats.Msg
 	firsts   map[string]*firstKept // by subject; sealed: no more are added
 	sealed   bool
@@ -128,15 +130,21 @@ func (f *Feed) startJoin() {
 	}
 	ctx, cancel := context.WithCancel(f.ctx)
 	// What an earlier join kept back is still to come, ahead of the rest.
-	f.join = joining{number: f.join.number + 1, cancel: cancel, began: time.Now(), kept: f.join.kept, firsts: f.join.firsts}
+	f.joins++
+	f.join = joining{number: f.joins, cancel: cancel, began: time.Now(), holding: true, kept: f.join.kept, firsts: f.join.firsts}
 	f.holding = true
-	r := &reader{f: f, join: f.join.number}
+	r := &reader{f: f, join: f.join.number, demand: f.demand != nil}
 	f.finder.Add(1)
 	if f.joined {
 		f.goLive = time.After(rejoinWithin)
 		r.most = maxResumed
 		r.overlap = func(uint64) bool { return true } // what is read cannot be told from what arrived
 		since := time.UnixMicro(f.lostAt).Add(-clockSlack)
+		if f.demand != nil {
+			carried := f.demand.carried()
+			go f.runJoin(ctx, r, func() error { return r.resumeSome(ctx, carried, since) })
+			return
+		}
 		go f.runJoin(ctx, r, func() error { return r.resume(ctx, since) })
 		return
 	}
@@ -159,8 +167,7 @@ func (f *Feed) pastAt() (at time.Time, recent bool) {
 }
 
 // keep holds a live message back until the stream is read.
-func (f *Feed) keep(m *nats.Msg) {
-	j := &f.join
+func (j *joining) keep(m *nats.Msg) {
 	j.kept = append(j.kept, m)
 	channel := market.ChannelTrade
 	if !strings.HasSuffix(m.Subject, tradeSuffix) {
@@ -202,16 +209,16 @@ func (r reach) patience() int {
 // reach tells how far the stream's trades, and its changes of books where these are read, reach towards those kept back.
 // Those kept back from then on are not looked at: what was published ahead of them and did not arrive is ahead of the others
 // too. Otherwise the stream, which is always a little behind, would never be there while new instruments tick.
-func (f *Feed) reach(books bool) reach {
-	if !f.holding {
+func (f *Feed) reach(j *joining, books bool) reach {
+	if j == nil || !j.holding {
 		return joined // nobody waits any more
 	}
 	at := unclear
-	for subj, first := range f.join.firsts {
+	for subj, first := range j.firsts {
 		if first.channel == market.ChannelBook && !books {
 			continue
 		}
-		f.join.sealed = true
+		j.sealed = true
 		if !first.reached {
 			before := first.position
 			before.Sequence--
@@ -226,9 +233,15 @@ func (f *Feed) reach(books bool) reach {
 	return at
 }
 
-// reached asks the feed's goroutine for the reach.
-func (f *Feed) reached(ctx context.Context, books bool) (at reach, err error) {
-	err = f.do(ctx, func() { at = f.reach(books) })
+// reached asks the feed's goroutine for the reach of a join.
+func (f *Feed) reached(ctx context.Context, join int, books bool) (at reach, err error) {
+	err = f.do(ctx, func() {
+		j := &f.join
+		if join != j.number {
+			j = f.demand.joining(join)
+		}
+		at = f.reach(j, books)
+	})
 	return at, err
 }
 
@@ -253,7 +266,8 @@ func (s *series) reaches(p market.Position) bool {
 // takeJoin sees whether the join at hand is at its end.
 func (f *Feed) takeJoin(r found) {
 	if r.join != f.join.number {
-		return // an earlier one
+		f.demand.takeWarmUp(r) // or an earlier one
+		return
 	}
 	f.join.messages += len(r.messages)
 	if r.done {
@@ -267,24 +281,26 @@ func (f *Feed) takeJoin(r found) {
 
 // letLive lets live ticks through, those kept back first.
 func (f *Feed) letLive() {
-	f.holding, f.goLive = false, nil
+	f.holding, f.join.holding, f.goLive = false, false, nil
 	kept := f.join.kept
 	f.join.kept, f.join.firsts = nil, nil
 	f.log.Info("live", slog.Int("from_stream", f.join.messages), slog.Int("kept_back", len(kept)), slog.Duration("took", time.Since(f.join.began)))
 	for together := range slices.Chunk(kept, maxTogether) {
 		f.sink.Begin()
 		for _, m := range together {
-			f.core.live(m.Subject, m.Data, f.now())
+			f.apply(m)
 		}
 		f.sink.Commit()
 	}
-	if f.Ready() {
+	if f.Ready() && f.demand == nil {
 		return
 	}
 	f.sink.Begin()
 	f.core.askAbsent(f.now())
 	f.sink.Commit()
-	close(f.booted)
+	if !f.Ready() {
+		close(f.booted)
+	}
 }
 
 // runJoin is the goroutine of a join; it ends when the stream is read, or with the feed.

@@ -34,7 +34,7 @@ func rejoin(t *testing.T) *rejoining {
 	for s := uint64(1); s <= 10; s++ {
 		r.arrive(s, bookTick(s == 1, int64(s)), oneTrade())
 	}
-	r.holding, r.join = true, joining{number: 1, cancel: func() {}}
+	r.holding, r.join = true, joining{number: 1, holding: true, cancel: func() {}}
 	return r
 }
 
@@ -60,8 +60,8 @@ func (r *rejoining) arrive(s uint64, ticks ...*marketdatav1.TickBatch) {
 	r.t.Helper()
 	for _, tick := range ticks {
 		m := r.message(s, tick)
-		if r.holding {
-			r.keep(&nats.Msg{Subject: m.subject, Data: m.payload})
+		if r.join.holding {
+			r.join.keep(&nats.Msg{Subject: m.subject, Data: m.payload})
 		} else {
 			r.core.live(m.subject, m.payload, storyStart)
 		}
@@ -72,7 +72,7 @@ func (r *rejoining) arrive(s uint64, ticks ...*marketdatav1.TickBatch) {
 func (r *rejoining) read(books bool, messages ...storedMessage) reach {
 	r.t.Helper()
 	r.take(found{join: 1, messages: messages})
-	return r.reach(books)
+	return r.reach(&r.join, books)
 }
 
 // isWhole holds that the book is that of number s, that nothing is missing, and that none of it was doubted on the way.

@@ -172,6 +172,9 @@ func (c *core) positions(venue string, epoch market.Epoch, positions []*marketda
 		if !inst.defined || inst.newest() < epoch {
 			c.askSnapshot(inst)
 		}
+		if !inst.takes(ch) {
+			continue
+		}
 		c.expect(c.seriesOf(inst, ch), market.Position{Epoch: epoch, Sequence: market.Sequence(p.Sequence)})
 	}
 }

@@ -5,6 +5,8 @@ import "github.com/feedd/feedd/market"
 // Why an instrument is not believed. What is the book's begins with "book: ", so that those who read only prices can
 // tell.
 const (
+	reasonCold        = "not carried until somebody asks: its state is on the way"
+	reasonUntold      = "neither the stream nor its publisher told its state"
 	reasonGap         = "gap: ticks are missing"
 	reasonBookGap     = "book: changes are missing"
 	reasonBookRefused = "book: a tick was refused"
@@ -33,6 +35,9 @@ func (c *core) quality(inst *instrument) {
 		if s != nil && s.lack > q {
 			q, reason = s.lack, s.lacking
 		}
+	}
+	if inst.carriage != carried {
+		q, reason = market.QualitySyncing, reasonCold
 	}
 	if inst.quality == q && inst.reason == reason {
 		return

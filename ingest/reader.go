@@ -21,6 +21,9 @@ type reader struct {
 	f    *Feed
 	join int    // on whose behalf; 0: none
 	most uint64 // messages from a time on; 0: maxStored
+	// demand has only definitions and statuses read, and of the subjects of some instruments everything.
+	demand bool
+	of     []string // instruments' subjects, up to the channel
 	// overlap tells of a number in the stream whether the message may be known already, so that unnumbered trades are not
 	// taken twice. nil: none is.
 	overlap func(uint64) bool
@@ -33,6 +36,8 @@ type reader struct {
 	firstAt time.Time
 	last    uint64        // number of its last message
 	ahead   time.Duration // of its server's clock, against this node's
+
+	since time.Time // from when on trades were read
 }
 
 // open finds the stream, and reports false where there is none.
@@ -75,8 +80,12 @@ func (r *reader) later(seq uint64) bool { return seq > r.last }
 // boot reads every definition, the last quote, status and statistics of each instrument, and the trades of a while.
 // The last tick of a book tells that there is one; where it is no image, the core asks for one.
 func (r *reader) boot(ctx context.Context, history time.Duration) error {
-	definitions := jetstream.ConsumerConfig{FilterSubjects: []string{subject.AllOf(market.ChannelDefinition)}}
-	states := lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats, market.ChannelBook)
+	definitions := jetstream.ConsumerConfig{FilterSubjects: r.subjects(market.ChannelDefinition)}
+	states := r.lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats, market.ChannelBook)
+	if r.demand {
+		states = r.lastOf(market.ChannelStatus)
+		history = -1
+	}
 	for _, cfg := range []jetstream.ConsumerConfig{definitions, states} {
 		if err := r.read(ctx, cfg, r.last); err != nil {
 			return err
@@ -88,6 +97,43 @@ func (r *reader) boot(ctx context.Context, history time.Duration) error {
 		}
 	}
 	return r.meanwhile(ctx)
+}
+
+// warm reads the last quote, statistics and tick of a book of some instruments, and their trades of a while.
+func (r *reader) warm(ctx context.Context, history time.Duration) error {
+	if err := r.read(ctx, r.lastOf(market.ChannelQuote, market.ChannelStats, market.ChannelBook), r.last); err != nil {
+		return err
+	}
+	r.since = r.f.o.Now()
+	if history >= 0 {
+		if err := r.trades(ctx, history); err != nil {
+			return err
+		}
+		if r.first > 1 && r.firstAt.After(r.since) {
+			r.since = r.firstAt
+		}
+	}
+	return r.meanwhile(ctx)
+}
+
+// resumeSome reads the directory, and what was published of some instruments since a time up to which they are known.
+func (r *reader) resumeSome(ctx context.Context, instruments []string, since time.Time) error {
+	if err := r.boot(ctx, 0); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(instruments, warmTogether) {
+		part := *r
+		part.demand, part.of = false, some
+		cfg := jetstream.ConsumerConfig{FilterSubjects: part.ticks(), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
+		err := part.read(ctx, cfg, neverTooMany)
+		if errors.Is(err, errTooMany) {
+			err = part.warm(ctx, r.f.o.Now().Sub(since)) // of trades and books the numbers tell what is still missing
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // resume reads what was published since a time up to which everything is known.
@@ -121,8 +167,9 @@ func (r *reader) trades(ctx context.Context, history time.Duration) error {
 	for ; ; history /= 2 {
 		since := r.f.o.Now().Add(-history)
 		cfg := jetstream.ConsumerConfig{
-			FilterSubjects: []string{subject.AllOf(market.ChannelTrade)}, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
+			FilterSubjects: r.subjects(market.ChannelTrade), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
 		}
+		r.since = since
 		if err := r.follow(ctx, cfg, false); !errors.Is(err, errTooMany) || history == 0 {
 			return err
 		}
@@ -132,6 +179,12 @@ func (r *reader) trades(ctx context.Context, history time.Duration) error {
 // ticks selects all channels of a stream that records other things too, and nothing, which means all and is far cheaper, of
 // one that does not.
 func (r *reader) ticks() []string {
+	switch {
+	case r.demand:
+		return r.subjects(market.ChannelDefinition, market.ChannelStatus)
+	case r.of != nil:
+		return r.subjects(market.ChannelQuote, market.ChannelTrade, market.ChannelBook, market.ChannelStats)
+	}
 	all := StreamOptions{}.config().Subjects
 	for _, s := range r.stream.CachedInfo().Config.Subjects {
 		if !slices.Contains(all, s) {
@@ -141,13 +194,22 @@ func (r *reader) ticks() []string {
 	return nil
 }
 
-// lastOf selects the last message of each instrument on some channels.
-func lastOf(channels ...market.Channel) jetstream.ConsumerConfig {
-	cfg := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+// subjects selects some channels of the instruments that are read.
+func (r *reader) subjects(channels ...market.Channel) (subjects []string) {
 	for _, ch := range channels {
-		cfg.FilterSubjects = append(cfg.FilterSubjects, subject.AllOf(ch))
+		if r.of == nil {
+			subjects = append(subjects, subject.AllOf(ch))
+		}
+		for _, instrument := range r.of {
+			subjects = append(subjects, instrument+ch.String())
+		}
 	}
-	return cfg
+	return subjects
+}
+
+// lastOf selects the last message of each instrument on some channels.
+func (r *reader) lastOf(channels ...market.Channel) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, FilterSubjects: r.subjects(channels...)}
 }
 
 var errTooMany = errors.New("the stream holds more than is to be read")
@@ -181,11 +243,11 @@ func (r *reader) follow(ctx context.Context, cfg jetstream.ConsumerConfig, books
 			if p.last < r.last {
 				continue
 			}
-			if at, err = r.f.reached(ctx, books); err != nil {
+			if at, err = r.f.reached(ctx, r.join, books); err != nil {
 				return err
 			}
 		}
-		if at, err = r.f.reached(ctx, books); err != nil || quiet >= at.patience() {
+		if at, err = r.f.reached(ctx, r.join, books); err != nil || quiet >= at.patience() {
 			return err
 		}
 		select {

@@ -82,6 +82,18 @@ func decimal(v int64, scale uint8) string {
 	return text
 }
 
+func (r *recorder) Forget(id market.InstrumentID) {
+	delete(r.quotes, id)
+	delete(r.trades, id)
+	delete(r.gaps, id)
+	delete(r.next, id)
+	delete(r.books, id)
+	delete(r.statistics, id)
+	r.say("forget %s", r.name(id))
+}
+
+func (r *recorder) Settle(id market.InstrumentID, _ int64) { r.say("settle %s", r.name(id)) }
+
 func (r *recorder) Quote(id market.InstrumentID, q *market.Quote) {
 	in := &r.instruments[id]
 	if old := r.quotes[id]; !old.Position.Before(q.Position) {

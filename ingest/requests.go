@@ -119,6 +119,11 @@ func (c *core) snapshot(inst *instrument, batches [][]byte, now int64) {
 			if !one || ch == market.ChannelNone || (ch == market.ChannelDefinition) != definitions {
 				continue
 			}
+			if inst.carriage == cold || inst.carriage == warming {
+				if !ofDirectory(ch) {
+					continue // it would begin ahead of what the stream has
+				}
+			}
 			s := c.seriesOf(inst, ch)
 			arrival := now
 			if published := c.batch.PublishTime; published > 0 && published < now {
@@ -140,4 +145,7 @@ func (c *core) snapshotDone(inst *instrument, answered bool, now int64) {
 		inst.askWait = min(max(2*inst.askWait, snapshotWait), snapshotWaitMax)
 	}
 	inst.askNext = now + max(inst.askWait, snapshotWait)
+	if inst.carriage == asking {
+		c.settled(inst, answered)
+	}
 }

@@ -20,6 +20,7 @@ type series struct {
 	begun   bool            // a tick was taken, or the numbering is known from a heartbeat
 	arrived int64           // ingest time of the last tick taken
 	open    bool            // the core's tick looks after it
+	spelled uint8           // subjects that lead here
 
 	// What the instrument's quality has to say of this series; zero: nothing is missing.
 	lack    market.Quality

@@ -13,6 +13,11 @@ type Sink interface {
 	// Define takes a new or changed instrument. Ids are dense from 0 and stable by symbol. It fails where
 	// there are too many.
 	Define(in market.Instrument) (market.InstrumentID, error)
+	// Forget lets go of all that is kept of an instrument but its definition and status: the node does not carry it, or not
+	// any more. What comes of it until Settle is of the past.
+	Forget(id market.InstrumentID)
+	// Settle says that the state of an instrument is there, with its trades since a time in microseconds.
+	Settle(id market.InstrumentID, since int64)
 	// Quote takes the whole top of the book; q is valid during the call.
 	Quote(id market.InstrumentID, q *market.Quote)
 	// Trade takes a trade; t is valid during the call.

@@ -44,6 +44,9 @@ type Status struct {
 	Quality Quality
 	Trading Trading
 	Reason  string // words for people; at most MaxReasonLen bytes
+	// Since is when a node began to carry the instrument, in microseconds since the Unix epoch: it knows no trade from
+	// before. 0: it has carried it since its own start.
+	Since int64
 }
 
 // MaxReasonLen bounds what a publisher may say in a status.

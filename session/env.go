@@ -107,9 +107,10 @@ type Env struct {
 	Backfill  *Backfill // nil: what the engine's log does not hold is lost
 	Delayed   []Feed    // by their delays; at most MaxDelayed
 	Policy    *throttle.InForce
-	Access    Access // nil: anybody may have everything, and tokens are not taken
-	Users     *Users // nil: nobody counts the sessions of a user
-	Usage     Usage  // nil: nobody counts who holds what
+	Access    Access   // nil: anybody may have everything, and tokens are not taken
+	Users     *Users   // nil: nobody counts the sessions of a user
+	Usage     Usage    // nil: nobody counts who holds what
+	Interest  Interest // nil: the node carries everything
 
 	// Told to clients in the welcome; the transport and the engine keep to them.
 	Server      string        // name and version

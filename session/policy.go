@@ -117,7 +117,7 @@ type adoption struct {
 	request
 	frames   []*feedv1.ServerFrame
 	regrants int
-	gone     []fanout.Handle
+	gone     departures
 }
 
 // review decides one subscription anew.
@@ -150,7 +150,7 @@ func (a *adoption) withdraw(h fanout.Handle, res result) {
 	if res.code == feedv1.ErrorCode_ERROR_CODE_NOT_ENTITLED {
 		a.env.Counters.Add(drop.NotEntitled, 1)
 	}
-	a.gone = a.letGo(h, a.gone)
+	a.letGo(h, &a.gone)
 	a.results = append(a.results, res)
 }
 
@@ -184,9 +184,7 @@ func (a *adoption) replace(h fanout.Handle, symbol string, view market.View, n f
 
 // carryOut ends what is to end, tells the client, and has the engine do the rest, in the order that the client relies on.
 func (a *adoption) carryOut(send func(*feedv1.ServerFrame) bool) bool {
-	if len(a.gone) > 0 {
-		a.engine.Unsubscribe(a.gone)
-	}
+	a.depart(&a.gone)
 	for _, f := range a.frames {
 		if !send(f) {
 			return false

@@ -103,13 +103,11 @@ func (s *Session) unsubscribe(id uint32, m *feedv1.Unsubscribe) {
 		known = s.held.handles()
 		s.live = nil
 	}
-	var gone []fanout.Handle
+	var gone departures
 	for _, h := range known {
-		gone = s.letGo(h, gone)
+		s.letGo(h, &gone)
 	}
-	if len(gone) > 0 {
-		s.engine.Unsubscribe(gone)
-	}
+	s.depart(&gone)
 	s.rebalance()
 	var parts []*feedv1.ServerFrame
 	for some := range slices.Chunk(known, handlesPerFrame) {

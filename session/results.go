@@ -114,6 +114,7 @@ func (r *request) holdInstrument(id market.InstrumentID, status fanout.Handle) b
 	}
 	d := r.env.description(id)
 	in := heldInstrument{id: id, source: r.env.sourceHandle(id, d.in.Source), told: d.told}
+	r.carry(id)
 	if r.held.addInstrument(in) {
 		r.moves.add(fanout.Item{Handle: in.source}, throttle.Immediate)
 	}

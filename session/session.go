@@ -230,6 +230,8 @@ func (s *Session) End() []slog.Attr {
 	defer s.work.Unlock()
 	without := s.engine.Detach()
 	s.countEnd()
+	s.releaseAll()
+	s.held, s.live = holdings{}, nil // a look at the directory that was about to begin finds nothing to do
 	s.leave()
 	return []slog.Attr{
 		slog.String("session", s.id), slog.String("tier", s.tier().Name), slog.Uint64("conflated", without.Conflated), slog.Uint64("lost", without.Lost),

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -42,6 +44,7 @@ func (e *Env) Snapshot(who *entitlement.Identity, m *feedv1.Subscribe, encoding 
 		return nil, &Refusal{code, text}
 	}
 	r := s.gather(m, new(paper))
+	defer s.releaseAll()
 	if err := r.findings(); err != nil {
 		return nil, err
 	}
@@ -50,6 +53,7 @@ func (e *Env) Snapshot(who *entitlement.Identity, m *feedv1.Subscribe, encoding 
 	if slices.ContainsFunc(items, func(it fanout.Item) bool { return e.feedOfHandle(it.Handle) != n }) {
 		return nil, &Refusal{feedv1.ErrorCode_ERROR_CODE_BAD_VALUE, "some of this is for you in real time and some delayed, which one frame cannot hold: ask for each by itself, with timeliness"}
 	}
+	s.awaitState()
 	rows, err := e.feed(n).Engine.Snapshot(items, encoding, limit)
 	if err != nil {
 		return nil, err
@@ -66,6 +70,24 @@ func (e *Env) Snapshot(who *entitlement.Identity, m *feedv1.Subscribe, encoding 
 		return nil, fmt.Errorf("a snapshot cannot be encoded: %w", err)
 	}
 	return merge(encoding, payload, rows), nil
+}
+
+// stateWithin is how long a snapshot waits for instruments that the node did not carry until now. What is not there by
+// then is told as syncing.
+const stateWithin = 3 * time.Second
+
+// awaitState waits for the state of what is held.
+func (s *Session) awaitState() {
+	if s.env.Interest == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
+	defer cancel()
+	for i := range s.held.instruments {
+		if id := s.held.instruments[i].id; feedOf(id) == 0 {
+			s.env.Interest.Await(ctx, idAlone(id))
+		}
+	}
 }
 
 // findings returns a Refusal where a channel does not exist, or where nothing was found.

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/usage"
@@ -20,15 +22,67 @@ func (s *Session) hold(sub subscription) {
 	}
 }
 
-// letGo lets go of a subscription that is held, and appends to gone the handles of which nothing is to be sent any more.
-func (s *Session) letGo(h fanout.Handle, gone []fanout.Handle) []fanout.Handle {
+// Interest carries instruments of the market in real time for as long as somebody holds them. Its methods may be called
+// from any goroutine.
+type Interest interface {
+	// Hold has an instrument carried until as many Release. It is called ahead of the first look at its rows, and Release behind
+	// the last.
+	Hold(id market.InstrumentID)
+	Release(id market.InstrumentID)
+	// Await waits until the state of an instrument that is held is there, or ctx ends.
+	Await(ctx context.Context, id market.InstrumentID)
+}
+
+// departures is what a session has let go of, and still has to tell others.
+type departures struct {
+	handles     []fanout.Handle       // whose rows are to end
+	instruments []market.InstrumentID // that are held no more
+}
+
+// depart ends the rows of what was let go of, and then the interest in it: by then nobody looks at it any more.
+func (s *Session) depart(gone *departures) {
+	if len(gone.handles) > 0 {
+		s.engine.Unsubscribe(gone.handles)
+	}
+	s.release(gone.instruments...)
+}
+
+func (s *Session) release(ids ...market.InstrumentID) {
+	if s.env.Interest == nil {
+		return
+	}
+	for _, id := range ids {
+		if feedOf(id) == 0 {
+			s.env.Interest.Release(idAlone(id))
+		}
+	}
+}
+
+// carry has an instrument carried from now on.
+func (s *Session) carry(id market.InstrumentID) {
+	if s.env.Interest != nil && feedOf(id) == 0 {
+		s.env.Interest.Hold(idAlone(id))
+	}
+}
+
+// releaseAll ends the interest in all that is held.
+func (s *Session) releaseAll() {
+	for i := range s.held.instruments {
+		s.release(s.held.instruments[i].id)
+	}
+}
+
+// letGo lets go of a subscription that is held, and notes in gone what is to follow from that.
+func (s *Session) letGo(h fanout.Handle, gone *departures) {
 	sub := s.held.find(h)
 	id, ch := sub.id, sub.channel
-	gone = s.held.remove(h, gone, s.env.statusHandle)
+	gone.handles = s.held.remove(h, gone.handles, s.env.statusHandle)
+	if in, _ := s.held.instrument(id); in == nil {
+		gone.instruments = append(gone.instruments, id)
+	}
 	if s.counts() && !s.held.has(id, ch) {
 		s.count(id, ch, -1)
 	}
-	return gone
 }
 
 // counts reports whether anybody counts what is held here. Who takes one look holds nothing.

@@ -134,6 +134,18 @@ func (a *agenda) enter(r *barRecord, id market.InstrumentID) {
 	a.hasten(r)
 }
 
+// leave takes the entry of r out, whose bars are about to be forgotten.
+func (a *agenda) leave(s *Store, r *barRecord) {
+	if r.entry == 0 {
+		return
+	}
+	last := len(a.entries) - 1
+	a.entries[r.entry-1] = a.entries[last]
+	s.records[a.entries[r.entry-1].id].bars.entry = r.entry
+	a.entries = a.entries[:last]
+	r.entry = 0
+}
+
 // hasten moves the entry of r ahead to when its bars are due.
 func (a *agenda) hasten(r *barRecord) {
 	e := &a.entries[r.entry-1]

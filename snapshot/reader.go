@@ -37,6 +37,9 @@ func (r *Reader) Source(k Key) (string, market.Status, uint64) {
 	return src.name, src.status, src.ticks
 }
 
+// Settled reports whether the state of an instrument is there: always, unless Store.Forget was called.
+func (r *Reader) Settled(id market.InstrumentID) bool { return !r.records[id].unsettled }
+
 // Instrument returns the instrument, valid until Release.
 func (r *Reader) Instrument(id market.InstrumentID) *market.Instrument {
 	return &r.records[id].instrument

@@ -57,6 +57,7 @@ type record struct {
 	trades      log
 	book        bookRecord
 	bars        barRecord
+	unsettled   bool // its state is not carried, or not yet: see Forget
 
 	// followed counts, by channel, who wants to hear of changes at once. Readers change it with atomics while
 	// they hold the lock for reading; the writer reads it while it holds the lock for itself.
@@ -230,6 +231,30 @@ func (s *Store) setStatus(id market.InstrumentID, st market.Status) {
 	if r.status != st {
 		r.status = st
 		s.statusChanged(id)
+	}
+}
+
+// Forget lets go of all that is kept of an instrument but its definition and its status, and has those who come to look at it
+// wait for Settle. Nobody may be looking at anything else of it now.
+func (s *Store) Forget(id market.InstrumentID) {
+	r := &s.records[id]
+	s.agenda.leave(s, &r.bars)
+	*r = record{
+		instrument: r.instrument, source: r.source, status: r.status, statusTicks: r.statusTicks, reasons: r.reasons,
+		followed: r.followed, unsettled: true,
+	}
+}
+
+// Settle says that the state of an instrument is there again, and since when its trades are known, in microseconds: those who
+// wait begin with it.
+func (s *Store) Settle(id market.InstrumentID, since int64) {
+	r := &s.records[id]
+	r.unsettled = false
+	st := r.status
+	st.Since = since
+	s.setStatus(id, st)
+	for ch := range r.followed {
+		s.note(id, market.Channel(ch))
 	}
 }
 

@@ -23,7 +23,14 @@ import (
 const finalWithin = 10 * time.Second
 
 // saves reports whether there are to be checkpoints.
-func (o *serveOptions) saves() bool { return o.Checkpoint.Every > 0 && o.dataDir != "" }
+// On demand there are none: what was held by the last run's clients is of no use without what came since, and bars of before would
+// hide the hole.
+func (o *serveOptions) saves() bool {
+	return o.Checkpoint.Every > 0 && o.dataDir != "" && !o.onDemand()
+}
+
+// onDemand reports whether only what clients hold is carried.
+func (o *serveOptions) onDemand() bool { return o.Interest.Mode == "demand" }
 
 // loadState makes the store, with what the last run left.
 func (s *server) loadState() error {

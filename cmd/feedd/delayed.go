@@ -43,6 +43,9 @@ func (o *serveOptions) streamBytes() int64 {
 
 // startDelayed makes a feed for each delay: the same engine over a store of its own, which the stream feeds in its time.
 func (s *server) startDelayed() error {
+	if s.options.onDemand() && len(s.options.Delays) > 0 {
+		s.options.log.Warn("delayed data is read from the stream whole: this node carries all instruments for it, whatever its clients hold")
+	}
 	for i, delay := range s.options.Delays {
 		d := delayedFeed{delay: delay, first: fanout.Handle(i+1) * handlesOf}
 		d.store = snapshot.NewStore(snapshot.Options{FirstHandle: d.first, Counters: &s.drops})

@@ -56,6 +56,9 @@ func (s *server) startSockets() error {
 		AcceptRate: float64(s.options.Admission.AddressRate), AcceptBurst: 2 * s.options.Admission.AddressRate, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
 		Deflate: compression[s.options.Deflate],
 	}
+	if s.options.onDemand() {
+		env.Interest = s.feed
+	}
 	for _, d := range s.delayed {
 		env.Delayed = append(env.Delayed, session.Feed{
 			Delay: d.delay, Engine: engine{d.engine}, Directory: d.store, Backfill: session.NewBackfill(d.feed), FirstHandle: d.first,

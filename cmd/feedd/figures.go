@@ -20,6 +20,9 @@ func (s *server) figures() admin.Figures {
 		Instruments: in.Instruments, Sources: in.Sources, SourcesSuspect: in.SuspectSources, LastTick: seconds(in.LastTick),
 		NATSConnected: in.Connected, NATSReconnects: in.Reconnects,
 	}
+	held := s.feed.Interest()
+	f.InterestHeld, f.InterestCarried, f.InterestWaiting = held.Held, held.Carried, held.Waiting
+	f.InterestMade, f.InterestDropped, f.ColdStarts = held.Made, held.Dropped, held.Cold
 	for _, c := range sent.Cadences {
 		f.Cadences = append(f.Cadences, admin.Cadence{
 			Name: c.Cadence.String(), Age: c.Age, Late: c.Late, Flush: c.Flush, Lanes: c.Lanes, Subscriptions: c.Subscriptions,

@@ -211,7 +211,9 @@ func (s *server) startIngest() error {
 			return err
 		}
 	}
-	s.feed, err = ingest.Start(nc, s.store, ingest.Options{Past: s.loaded.Past, PastTime: s.loaded.Place.Time}, &s.drops, s.options.log)
+	s.feed, err = ingest.Start(nc, s.store, ingest.Options{
+		Past: s.loaded.Past, PastTime: s.loaded.Place.Time, OnDemand: s.options.onDemand(), Linger: s.options.Interest.Linger,
+	}, &s.drops, s.options.log)
 	if err != nil {
 		return err
 	}

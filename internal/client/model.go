@@ -297,7 +297,7 @@ func (m *Model) applyStatuses(u *Update) error {
 			return violation("status row of handle %d, which no answer named", r.Handle)
 		}
 		st := market.Status{
-			Stream: market.Stream(r.Stream), Quality: market.Quality(r.Quality), Trading: market.Trading(r.Trading), Reason: r.Reason,
+			Stream: market.Stream(r.Stream), Quality: market.Quality(r.Quality), Trading: market.Trading(r.Trading), Reason: r.Reason, Since: r.SinceUs,
 		}
 		m.statuses[symbol] = st
 		u.Statuses = append(u.Statuses, StatusRow{symbol, st})

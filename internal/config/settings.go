@@ -38,6 +38,10 @@ type Config struct {
 		Creds         string // a file; empty: none
 		CA, Cert, Key string // files; empty: none
 	}
+	Interest struct {
+		Mode   string        // all or demand
+		Linger time.Duration // after the last client has let go of an instrument
+	}
 	Delays []time.Duration // of delayed feeds, from the shortest
 	Data   struct {
 		Dir string // empty: to be found
@@ -89,6 +93,7 @@ var sections = []struct{ name, title string }{
 	{"admin", "Where operators look"},
 	{"policy", "The throttle policy"},
 	{"nats", "Where ticks come from"},
+	{"interest", "What of it to carry"},
 	{"data", "What outlives a restart"},
 	{"checkpoint", "Checkpoints of the state"},
 	{"admission", "Who may come in"},
@@ -156,6 +161,12 @@ func (c *Config) define() {
 	add(c, &c.NATS.CA, text.where(isReadable), "nats.ca", "", "`FILE` with the certificates (PEM) that NATS servers must be signed by; empty takes the system's").noFlag()
 	add(c, &c.NATS.Cert, text.where(isReadable), "nats.cert", "", "`FILE` with the certificate (PEM) to show to NATS servers").noFlag()
 	add(c, &c.NATS.Key, text.where(isReadable), "nats.key", "", "`FILE` with the key (PEM) of nats.cert").noFlag()
+
+	add(c, &c.Interest.Mode, oneOf("all", "demand"), "interest.mode", "all",
+		"what the node carries: `all` instruments, or on demand those that its clients hold, so that several nodes carry a market larger than one can. "+
+			"On demand it keeps no checkpoints, and delayed data is whole all the same").flag("interest")
+	add(c, &c.Interest.Linger, duration.within(0, time.Hour), "interest.linger", 30*time.Second,
+		"`DURATION` for which an instrument is carried on when the last client has let go of it, up to 1h")
 
 	add(c, &c.Data.Dir, text, "data.dir", "",
 		"`DIRECTORY` of checkpoints and of the NATS inside; empty means $XDG_STATE_HOME/feedd or ~/.local/state/feedd")

@@ -13,6 +13,7 @@ const (
 	statusQuality = 3
 	statusTrading = 4
 	statusReason  = 5
+	statusSince   = 6
 
 	sourceName    = 1
 	sourceStream  = 2
@@ -28,6 +29,7 @@ func AppendStatus(dst []byte, h market.Handle, s *market.Status) []byte {
 	dst = appendUint(dst, statusQuality, uint64(s.Quality))
 	dst = appendUint(dst, statusTrading, uint64(s.Trading))
 	dst = appendString(dst, statusReason, s.Reason)
+	dst = appendUint(dst, statusSince, uint64(s.Since))
 	return end(dst, body)
 }
 

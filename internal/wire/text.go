@@ -141,6 +141,9 @@ func (f *TextFrame) Status(h market.Handle, s *market.Status) {
 	o.text("quality", qualityNames[s.Quality])
 	o.text("trading", tradingNames[s.Trading])
 	o.text("reason", s.Reason)
+	if s.Since != 0 {
+		o.number64("sinceUs", uint64(s.Since))
+	}
 	f.lists[textStatuses] = o.close()
 }
 

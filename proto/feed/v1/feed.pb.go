@@ -2273,12 +2273,15 @@ func (x *Stats) GetFundingRateE8() int64 {
 // Always whole. Comes for every instrument of which any channel is subscribed, at once when it
 // changes.
 type Status struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
-	Stream        Stream                 `protobuf:"varint,2,opt,name=stream,proto3,enum=feed.v1.Stream" json:"stream,omitempty"`
-	Quality       Quality                `protobuf:"varint,3,opt,name=quality,proto3,enum=feed.v1.Quality" json:"quality,omitempty"`
-	Trading       Trading                `protobuf:"varint,4,opt,name=trading,proto3,enum=feed.v1.Trading" json:"trading,omitempty"`
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Handle  uint32                 `protobuf:"varint,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	Stream  Stream                 `protobuf:"varint,2,opt,name=stream,proto3,enum=feed.v1.Stream" json:"stream,omitempty"`
+	Quality Quality                `protobuf:"varint,3,opt,name=quality,proto3,enum=feed.v1.Quality" json:"quality,omitempty"`
+	Trading Trading                `protobuf:"varint,4,opt,name=trading,proto3,enum=feed.v1.Trading" json:"trading,omitempty"`
+	Reason  string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When the server began to carry the instrument, in microseconds since the Unix epoch: bars, statistics and past trades
+	// are of what was traded since. Absent where it has carried it since its own start.
+	SinceUs       int64 `protobuf:"varint,6,opt,name=since_us,json=sinceUs,proto3" json:"since_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2346,6 +2349,13 @@ func (x *Status) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *Status) GetSinceUs() int64 {
+	if x != nil {
+		return x.SinceUs
+	}
+	return 0
 }
 
 // Speaks for every instrument whose Instrument.source it names.
@@ -2576,7 +2586,9 @@ type Welcome struct {
 	// A client that hears nothing for three times as long has lost the connection.
 	HeartbeatMs uint32 `protobuf:"varint,5,opt,name=heartbeat_ms,json=heartbeatMs,proto3" json:"heartbeat_ms,omitempty"`
 	// The ladder: every cadence that can be granted, fastest first, in milliseconds.
-	CadencesMs    []uint32 `protobuf:"varint,6,rep,packed,name=cadences_ms,json=cadencesMs,proto3" json:"cadences_ms,omitempty"`
+	CadencesMs []uint32 `protobuf:"varint,6,rep,packed,name=cadences_ms,json=cadencesMs,proto3" json:"cadences_ms,omitempty"`
+	// URLs of other nodes that serve the same, for when this one cannot be reached.
+	Alternates    []string `protobuf:"bytes,7,rep,name=alternates,proto3" json:"alternates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2649,6 +2661,13 @@ func (x *Welcome) GetHeartbeatMs() uint32 {
 func (x *Welcome) GetCadencesMs() []uint32 {
 	if x != nil {
 		return x.CadencesMs
+	}
+	return nil
+}
+
+func (x *Welcome) GetAlternates() []string {
+	if x != nil {
+		return x.Alternates
 	}
 	return nil
 }
@@ -3348,8 +3367,10 @@ type GoAway struct {
 	Reason         string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	ReconnectMinMs uint32                 `protobuf:"varint,2,opt,name=reconnect_min_ms,json=reconnectMinMs,proto3" json:"reconnect_min_ms,omitempty"`
 	ReconnectMaxMs uint32                 `protobuf:"varint,3,opt,name=reconnect_max_ms,json=reconnectMaxMs,proto3" json:"reconnect_max_ms,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// URLs of nodes to come back to, the best first. Empty: to the same address.
+	Alternates    []string `protobuf:"bytes,4,rep,name=alternates,proto3" json:"alternates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GoAway) Reset() {
@@ -3401,6 +3422,13 @@ func (x *GoAway) GetReconnectMaxMs() uint32 {
 		return x.ReconnectMaxMs
 	}
 	return 0
+}
+
+func (x *GoAway) GetAlternates() []string {
+	if x != nil {
+		return x.Alternates
+	}
+	return nil
 }
 
 type Error struct {
@@ -4669,13 +4697,14 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x05index\x18\x19 \x01(\x12R\x05index\x12#\n" +
 	"\ropen_interest\x18\x1a \x01(\x12R\fopenInterest\x12&\n" +
 	"\x0ffunding_rate_e8\x18\x1b \x01(\x12R\rfundingRateE8B\x06\n" +
-	"\x04_has\"\xb9\x01\n" +
+	"\x04_has\"\xd4\x01\n" +
 	"\x06Status\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\rR\x06handle\x12'\n" +
 	"\x06stream\x18\x02 \x01(\x0e2\x0f.feed.v1.StreamR\x06stream\x12*\n" +
 	"\aquality\x18\x03 \x01(\x0e2\x10.feed.v1.QualityR\aquality\x12*\n" +
 	"\atrading\x18\x04 \x01(\x0e2\x10.feed.v1.TradingR\atrading\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x93\x01\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x19\n" +
+	"\bsince_us\x18\x06 \x01(\x03R\asinceUs\"\x93\x01\n" +
 	"\fSourceStatus\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12'\n" +
 	"\x06stream\x18\x02 \x01(\x0e2\x0f.feed.v1.StreamR\x06stream\x12*\n" +
@@ -4691,7 +4720,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\x04R\x02to\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x1c\n" +
-	"\trecovered\x18\x05 \x01(\bR\trecovered\"\xce\x01\n" +
+	"\trecovered\x18\x05 \x01(\bR\trecovered\"\xee\x01\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12$\n" +
 	"\x0eserver_time_us\x18\x02 \x01(\x03R\fserverTimeUs\x12\x16\n" +
@@ -4699,7 +4728,10 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x06limits\x18\x04 \x01(\v2\x0f.feed.v1.LimitsR\x06limits\x12!\n" +
 	"\fheartbeat_ms\x18\x05 \x01(\rR\vheartbeatMs\x12\x1f\n" +
 	"\vcadences_ms\x18\x06 \x03(\rR\n" +
-	"cadencesMs\"\x94\x02\n" +
+	"cadencesMs\x12\x1e\n" +
+	"\n" +
+	"alternates\x18\a \x03(\tR\n" +
+	"alternates\"\x94\x02\n" +
 	"\x06Limits\x12,\n" +
 	"\x12client_frame_bytes\x18\x01 \x01(\rR\x10clientFrameBytes\x12,\n" +
 	"\x12server_frame_bytes\x18\x02 \x01(\rR\x10serverFrameBytes\x12$\n" +
@@ -4765,11 +4797,14 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\x12$\n" +
 	"\x0eserver_time_us\x18\x02 \x01(\x03R\fserverTimeUs\"1\n" +
 	"\tHeartbeat\x12$\n" +
-	"\x0eserver_time_us\x18\x01 \x01(\x03R\fserverTimeUs\"t\n" +
+	"\x0eserver_time_us\x18\x01 \x01(\x03R\fserverTimeUs\"\x94\x01\n" +
 	"\x06GoAway\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12(\n" +
 	"\x10reconnect_min_ms\x18\x02 \x01(\rR\x0ereconnectMinMs\x12(\n" +
-	"\x10reconnect_max_ms\x18\x03 \x01(\rR\x0ereconnectMaxMs\"C\n" +
+	"\x10reconnect_max_ms\x18\x03 \x01(\rR\x0ereconnectMaxMs\x12\x1e\n" +
+	"\n" +
+	"alternates\x18\x04 \x03(\tR\n" +
+	"alternates\"C\n" +
 	"\x05Error\x12&\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x12.feed.v1.ErrorCodeR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\".\n" +
