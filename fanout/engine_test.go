@@ -22,6 +22,7 @@ type world struct {
 	trades    []int64 // last price by instrument; also how many there were
 	epoch     market.Epoch
 	sizeTicks int64
+	traded    market.Trade // in one place, as ingest has it
 }
 
 func newWorld(instruments, logEvents int, o Options) *world {
@@ -57,10 +58,11 @@ func (w *world) trade(id int) {
 	w.trades[id]++
 	p := w.trades[id]
 	w.store.Begin()
-	w.store.Trade(market.InstrumentID(id), &market.Trade{
+	w.traded = market.Trade{
 		Price: p, Size: p % 11, ID: uint64(p), ExchangeTime: w.now - 500, IngestTime: w.now,
 		Position: market.Position{Epoch: w.epoch, Sequence: market.Sequence(p)},
-	})
+	}
+	w.store.Trade(market.InstrumentID(id), &w.traded)
 	w.store.Commit()
 }
 

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type worker struct {
 	active      []*phase        // those with lanes
 	subscribers []*Subscriber
 	nextBeat    int64 // when to look for subscribers that need a heartbeat
+	nextCut     int64 // when a cut falls due next, as of the last turn
 	notBefore   int64 // when the immediate phase may cut again
 	counted     [rungs][2]int64
 	jobs        []func(*worker) // taken out of the mailbox, and not run yet
@@ -184,12 +186,26 @@ func (w *worker) close() {
 	}
 }
 
-// jobsFor is how long a turn may take over jobs, in microseconds. A policy that moves every session at once, or a storm of new
-// ones, brings tens of thousands, and cuts are due meanwhile.
-const jobsFor = 3000
+// A turn takes over jobs, and once more over those who go on catching up, no more than so many microseconds, and once a cut
+// is due no more than the lesser. A policy that moves every session at once, a thousand clients that stop reading, or a storm
+// of new ones brings tens of thousands; without the lesser a node that has its processor full would get to none.
+const (
+	turnShare  = 1000
+	leastShare = 300
+)
+
+// aFew is how many of them are done between two looks at the clock.
+const aFew = 4
+
+// timeLeft reports whether more may be done of what began at begun.
+func (w *worker) timeLeft(begun int64) bool {
+	now := w.mono()
+	return now-begun < leastShare || now-begun < turnShare && now < w.nextCut
+}
 
 // runJobs runs the jobs that wait, in order, and reports whether some are left for the next turn.
 func (w *worker) runJobs() (left bool) {
+	begun := w.mono()
 	for done := 0; ; done++ {
 		if len(w.jobs) == 0 {
 			w.mailbox.mu.Lock()
@@ -199,7 +215,7 @@ func (w *worker) runJobs() (left bool) {
 		if len(w.jobs) == 0 {
 			return false
 		}
-		if done%8 == 7 && w.mono()-w.out.now > jobsFor {
+		if done%aFew == aFew-1 && !w.timeLeft(begun) {
 			return true
 		}
 		job := w.jobs[0]
@@ -236,6 +252,7 @@ func (w *worker) turn() int64 {
 		}
 		next = min(next, p.due)
 	}
+	w.nextCut = next
 	next = min(next, w.heartbeats(), w.sip())
 	w.engine.count(&w.out.tally)
 	if jobs || len(w.out.hungry) > 0 {
@@ -244,11 +261,15 @@ func (w *worker) turn() int64 {
 	return max(0, next-w.mono())
 }
 
-// feedHungry goes on with those for whom the last turn's budget was too small, first come, first served.
+// feedHungry goes on with those for whom the last turn had too little time or too small a budget, first come, first served.
 func (w *worker) feedHungry() {
-	waiting := w.out.hungry
+	waiting, begun := w.out.hungry, w.out.now
 	w.out.hungry = nil
-	for _, s := range waiting {
+	for n, s := range waiting {
+		if n%aFew == aFew-1 && !w.timeLeft(begun) {
+			w.out.hungry = slices.Concat(waiting[n:], w.out.hungry)
+			return
+		}
 		s.hungry = false
 		w.catchUp(s)
 	}
