@@ -18,6 +18,7 @@ type Figures struct {
 	DeflateIn, DeflateOut uint64 // bytes before and after
 	DeflateSeconds        float64
 	DeflateHeld           uint64 // frames
+	Transports            []Transport
 
 	// Fan-out.
 	FramesSent, BytesSent uint64
@@ -61,6 +62,14 @@ type Figures struct {
 	// The certificate of the public listener. 0: there is no TLS.
 	CertificateNotAfter float64
 	CertificateRefused  bool // what lies on disk cannot be used
+}
+
+// Transport is the part of the connections that run over one transport.
+type Transport struct {
+	Name          string
+	Open          int
+	Opened        uint64
+	Frames, Bytes uint64
 }
 
 // Cadence is the figures of one cadence.

@@ -18,6 +18,21 @@ var table = []metric{
 		func(s *scrape, to sink) { to.is(float64(s.Blocked)) }),
 	gauge("send_queue_bytes", "Bytes that wait for the kernel to take them, over all connections.", nil,
 		func(s *scrape, to sink) { to.is(float64(s.PendingBytes)) }),
+	gauge("transport_connections", "Open connections of clients, by what they run over.", labels("transport"), func(s *scrape, to sink) {
+		for _, t := range s.Transports {
+			to.is(float64(t.Open), t.Name)
+		}
+	}),
+	counter("transport_frames_total", "Frames sent to clients, by transport.", labels("transport"), func(s *scrape, to sink) {
+		for _, t := range s.Transports {
+			to.count(t.Frames, t.Name)
+		}
+	}),
+	counter("transport_bytes_total", "Bytes of frames sent to clients, by transport.", labels("transport"), func(s *scrape, to sink) {
+		for _, t := range s.Transports {
+			to.count(t.Bytes, t.Name)
+		}
+	}),
 	counter("connections_opened_total", "Connections ever opened.", nil, func(s *scrape, to sink) { to.count(s.ConnectionsOpened) }),
 	counter("connections_closed_total", "Connections ended, by close code.", labels("code"), func(s *scrape, to sink) {
 		for code, n := range s.ConnectionsClosed {

@@ -10,10 +10,11 @@ import (
 
 // Description is a session as operators see it.
 type Description struct {
-	ID, Tier, Client, Remote string
-	User                     string // empty: anybody
-	JSON                     bool   // its frames are text
-	Opened                   time.Time
+	ID, Tier, Client  string
+	Remote, Transport string
+	User              string // empty: anybody
+	JSON              bool   // its frames are text
+	Opened            time.Time
 
 	// Busy: a request is being carried out, and what it changes is left out of the rest.
 	Busy                                 bool
@@ -33,7 +34,7 @@ type Rate struct{ Frames, Bytes float64 }
 // Describe returns the session of this moment. It waits for nothing.
 func (s *Session) Describe() Description {
 	d := Description{
-		ID: s.id, Tier: s.tier().Name, User: s.user().User, Remote: s.conn.Remote(), JSON: s.encoding == fanout.JSON, Opened: time.UnixMicro(s.opened),
+		ID: s.id, Tier: s.tier().Name, User: s.user().User, Remote: s.conn.Remote(), Transport: s.conn.Transport(), JSON: s.encoding == fanout.JSON, Opened: time.UnixMicro(s.opened),
 		Blocked: !s.conn.Ready(), Load: s.engine.Load(), Ceiling: s.tier().BytesPerSecond,
 	}
 	s.mu.Lock()

@@ -38,7 +38,8 @@ type modelConn struct {
 	asleep  bool // refuses rows until it is woken
 }
 
-func (c *modelConn) Remote() string { return "192.0.2.1:1234" }
+func (c *modelConn) Remote() string    { return "192.0.2.1:1234" }
+func (c *modelConn) Transport() string { return "model" }
 
 func (c *modelConn) take(payload []byte) bool {
 	f := new(feedv1.ServerFrame)

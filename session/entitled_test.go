@@ -117,6 +117,7 @@ func (w *warden) Drained() bool                   { return true }
 func (w *warden) Ready() bool                     { return true }
 func (w *warden) Admitted()                       {}
 func (w *warden) Remote() string                  { return "" }
+func (w *warden) Transport() string               { return "" }
 
 func (w *warden) Close(session.CloseCode, string) {
 	w.mu.Lock()

@@ -95,8 +95,9 @@ type Conn interface {
 	Admitted()
 	// Close asks the connection to end and returns at once.
 	Close(code CloseCode, reason string)
-	// Remote is where it comes from, for operators.
+	// Remote is where it comes from, and Transport what it runs over, for operators.
 	Remote() string
+	Transport() string
 }
 
 // Env is what all sessions of a server share. They only read what is exported.

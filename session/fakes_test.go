@@ -318,9 +318,10 @@ type fakeConn struct {
 	reason   string
 }
 
-func (c *fakeConn) Remote() string   { return "192.0.2.1:1234" }
-func (c *fakeConn) Send([]byte) bool { return true }
-func (c *fakeConn) Drained() bool    { return len(c.closed) == 0 }
+func (c *fakeConn) Remote() string    { return "192.0.2.1:1234" }
+func (c *fakeConn) Transport() string { return "fake" }
+func (c *fakeConn) Send([]byte) bool  { return true }
+func (c *fakeConn) Drained() bool     { return len(c.closed) == 0 }
 
 func (c *fakeConn) Ready() bool {
 	c.busy = max(0, c.busy-1)

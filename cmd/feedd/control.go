@@ -43,14 +43,14 @@ type operated struct{ *server }
 var _ control.Node = operated{}
 
 func (n operated) Overview() control.Overview {
-	sockets, sent, in, census := n.sockets.Stats(), n.engine.Stats(), n.feed.Stats(), n.engine.Census()
+	clients, sent, in, census := n.clients(), n.engine.Stats(), n.feed.Stats(), n.engine.Census()
 	o := control.Overview{
 		Server: "feedd " + build.Version(), Started: n.began, Draining: n.draining.Load(),
 		Sessions:    control.SessionCount{Blocked: census.Blocked, ByTier: map[string]int{}, Slowed: map[string]int{"congestion": 0, "bandwidth": 0, "lag": 0}},
 		Instruments: in.Instruments, NATSConnected: in.Connected, Sources: n.sources(),
 		Totals: control.Totals{
 			Frames: sent.Frames, Bytes: sent.Bytes, Ticks: map[string]uint64{}, Gaps: in.Gaps, CutLatenessMaxMS: float64(sent.LatestCut) / 1e6,
-			ConnectionsOpened: sockets.Opened, ConnectionsClosed: map[string]uint64{}, Drops: map[string]uint64{},
+			ConnectionsOpened: clients.ConnectionsOpened, ConnectionsClosed: map[string]uint64{}, Drops: map[string]uint64{},
 		},
 	}
 	n.eachSession(func(x *session.Session) {
@@ -68,7 +68,7 @@ func (n operated) Overview() control.Overview {
 	for ch, count := range in.Ticks {
 		o.Totals.Ticks[ch.String()] = count
 	}
-	for code, count := range sockets.Closed {
+	for code, count := range clients.ConnectionsClosed {
 		o.Totals.ConnectionsClosed[strconv.Itoa(int(code))] = count
 	}
 	for r := range drop.Reasons {
@@ -106,7 +106,7 @@ func (n operated) Sessions(tier string) (all []control.Session) {
 
 func describe(d session.Description) control.Session {
 	c := control.Session{
-		ID: d.ID, Tier: d.Tier, Subject: d.User, Client: d.Client, Remote: d.Remote, Encoding: "proto", Opened: d.Opened.UTC(), Busy: d.Busy,
+		ID: d.ID, Tier: d.Tier, Subject: d.User, Client: d.Client, Remote: d.Remote, Transport: d.Transport, Encoding: "proto", Opened: d.Opened.UTC(), Busy: d.Busy,
 		Subscriptions: d.Subscriptions, Instruments: d.Instruments, Patterns: d.Patterns, Cadences: map[string]int{},
 		Frames: d.Load.Frames, Bytes: d.Load.Bytes, BytesPerS: d.Rate.Bytes, Ceiling: d.Ceiling, Blocked: d.Blocked,
 	}

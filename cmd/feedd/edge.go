@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/feedd/feedd/admin"
@@ -16,6 +17,7 @@ import (
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/transport/listen"
 	"github.com/feedd/feedd/transport/rest"
+	"github.com/feedd/feedd/transport/stream"
 	"github.com/feedd/feedd/transport/ws"
 	"github.com/feedd/feedd/web"
 )
@@ -85,10 +87,19 @@ func (s *server) startSockets() error {
 	if s.sockets, err = ws.New(sockets); err != nil {
 		return err
 	}
+	s.streams, err = stream.New(stream.Options{
+		NewHandler: func(c *stream.Conn, f fanout.Framing) stream.Handler {
+			return session.New(env, conn{c}, f, c.Identity())
+		},
+		Gate: s.sockets, Strict: s.access != nil && s.access.Anonymous() == nil, Drops: &s.drops, Log: s.options.log,
+	})
+	if err != nil {
+		return err
+	}
 	s.started(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), s.options.Drain.Within)
 		defer cancel()
-		s.sockets.Shutdown(ctx)
+		s.shutClients(ctx)
 		return nil
 	})
 	if s.access != nil {
@@ -145,6 +156,10 @@ func (s *server) startPublic() {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/ws", s.tracer.Connections(s.sockets))
+	for _, path := range []string{"/v1/sse", "/v1/stream", "/v1/poll"} {
+		mux.Handle(path, s.tracer.Connections(s.streams))
+		mux.Handle(path+"/", s.streams) // a secret is part of the path, and none of a trace
+	}
 	mux.Handle("/v1/instruments", rest.Instruments(s.store, s.sessions.Lists, access))
 	mux.Handle("/v1/lists", rest.NamedLists(s.sessions.Lists, access))
 	mux.Handle("/v1/snapshot", rest.Snapshot(s.sessions, access))
@@ -191,13 +206,24 @@ func (s *server) drain() error {
 	defer cancel()
 	s.draining.Store(true)
 	s.sockets.Drain()
-	if open := s.sockets.Stats().Open; open > 0 {
+	if open := s.clients().Connections; open > 0 {
 		window := overload.Window(open, s.lookout.now.Load().Accepts, s.options.Drain.Peers)
 		over := min(window, time.Duration(closeShare*float64(within)))
 		s.options.log.Info("draining", "clients", open, "reconnect_window", window, "close_over", over)
 		s.eachSession(func(x *session.Session) { x.GoAway("the server is stopping", reconnectMin, reconnectMin+window) })
+		var closing sync.WaitGroup
+		closing.Go(func() { s.streams.CloseAll(ctx, uint16(session.CloseDraining), "the server is stopping", over) })
 		s.sockets.CloseAll(ctx, uint16(session.CloseDraining), "the server is stopping", over)
+		closing.Wait()
 	}
-	s.sockets.Shutdown(ctx)
+	s.shutClients(ctx)
 	return nil
+}
+
+// shutClients ends what clients connect to, and returns when all of it has ended.
+func (s *server) shutClients(ctx context.Context) {
+	var ending sync.WaitGroup
+	ending.Go(func() { s.streams.Shutdown(ctx) })
+	s.sockets.Shutdown(ctx)
+	ending.Wait()
 }

@@ -8,18 +8,13 @@ import (
 
 // figures reads the parts for one scrape.
 func (s *server) figures() admin.Figures {
-	sockets, sent, in := s.sockets.Stats(), s.engine.Stats(), s.feed.Stats()
-	f := admin.Figures{
-		Connections: sockets.Open, Blocked: sockets.Blocked, PendingBytes: sockets.Pending,
-		ConnectionsOpened: sockets.Opened, ConnectionsClosed: sockets.Closed, HandshakesRefused: sockets.Refused, Stalls: sockets.Stalls,
-		SlowedDown: s.sessions.Moves.Down.Load(), SpedUp: s.sessions.Moves.Up.Load(),
-		MessagesIn: sockets.MessagesIn, BytesIn: sockets.BytesIn,
-		DeflateIn: sockets.DeflatedIn, DeflateOut: sockets.DeflatedOut, DeflateSeconds: sockets.DeflateTime.Seconds(), DeflateHeld: sockets.DeflateHeld,
-		FramesSent: sockets.FramesOut, BytesSent: sockets.BytesOut, CutLatenessMax: sent.LatestCut.Seconds(),
-		Ticks: map[string]uint64{}, Transit: in.Transit, AheadOfClock: in.Ahead, Gaps: in.Gaps, Held: in.Held,
-		Instruments: in.Instruments, Sources: in.Sources, SourcesSuspect: in.SuspectSources, LastTick: seconds(in.LastTick),
-		NATSConnected: in.Connected, NATSReconnects: in.Reconnects,
-	}
+	sent, in := s.engine.Stats(), s.feed.Stats()
+	f := s.clients()
+	f.SlowedDown, f.SpedUp = s.sessions.Moves.Down.Load(), s.sessions.Moves.Up.Load()
+	f.CutLatenessMax = sent.LatestCut.Seconds()
+	f.Ticks, f.Transit, f.AheadOfClock, f.Gaps, f.Held = map[string]uint64{}, in.Transit, in.Ahead, in.Gaps, in.Held
+	f.Instruments, f.Sources, f.SourcesSuspect, f.LastTick = in.Instruments, in.Sources, in.SuspectSources, seconds(in.LastTick)
+	f.NATSConnected, f.NATSReconnects = in.Connected, in.Reconnects
 	held := s.feed.Interest()
 	f.InterestHeld, f.InterestCarried, f.InterestWaiting = held.Held, held.Carried, held.Waiting
 	f.InterestMade, f.InterestDropped, f.ColdStarts = held.Made, held.Dropped, held.Cold

@@ -55,7 +55,7 @@ func (s *server) traceRequest() func(session, request string, symbols int) func(
 // tracePolicy traces apply, which takes the policy in force to all sessions.
 func (s *server) tracePolicy(revision uint64, apply func()) {
 	_, end := s.tracer.Span(context.Background(), "policy.apply",
-		attribute.Int64("revision", int64(revision)), attribute.Int("sessions", s.sockets.Stats().Open))
+		attribute.Int64("revision", int64(revision)), attribute.Int("sessions", s.clients().Connections))
 	apply()
 	end(nil)
 }

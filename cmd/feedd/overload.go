@@ -89,7 +89,7 @@ func (w *lookout) run(ctx context.Context) error {
 }
 
 func (w *lookout) look() {
-	opened := w.server.sockets.Stats().Opened
+	opened := w.server.clients().ConnectionsOpened
 	w.accepts = max(w.accepts, float64(opened-w.opened)/lookAtLoad.Seconds())
 	w.opened = opened
 	now := strain{Memory: w.footprint.Memory(), MemoryLimit: w.limit, CPU: w.footprint.CPU(), Accepts: w.accepts}

@@ -31,6 +31,7 @@ import (
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/sim"
 	"github.com/feedd/feedd/snapshot"
+	"github.com/feedd/feedd/transport/stream"
 	"github.com/feedd/feedd/transport/ws"
 	"github.com/feedd/feedd/usage"
 )
@@ -79,6 +80,7 @@ type server struct {
 	meter           *usage.Meter   // nil: nobody counts
 	sessions        *session.Env
 	sockets         *ws.Server
+	streams         *stream.Server
 	lookout         *lookout
 	tracer          *tracing.Tracer  // nil: nothing is traced
 	flight          *flight.Recorder // nil: nothing is recorded

@@ -6,6 +6,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/transport/stream"
 	"github.com/feedd/feedd/transport/ws"
 )
 
@@ -17,14 +18,27 @@ func (e engine) Attach(c fanout.Conn, f fanout.Framing) session.Subscriber {
 	return e.Engine.Attach(c.(conn).Outlet(), f)
 }
 
-// conn gives a session its connection, with the session's own type of close code.
-type conn struct{ *ws.Conn }
+// carrier is a connection of any transport.
+type carrier interface {
+	fanout.Conn
+	Outlet() fanout.Conn
+	SendControl(payload []byte) bool
+	Drained() bool
+	Admitted()
+	Close(code uint16, reason string)
+	Remote() string
+	Transport() string
+}
 
-func (c conn) Close(code session.CloseCode, reason string) { c.Conn.Close(uint16(code), reason) }
+// conn gives a session its connection, with the session's own type of close code.
+type conn struct{ carrier }
+
+func (c conn) Close(code session.CloseCode, reason string) { c.carrier.Close(uint16(code), reason) }
 
 // eachSession calls f for every session of this moment.
 func (s *server) eachSession(f func(*session.Session)) {
 	s.sockets.Each(func(h ws.Handler) { f(h.(*session.Session)) })
+	s.streams.Each(func(h stream.Handler) { f(h.(*session.Session)) })
 }
 
 // Where every session has something new, such as another policy or a slower cadence, the answers of all would keep the

@@ -47,6 +47,7 @@ const (
 	ControlOverflow  // a connection ended because it does not read its answers
 	WriteTimeout     // a connection ended because it made no progress
 	PongTimeout      // a connection ended because it answers no ping
+	PollTimeout      // a connection ended because its client did not come to poll
 	RequestFlood     // a connection ended because it asks too often
 	RefusedToken     // a token that is no good, or none where one is needed
 	NotEntitled      // a pair of symbol and channel that its user may not have, at subscribe or since
@@ -70,7 +71,7 @@ var names = [Reasons]string{
 	RefusedRequest: "refused_request", RefusedSymbol: "refused_symbol", RefusedHandshake: "refused_handshake",
 	GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",
 	RefusedToken: "refused_token", NotEntitled: "not_entitled", ExpiredToken: "expired_token", RevokedSession: "revoked_session",
-	TooManySessions: "too_many_sessions", ShedSession: "shed_session", PongTimeout: "pong_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
+	TooManySessions: "too_many_sessions", ShedSession: "shed_session", PongTimeout: "pong_timeout", PollTimeout: "poll_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
 }
 
 // String returns the reason as one lower-case word.

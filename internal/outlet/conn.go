@@ -16,6 +16,13 @@ type Stream interface {
 	SetWriteDeadline(t time.Time) error
 }
 
+// A Trailer is a Stream that has something to say of what was written, behind whole frames.
+type Trailer interface {
+	// Behind returns what is to be written behind batch, which is the frames written since the last time. batch is valid only
+	// during the call.
+	Behind(batch []byte) []byte
+}
+
 // Conn takes frames for one client. Its methods may be called from any goroutine; all but Run and Drained return at
 // once.
 type Conn struct {
@@ -32,7 +39,8 @@ type Conn struct {
 	kept     *[]byte       // what waits for Run; nil: nothing does
 	waiting  amount        // in kept
 	leaving  amount        // that Run is writing
-	full     bool          // as blocked, and counted so in Stats, for want of room rather than by the end
+	full     bool          // there is no room
+	held     bool          // no frames are wanted at the moment; see Collect
 	running  Stream        // what Run writes to; nil: it does not run
 	finished bool          // Finish was called
 	cause    error         // why no more is taken
@@ -179,9 +187,9 @@ func (c *Conn) keep(b []byte) {
 		c.kept = buffers.Get().(*[]byte)
 	}
 	*c.kept = append(*c.kept, b...)
-	if !c.full && c.pending() >= Room && c.open() {
+	if !c.full && c.pending() >= c.opt.room() && c.open() {
 		c.full = true
-		c.blocked.Store(true)
+		c.judge()
 		c.opt.blocked(+1)
 	}
 	c.signal()
@@ -204,17 +212,20 @@ func (c *Conn) end(cause error) {
 
 // refuse has nothing more taken, and lets go whoever waits for room. mu is held.
 func (c *Conn) refuse() {
-	c.blocked.Store(true)
 	c.makeRoom()
+	c.judge()
 	c.signal()
 }
+
+// judge decides whether Send refuses. mu is held.
+func (c *Conn) judge() { c.blocked.Store(c.full || c.held || !c.open()) }
 
 // sever ends the connection for a cause, without what waits. mu is held.
 func (c *Conn) sever(cause error) {
 	c.end(cause)
 	c.cut = true
 	if c.kept != nil {
-		release(c.kept)
+		recycle(c.kept)
 		c.kept = nil
 	}
 	c.waiting, c.leaving = amount{}, amount{}
@@ -230,7 +241,7 @@ var past = time.Unix(1, 0)
 func (c *Conn) makeRoom() (was bool) {
 	if was = c.full; was {
 		c.full = false
-		c.blocked.Store(!c.open())
+		c.judge()
 		c.opt.blocked(-1)
 	}
 	if c.emptied != nil {
@@ -240,11 +251,14 @@ func (c *Conn) makeRoom() (was bool) {
 	return was
 }
 
+// largestKept is the largest buffer, in bytes, that is used again.
+const largestKept = 64 << 10
+
 // buffers hold what waits: connections for which nothing does have none.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-func release(b *[]byte) {
-	if cap(*b) <= 2*Room {
+func recycle(b *[]byte) {
+	if cap(*b) <= largestKept {
 		*b = (*b)[:0]
 		buffers.Put(b)
 	}

@@ -21,13 +21,15 @@ var (
 	ErrClosed = errors.New("outlet: closed")
 )
 
-// Room is how many bytes of frames may be kept before further ones are refused, as many as a served socket's kernel keeps
-// unsent. One frame may go beyond it.
+// Room is how many bytes may be kept, by default, before further frames are refused: as many as a served socket's kernel
+// keeps unsent. One frame may go beyond it.
 const Room = 16 << 10
 
 // Options are shared by all connections of a server and must not change once one was made. Zero fields mean
 // the default.
 type Options struct {
+	// Room is how many bytes may be kept before further frames are refused. Default Room.
+	Room int
 	// MaxQueued bounds the bytes of answers that wait. A single larger one is taken when nothing waits. Default 64 KiB.
 	MaxQueued int
 	// WriteTimeout is how long a client may take nothing of what waits for it; each piece that it takes renews
@@ -46,6 +48,8 @@ type Stats struct {
 	// Stalls is how often one began to.
 	Stalls atomic.Uint64
 }
+
+func (o *Options) room() int { return cmp.Or(o.Room, Room) }
 
 func (o *Options) maxQueued() int { return cmp.Or(o.MaxQueued, 64<<10) }
 

@@ -15,9 +15,10 @@ const piece = 8 << 10
 // Run brings out what is taken, until it is over, and returns why: nil when all is out after Finish, else Cause. When it
 // returns, s is not touched any more. It may be called once.
 func (c *Conn) Run(s Stream) error {
-	c.mu.Lock()
-	c.running = s
-	c.mu.Unlock()
+	behind, _ := s.(Trailer)
+	if c.begin(s) {
+		c.drained()
+	}
 	for {
 		batch, over := c.next()
 		if over {
@@ -28,6 +29,9 @@ func (c *Conn) Run(s Stream) error {
 			continue
 		}
 		err := c.push(s, *batch)
+		if behind != nil && err == nil {
+			err = c.push(s, behind.Behind(*batch))
+		}
 		if c.wrote(batch, err) {
 			c.drained()
 		}
@@ -40,6 +44,14 @@ func (c *Conn) Run(s Stream) error {
 	}
 	c.cut = true
 	return nil
+}
+
+// begin notes what Run writes to. It reports whether there is room where there was none.
+func (c *Conn) begin(s Stream) (room bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running = s
+	return c.release()
 }
 
 // next hands over what waits. nil: nothing does; over: nothing will.
@@ -86,12 +98,12 @@ func (c *Conn) extend(s Stream) (deadline time.Time, ok bool) {
 func (c *Conn) wrote(batch *[]byte, err error) (room bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	release(batch)
+	recycle(batch)
 	switch {
 	case c.cut: // whatever the stream says of that
 	case err == nil:
 		c.leaving = amount{}
-		return c.pending() < Room && c.makeRoom() && c.open()
+		return c.pending() < c.opt.room() && c.makeRoom() && c.open()
 	case errors.Is(err, ErrWriteTimeout), errors.Is(err, os.ErrDeadlineExceeded):
 		if c.cause == nil {
 			c.opt.dropped(drop.WriteTimeout)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/transport/params"
 )
 
 // Directory knows the instruments there are.
@@ -81,12 +82,12 @@ type query struct {
 }
 
 func parseSearch(rawQuery string) (s query, err error) {
-	p := newParams(rawQuery)
-	s.q, _ = p.text("q")
-	s.symbols = p.words("symbols")
-	s.limit = int(p.number("limit", 1, MaxLimit, DefaultLimit))
+	p := params.New(rawQuery)
+	s.q, _ = p.Text("q")
+	s.symbols = p.Words("symbols")
+	s.limit = int(p.Number("limit", 1, MaxLimit, DefaultLimit))
 	if len(s.q) > MaxQueryLength {
-		p.fail("q has %d bytes: at most %d are allowed", len(s.q), MaxQueryLength)
+		p.Fail("q has %d bytes: at most %d are allowed", len(s.q), MaxQueryLength)
 	}
 	many := 0
 	for _, word := range s.symbols {
@@ -95,9 +96,9 @@ func parseSearch(rawQuery string) (s query, err error) {
 		}
 	}
 	if len(s.symbols) > MaxSymbols || many > MaxPatterns {
-		p.fail("symbols has %d, of which %d are patterns or lists: at most %d are allowed, and %d of these", len(s.symbols), many, MaxSymbols, MaxPatterns)
+		p.Fail("symbols has %d, of which %d are patterns or lists: at most %d are allowed, and %d of these", len(s.symbols), many, MaxSymbols, MaxPatterns)
 	}
-	return s, p.end()
+	return s, p.End()
 }
 
 // fit is how well an instrument answers a query; smaller is better.

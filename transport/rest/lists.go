@@ -8,6 +8,7 @@ import (
 
 	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/transport/params"
 )
 
 // Lists knows named lists of symbols and patterns.
@@ -32,7 +33,7 @@ func NamedLists(l Lists, a Access) http.Handler {
 		if who == nil {
 			return
 		}
-		if err := newParams(r.URL.RawQuery).end(); err != nil {
+		if err := params.New(r.URL.RawQuery).End(); err != nil {
 			fail(w, http.StatusBadRequest, "%v", err)
 			return
 		}

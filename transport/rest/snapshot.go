@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"mime"
 	"net/http"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"github.com/feedd/feedd/fanout"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/transport/params"
 )
 
 // Bounds of GET /v1/snapshot. A snapshot that is larger than small keeps its turn until it is written, so that slow
@@ -130,27 +130,9 @@ func refuse(w http.ResponseWriter, err error) {
 
 // parseSnapshot reads the parameters. Those of a subscribe that have bounds of their own are checked with it.
 func parseSnapshot(rawQuery string) (*feedv1.Subscribe, error) {
-	p := newParams(rawQuery)
-	m := &feedv1.Subscribe{
-		Symbols:    p.words("symbols"),
-		Channels:   p.words("channels"),
-		Depth:      uint32(p.number("depth", 0, math.MaxUint32, 0)),
-		PriceGroup: p.number("price_group", 0, math.MaxInt64, 0),
-		BarSeconds: uint32(p.number("bar_seconds", 0, math.MaxUint32, 0)),
-	}
-	switch text, given := p.text("timeliness"); {
-	case text == "realtime":
-		m.Timeliness = feedv1.Timeliness_TIMELINESS_REAL_TIME
-	case text == "delayed":
-		m.Timeliness = feedv1.Timeliness_TIMELINESS_DELAYED
-	case given:
-		p.fail("timeliness %q: want realtime or delayed", text)
-	}
-	if n := p.number("history", 0, math.MaxUint32, -1); n >= 0 {
-		history := uint32(n)
-		m.History = &history
-	}
-	return m, p.end()
+	p := params.New(rawQuery)
+	m := p.Subscribe()
+	return m, p.End()
 }
 
 // accepts reports whether an Accept header names one of kinds without refusing it. Weights other than 0 do not count:

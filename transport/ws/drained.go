@@ -5,5 +5,8 @@ package ws
 // nothing is read from the client meanwhile.
 func (c *Conn) Drained() bool { return c.out.Drained() }
 
+// Transport names what the connection runs over.
+func (c *Conn) Transport() string { return "websocket" }
+
 // Ready tells whether nothing is pending. It never waits.
 func (c *Conn) Ready() bool { return !c.out.Blocked() }

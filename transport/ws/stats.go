@@ -74,12 +74,13 @@ func (s *Server) Stats() Stats {
 	closed, refused := maps.Clone(t.closed), maps.Clone(t.refused)
 	t.mu.Unlock()
 	st := Stats{
-		Open: s.gate.count(), Blocked: int(t.outbox.Blocked.Load() + t.outlet.Blocked.Load()), Opened: t.opened.Load(), Closed: closed, Refused: refused,
+		Blocked: int(t.outbox.Blocked.Load() + t.outlet.Blocked.Load()), Opened: t.opened.Load(), Closed: closed, Refused: refused,
 		Stalls:     t.outbox.Stalls.Load() + t.outlet.Stalls.Load(),
 		MessagesIn: t.messagesIn.Load(), BytesIn: t.bytesIn.Load(),
 		DeflatedIn: d.in.Load(), DeflatedOut: d.out.Load(), DeflateTime: time.Duration(d.took.Load()), DeflateHeld: d.held.Load(),
 	}
 	s.mu.Lock()
+	st.Open = len(s.conns)
 	all := t.sent
 	for _, c := range s.conns {
 		all.Add(c.out.Sent())

@@ -1230,6 +1230,8 @@ type ServerFrame struct {
 	Limits *Limits `protobuf:"bytes,27,opt,name=limits,proto3" json:"limits,omitempty"`
 	// Comes with the Welcome and answers a RefreshToken, on servers that take tokens.
 	Identity *Identity `protobuf:"bytes,28,opt,name=identity,proto3" json:"identity,omitempty"`
+	// The last message of a connection whose transport has no close codes.
+	Close *Close `protobuf:"bytes,29,opt,name=close,proto3" json:"close,omitempty"`
 	// Rows as people read them: whole, with symbols and decimal text. Sent instead of the fields above
 	// on the JSON subprotocol.
 	QuoteTexts        []*QuoteText        `protobuf:"bytes,40,rep,name=quote_texts,json=quoteTexts,proto3" json:"quote_texts,omitempty"`
@@ -1457,6 +1459,13 @@ func (x *ServerFrame) GetLimits() *Limits {
 func (x *ServerFrame) GetIdentity() *Identity {
 	if x != nil {
 		return x.Identity
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetClose() *Close {
+	if x != nil {
+		return x.Close
 	}
 	return nil
 }
@@ -3361,6 +3370,60 @@ func (x *Heartbeat) GetServerTimeUs() int64 {
 	return 0
 }
 
+// How a connection ends: what the close frame of a WebSocket says.
+type Close struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of the table of close codes. From 4500 on, coming back is of no use before something is mended.
+	Code          uint32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Close) Reset() {
+	*x = Close{}
+	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Close) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Close) ProtoMessage() {}
+
+func (x *Close) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Close.ProtoReflect.Descriptor instead.
+func (*Close) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Close) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *Close) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // The connection will end; come back somewhere between the two.
 type GoAway struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -3375,7 +3438,7 @@ type GoAway struct {
 
 func (x *GoAway) Reset() {
 	*x = GoAway{}
-	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	mi := &file_feed_v1_feed_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3387,7 +3450,7 @@ func (x *GoAway) String() string {
 func (*GoAway) ProtoMessage() {}
 
 func (x *GoAway) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	mi := &file_feed_v1_feed_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3400,7 +3463,7 @@ func (x *GoAway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoAway.ProtoReflect.Descriptor instead.
 func (*GoAway) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{27}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GoAway) GetReason() string {
@@ -3442,7 +3505,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_feed_v1_feed_proto_msgTypes[28]
+	mi := &file_feed_v1_feed_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3517,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[28]
+	mi := &file_feed_v1_feed_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3530,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{28}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Error) GetCode() ErrorCode {
@@ -3494,7 +3557,7 @@ type TokenExpiring struct {
 
 func (x *TokenExpiring) Reset() {
 	*x = TokenExpiring{}
-	mi := &file_feed_v1_feed_proto_msgTypes[29]
+	mi := &file_feed_v1_feed_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3506,7 +3569,7 @@ func (x *TokenExpiring) String() string {
 func (*TokenExpiring) ProtoMessage() {}
 
 func (x *TokenExpiring) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[29]
+	mi := &file_feed_v1_feed_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3519,7 +3582,7 @@ func (x *TokenExpiring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExpiring.ProtoReflect.Descriptor instead.
 func (*TokenExpiring) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{29}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TokenExpiring) GetExpiresUs() int64 {
@@ -3544,7 +3607,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_feed_v1_feed_proto_msgTypes[30]
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3556,7 +3619,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[30]
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3569,7 +3632,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{30}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Identity) GetUser() string {
@@ -3611,7 +3674,7 @@ type QuoteText struct {
 
 func (x *QuoteText) Reset() {
 	*x = QuoteText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3623,7 +3686,7 @@ func (x *QuoteText) String() string {
 func (*QuoteText) ProtoMessage() {}
 
 func (x *QuoteText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3636,7 +3699,7 @@ func (x *QuoteText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteText.ProtoReflect.Descriptor instead.
 func (*QuoteText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *QuoteText) GetSymbol() string {
@@ -3723,7 +3786,7 @@ type TradeText struct {
 
 func (x *TradeText) Reset() {
 	*x = TradeText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[32]
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3735,7 +3798,7 @@ func (x *TradeText) String() string {
 func (*TradeText) ProtoMessage() {}
 
 func (x *TradeText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[32]
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3748,7 +3811,7 @@ func (x *TradeText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeText.ProtoReflect.Descriptor instead.
 func (*TradeText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TradeText) GetSymbol() string {
@@ -3850,7 +3913,7 @@ type BookText struct {
 
 func (x *BookText) Reset() {
 	*x = BookText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3862,7 +3925,7 @@ func (x *BookText) String() string {
 func (*BookText) ProtoMessage() {}
 
 func (x *BookText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3875,7 +3938,7 @@ func (x *BookText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookText.ProtoReflect.Descriptor instead.
 func (*BookText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BookText) GetSymbol() string {
@@ -3965,7 +4028,7 @@ type LevelText struct {
 
 func (x *LevelText) Reset() {
 	*x = LevelText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3977,7 +4040,7 @@ func (x *LevelText) String() string {
 func (*LevelText) ProtoMessage() {}
 
 func (x *LevelText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3990,7 +4053,7 @@ func (x *LevelText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LevelText.ProtoReflect.Descriptor instead.
 func (*LevelText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LevelText) GetPrice() string {
@@ -4025,7 +4088,7 @@ type TradeSummaryText struct {
 
 func (x *TradeSummaryText) Reset() {
 	*x = TradeSummaryText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4037,7 +4100,7 @@ func (x *TradeSummaryText) String() string {
 func (*TradeSummaryText) ProtoMessage() {}
 
 func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4050,7 +4113,7 @@ func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeSummaryText.ProtoReflect.Descriptor instead.
 func (*TradeSummaryText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *TradeSummaryText) GetSymbol() string {
@@ -4145,7 +4208,7 @@ type BarText struct {
 
 func (x *BarText) Reset() {
 	*x = BarText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +4220,7 @@ func (x *BarText) String() string {
 func (*BarText) ProtoMessage() {}
 
 func (x *BarText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +4233,7 @@ func (x *BarText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BarText.ProtoReflect.Descriptor instead.
 func (*BarText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BarText) GetSymbol() string {
@@ -4286,7 +4349,7 @@ type StatsText struct {
 
 func (x *StatsText) Reset() {
 	*x = StatsText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4298,7 +4361,7 @@ func (x *StatsText) String() string {
 func (*StatsText) ProtoMessage() {}
 
 func (x *StatsText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4311,7 +4374,7 @@ func (x *StatsText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsText.ProtoReflect.Descriptor instead.
 func (*StatsText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *StatsText) GetSymbol() string {
@@ -4423,7 +4486,7 @@ type WindowText struct {
 
 func (x *WindowText) Reset() {
 	*x = WindowText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	mi := &file_feed_v1_feed_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4435,7 +4498,7 @@ func (x *WindowText) String() string {
 func (*WindowText) ProtoMessage() {}
 
 func (x *WindowText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	mi := &file_feed_v1_feed_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4448,7 +4511,7 @@ func (x *WindowText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowText.ProtoReflect.Descriptor instead.
 func (*WindowText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WindowText) GetOpen() string {
@@ -4568,7 +4631,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04Ping\x12$\n" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\"$\n" +
 	"\fRefreshToken\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"\xbf\v\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\xe5\v\n" +
 	"\vServerFrame\x12\x16\n" +
 	"\x06quotes\x18\x01 \x03(\x04R\x06quotes\x12&\n" +
 	"\x06trades\x18\x02 \x03(\v2\x0e.feed.v1.TradeR\x06trades\x12#\n" +
@@ -4599,7 +4662,8 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x0etoken_expiring\x18\x19 \x01(\v2\x16.feed.v1.TokenExpiringR\rtokenExpiring\x125\n" +
 	"\vinstruments\x18\x1a \x03(\v2\x13.feed.v1.InstrumentR\vinstruments\x12'\n" +
 	"\x06limits\x18\x1b \x01(\v2\x0f.feed.v1.LimitsR\x06limits\x12-\n" +
-	"\bidentity\x18\x1c \x01(\v2\x11.feed.v1.IdentityR\bidentity\x123\n" +
+	"\bidentity\x18\x1c \x01(\v2\x11.feed.v1.IdentityR\bidentity\x12$\n" +
+	"\x05close\x18\x1d \x01(\v2\x0e.feed.v1.CloseR\x05close\x123\n" +
 	"\vquote_texts\x18( \x03(\v2\x12.feed.v1.QuoteTextR\n" +
 	"quoteTexts\x123\n" +
 	"\vtrade_texts\x18) \x03(\v2\x12.feed.v1.TradeTextR\n" +
@@ -4797,7 +4861,10 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x0eclient_time_us\x18\x01 \x01(\x03R\fclientTimeUs\x12$\n" +
 	"\x0eserver_time_us\x18\x02 \x01(\x03R\fserverTimeUs\"1\n" +
 	"\tHeartbeat\x12$\n" +
-	"\x0eserver_time_us\x18\x01 \x01(\x03R\fserverTimeUs\"\x94\x01\n" +
+	"\x0eserver_time_us\x18\x01 \x01(\x03R\fserverTimeUs\"3\n" +
+	"\x05Close\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x94\x01\n" +
 	"\x06GoAway\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12(\n" +
 	"\x10reconnect_min_ms\x18\x02 \x01(\rR\x0ereconnectMinMs\x12(\n" +
@@ -4998,7 +5065,7 @@ func file_feed_v1_feed_proto_rawDescGZIP() []byte {
 }
 
 var file_feed_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_feed_v1_feed_proto_goTypes = []any{
 	(Timeliness)(0),          // 0: feed.v1.Timeliness
 	(Visibility)(0),          // 1: feed.v1.Visibility
@@ -5036,18 +5103,19 @@ var file_feed_v1_feed_proto_goTypes = []any{
 	(*Grant)(nil),            // 33: feed.v1.Grant
 	(*Pong)(nil),             // 34: feed.v1.Pong
 	(*Heartbeat)(nil),        // 35: feed.v1.Heartbeat
-	(*GoAway)(nil),           // 36: feed.v1.GoAway
-	(*Error)(nil),            // 37: feed.v1.Error
-	(*TokenExpiring)(nil),    // 38: feed.v1.TokenExpiring
-	(*Identity)(nil),         // 39: feed.v1.Identity
-	(*QuoteText)(nil),        // 40: feed.v1.QuoteText
-	(*TradeText)(nil),        // 41: feed.v1.TradeText
-	(*BookText)(nil),         // 42: feed.v1.BookText
-	(*LevelText)(nil),        // 43: feed.v1.LevelText
-	(*TradeSummaryText)(nil), // 44: feed.v1.TradeSummaryText
-	(*BarText)(nil),          // 45: feed.v1.BarText
-	(*StatsText)(nil),        // 46: feed.v1.StatsText
-	(*WindowText)(nil),       // 47: feed.v1.WindowText
+	(*Close)(nil),            // 36: feed.v1.Close
+	(*GoAway)(nil),           // 37: feed.v1.GoAway
+	(*Error)(nil),            // 38: feed.v1.Error
+	(*TokenExpiring)(nil),    // 39: feed.v1.TokenExpiring
+	(*Identity)(nil),         // 40: feed.v1.Identity
+	(*QuoteText)(nil),        // 41: feed.v1.QuoteText
+	(*TradeText)(nil),        // 42: feed.v1.TradeText
+	(*BookText)(nil),         // 43: feed.v1.BookText
+	(*LevelText)(nil),        // 44: feed.v1.LevelText
+	(*TradeSummaryText)(nil), // 45: feed.v1.TradeSummaryText
+	(*BarText)(nil),          // 46: feed.v1.BarText
+	(*StatsText)(nil),        // 47: feed.v1.StatsText
+	(*WindowText)(nil),       // 48: feed.v1.WindowText
 }
 var file_feed_v1_feed_proto_depIdxs = []int32{
 	10, // 0: feed.v1.ClientFrame.hello:type_name -> feed.v1.Hello
@@ -5074,40 +5142,41 @@ var file_feed_v1_feed_proto_depIdxs = []int32{
 	33, // 21: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
 	34, // 22: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
 	35, // 23: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
-	36, // 24: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
-	37, // 25: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
-	38, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
+	37, // 24: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
+	38, // 25: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
+	39, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
 	30, // 27: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
 	28, // 28: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
-	39, // 29: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
-	40, // 30: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
-	41, // 31: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
-	42, // 32: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
-	45, // 33: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
-	46, // 34: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
-	44, // 35: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
-	2,  // 36: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
-	3,  // 37: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
-	4,  // 38: feed.v1.Status.stream:type_name -> feed.v1.Stream
-	5,  // 39: feed.v1.Status.quality:type_name -> feed.v1.Quality
-	6,  // 40: feed.v1.Status.trading:type_name -> feed.v1.Trading
-	4,  // 41: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
-	5,  // 42: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
-	28, // 43: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
-	30, // 44: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
-	31, // 45: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
-	8,  // 46: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
-	7,  // 47: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
-	8,  // 48: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
-	43, // 49: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
-	43, // 50: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
-	47, // 51: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
-	47, // 52: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	40, // 29: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
+	36, // 30: feed.v1.ServerFrame.close:type_name -> feed.v1.Close
+	41, // 31: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
+	42, // 32: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
+	43, // 33: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
+	46, // 34: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
+	47, // 35: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
+	45, // 36: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
+	2,  // 37: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
+	3,  // 38: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
+	4,  // 39: feed.v1.Status.stream:type_name -> feed.v1.Stream
+	5,  // 40: feed.v1.Status.quality:type_name -> feed.v1.Quality
+	6,  // 41: feed.v1.Status.trading:type_name -> feed.v1.Trading
+	4,  // 42: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
+	5,  // 43: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
+	28, // 44: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
+	30, // 45: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
+	31, // 46: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
+	8,  // 47: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
+	7,  // 48: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
+	8,  // 49: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
+	44, // 50: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
+	44, // 51: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
+	48, // 52: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
+	48, // 53: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_feed_v1_feed_proto_init() }
@@ -5133,7 +5202,7 @@ func file_feed_v1_feed_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_feed_v1_feed_proto_rawDesc), len(file_feed_v1_feed_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
