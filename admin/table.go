@@ -150,7 +150,7 @@ var table = []metric{
 		func(s *scrape, to sink) { to.histogram(s.ColdStarts) }),
 
 	gauge("policy_rev", "Revision of the throttle policy in force.", nil, func(s *scrape, to sink) { to.is(float64(s.PolicyRevision)) }),
-	gauge("policy_stale", "1 while the source of policies cannot be reached, and the last good copy is in force.", nil,
+	gauge("policy_stale", "1 while the source of policies cannot be reached or has lost its policy, and the last good copy is in force.", nil,
 		func(s *scrape, to sink) { to.is(truth(s.PolicyStale)) }),
 	gauge("policy_refused", "1 while the source holds a policy that this node does not take, and the one before is in force.", nil,
 		func(s *scrape, to sink) { to.is(truth(s.PolicyRefused)) }),

@@ -225,7 +225,7 @@ func FuzzCore(f *testing.F) {
 			}
 			for _, r := range c.takeRequests() {
 				if r.series != nil {
-					c.fetched(r, true, now)
+					c.fetched(r, true, false, now)
 				} else {
 					c.snapshot(r.inst, [][]byte{payload1, payload2}, now)
 					c.snapshotDone(r.inst, true, now)

@@ -20,12 +20,13 @@ type limits struct {
 	reorderGrace int64 // before a missing number is asked for: it may be under way on a slower line
 	tailGrace    int64 // the same for a number that only a heartbeat knows of
 	gapTimeout   int64 // before a missing number is given up
+	awayTimeout  int64 // the same for trades while the stream, which may have it, does not answer
 }
 
 func defaultLimits() limits {
 	return limits{
 		instruments: 100_000, held: 4096, heldInAll: 65_536, levels: 4 * market.MaxLevels, levelsInAll: 100 * market.MaxLevels,
-		reorderGrace: 20_000, tailGrace: 500_000, gapTimeout: 3_000_000,
+		reorderGrace: 20_000, tailGrace: 500_000, gapTimeout: 3_000_000, awayTimeout: 12_000_000,
 	}
 }
 

@@ -193,6 +193,10 @@ func (c *core) overdueEvents(s *series) bool {
 		if len(s.held) == 0 {
 			grace = c.limits.tailGrace
 		}
+		timeout := c.limits.gapTimeout + grace
+		if s.fetch.asking || s.fetch.away {
+			timeout = c.limits.awayTimeout + grace
+		}
 		switch {
 		case c.now-since < grace:
 			return true
@@ -201,9 +205,9 @@ func (c *core) overdueEvents(s *series) bool {
 			s.begun = true
 			s.last = s.tail
 			continue
-		case s.fetch.hopeless != 0 || c.now-since >= c.limits.gapTimeout+grace:
+		case s.fetch.hopeless != 0 || c.now-since >= timeout:
 			upTo := s.fetch.hopeless
-			if c.now-since >= c.limits.gapTimeout+grace {
+			if c.now-since >= timeout {
 				upTo = math.MaxUint64
 			}
 			if epoch > s.last.Epoch {

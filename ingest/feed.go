@@ -52,6 +52,9 @@ const (
 	// the connection was lost. A stream that takes longer is read on while live ticks go through.
 	bootWithin   = 15 * time.Second
 	rejoinWithin = 3 * time.Second
+	// answerSoon is how long they wait for a sign of the stream after the connection was lost. The server that was lost may have
+	// led it, and to find another leader takes it 4 to 8 s, in which quotes need not wait.
+	answerSoon = 400 * time.Millisecond
 )
 
 // Feed takes what arrives over NATS into a sink.
@@ -238,6 +241,9 @@ func (f *Feed) run() {
 		case <-f.status:
 			f.observe()
 		case <-f.goLive:
+			if f.waitOn() {
+				continue
+			}
 			f.log.Warn("the stream is slow to read: going live without the rest of it")
 			f.letLive()
 		case <-timer.C:

@@ -73,11 +73,11 @@ func (f *Feed) find(r request) {
 	// image of a book it was asked already.
 	searched := f.searchStream(r)
 	if searched.complete || r.image() {
-		f.tell(found{request: r, done: true, hopeless: searched.hopeless})
+		f.tell(found{request: r, done: true, hopeless: searched.hopeless, away: searched.away})
 		return
 	}
 	f.askPublisher(r)
-	f.tell(found{request: r, done: true, hopeless: searched.hopeless})
+	f.tell(found{request: r, done: true, hopeless: searched.hopeless, away: searched.away})
 }
 
 // askPublisher asks for an instrument's state and passes the answer on. It reports whether there was one.

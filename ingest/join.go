@@ -59,6 +59,7 @@ type found struct {
 	done     bool
 	answered bool      // with done: a publisher answered
 	hopeless bool      // with done: another try would find no more
+	away     bool      // with done: the stream did not answer
 	join     int       // the join that speaks, or the warm-up; each has a number of its own
 	since    time.Time // with done, of a warm-up: from when on trades were read
 	failed   bool      // with join and done, or tail: the stream could not be read
@@ -96,7 +97,7 @@ func (f *Feed) take(r found) {
 	case !r.done:
 	case r.request.series != nil:
 		f.errands[ofStream].underWay--
-		f.core.fetched(r.request, r.hopeless, now)
+		f.core.fetched(r.request, r.hopeless, r.away, now)
 	default:
 		f.errands[ofPublisher].underWay--
 		f.core.snapshotDone(r.request.inst, r.answered, now)
@@ -110,6 +111,7 @@ type joining struct {
 	began    time.Time
 	messages int  // of the stream
 	holding  bool // live ticks wait
+	answers  bool // the stream was seen to answer in time
 	kept     []*nats.Msg
 	firsts   map[string]*firstKept // by subject; sealed: no more are added
 	sealed   bool
@@ -136,16 +138,16 @@ func (f *Feed) startJoin() {
 	r := &reader{f: f, join: f.join.number, demand: f.demand != nil}
 	f.finder.Add(1)
 	if f.joined {
-		f.goLive = time.After(rejoinWithin)
+		f.goLive = time.After(answerSoon)
 		r.most = maxResumed
 		r.overlap = func(uint64) bool { return true } // what is read cannot be told from what arrived
 		since := time.UnixMicro(f.lostAt).Add(-clockSlack)
 		if f.demand != nil {
 			carried := f.demand.carried()
-			go f.runJoin(ctx, r, func() error { return r.resumeSome(ctx, carried, since) })
+			go f.runJoin(ctx, r, func() error { return r.resumeSome(ctx, carried, since.Add(r.ahead)) })
 			return
 		}
-		go f.runJoin(ctx, r, func() error { return r.resume(ctx, since) })
+		go f.runJoin(ctx, r, func() error { return r.resume(ctx, since.Add(r.ahead)) })
 		return
 	}
 	f.goLive = time.After(bootWithin)
@@ -277,6 +279,17 @@ func (f *Feed) takeJoin(r found) {
 			f.letLive()
 		}
 	}
+}
+
+// waitOn reports whether live ticks go on waiting for the stream: once, where it has answered.
+func (f *Feed) waitOn() bool {
+	j := &f.join
+	if !f.joined || j.messages == 0 || j.answers {
+		return false
+	}
+	j.answers = true
+	f.goLive = time.After(rejoinWithin - answerSoon)
+	return true
 }
 
 // letLive lets live ticks through, those kept back first.

@@ -127,7 +127,7 @@ func (r *reader) resumeSome(ctx context.Context, instruments []string, since tim
 		cfg := jetstream.ConsumerConfig{FilterSubjects: part.ticks(), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since}
 		err := part.read(ctx, cfg, neverTooMany)
 		if errors.Is(err, errTooMany) {
-			err = part.warm(ctx, r.f.o.Now().Sub(since)) // of trades and books the numbers tell what is still missing
+			err = part.warm(ctx, r.f.o.Now().Add(r.ahead).Sub(since)) // of trades and books the numbers tell what is still missing
 		}
 		if err != nil {
 			return err
@@ -149,7 +149,7 @@ func (r *reader) resume(ctx context.Context, since time.Time) error {
 		return err
 	}
 	// Of too much the states count. Of trades and books the numbers tell what to ask for, one by one.
-	return r.boot(ctx, r.f.o.Now().Sub(since))
+	return r.boot(ctx, r.f.o.Now().Add(r.ahead).Sub(since))
 }
 
 // meanwhile reads what the stream got since it was opened. Part of it was routed before this node listened.
@@ -165,7 +165,7 @@ func (r *reader) meanwhile(ctx context.Context) error {
 // trades follows the trades of a while, or of less where that is too much.
 func (r *reader) trades(ctx context.Context, history time.Duration) error {
 	for ; ; history /= 2 {
-		since := r.f.o.Now().Add(-history)
+		since := r.f.o.Now().Add(r.ahead - history)
 		cfg := jetstream.ConsumerConfig{
 			FilterSubjects: r.subjects(market.ChannelTrade), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
 		}

@@ -28,6 +28,7 @@ type fetchState struct {
 	next     int64           // not before
 	hopeless market.Sequence // neither the stream nor the publisher has any up to here; 0: not known
 	noImage  bool            // the stream has no image of the book
+	away     bool            // the stream did not answer the last time
 }
 
 // reset starts over for another gap. A request that is under way still is.
@@ -71,11 +72,11 @@ func (s *series) wanted() (epoch market.Epoch, from, to market.Sequence, open bo
 }
 
 // fetched says that a request for ticks is over; what it found was handed to stored or snapshot. Hopeless: another
-// try would find no more.
-func (c *core) fetched(r request, hopeless bool, now int64) {
+// try would find no more. Away: the stream did not answer.
+func (c *core) fetched(r request, hopeless, away bool, now int64) {
 	c.now = now
 	s := r.series
-	s.fetch.asking = false
+	s.fetch.asking, s.fetch.away = false, away
 	if r.image() {
 		s.fetch.noImage = s.fetch.noImage || hopeless
 		return // mend waits by itself

@@ -28,6 +28,7 @@ var imageBack = [...]time.Duration{10 * time.Second, time.Minute, 15 * time.Minu
 type search struct {
 	complete bool // all of them were found
 	hopeless bool // the stream cannot bring them any more
+	away     bool // the stream did not answer: it may have them, and come back
 }
 
 // window picks messages of one subject.
@@ -44,16 +45,16 @@ func (f *Feed) searchStream(r request) search {
 	there, err := stream.open(ctx)
 	switch {
 	case err != nil:
-		return search{} // it may come back
+		return search{away: true}
 	case !there:
 		return search{hopeless: true}
 	}
 	if r.image() {
 		return f.searchImage(ctx, stream, r)
 	}
-	since := f.o.Now().Add(-fetchBack)
+	since := f.o.Now().Add(stream.ahead - fetchBack)
 	if r.since != 0 {
-		since = time.UnixMicro(r.since).Add(-clockSlack)
+		since = time.UnixMicro(r.since).Add(stream.ahead - clockSlack)
 	}
 	w := &rangeWindow{request: r}
 	if err := stream.through(ctx, r.subject, since, w); err != nil {
@@ -67,7 +68,7 @@ func (f *Feed) searchStream(r request) search {
 
 // searchImage looks for the last image of a book, and passes it on with what is behind it.
 func (f *Feed) searchImage(ctx context.Context, stream *reader, r request) search {
-	now := f.o.Now()
+	now := f.o.Now().Add(stream.ahead)
 	for _, back := range imageBack {
 		w := &imageWindow{}
 		if err := stream.through(ctx, r.subject, now.Add(-back), w); err != nil {
@@ -83,7 +84,8 @@ func (f *Feed) searchImage(ctx context.Context, stream *reader, r request) searc
 
 func (f *Feed) failed(r request, err error) search {
 	f.log.Debug("looking for missing ticks in the stream", slog.String("subject", r.subject), slog.Any("err", err))
-	return search{hopeless: errors.Is(err, errTooMany)}
+	hopeless := errors.Is(err, errTooMany)
+	return search{hopeless: hopeless, away: !hopeless}
 }
 
 // through gives w all messages of a subject from a time on.

@@ -156,7 +156,7 @@ func (st *story) do(words []string, what string) {
 		st.core.snapshotDone(r.inst, false, st.now)
 	case "fetched":
 		r := st.take(func(r request) bool { return r.series != nil && r.symbol.String() == words[1] })
-		st.core.fetched(r, slices.Contains(words, "hopeless"), st.now)
+		st.core.fetched(r, slices.Contains(words, "hopeless"), slices.Contains(words, "away"), st.now)
 	case "disconnected":
 		st.core.disconnected(st.now)
 	case "reconnected":

@@ -46,7 +46,7 @@ type Status struct {
 	Source   string   `json:"source"`  // built-in, file or nats
 	Place    string   `json:"place"`   // the file or the bucket
 	Writable bool     `json:"writable"`
-	Stale    bool     `json:"stale"`             // the source cannot be reached: this is the last good copy
+	Stale    bool     `json:"stale"`             // the source cannot be reached, or has lost its policy: this is the last good copy
 	Refused  *Refused `json:"refused,omitempty"` // a newer one that this node does not take
 }
 

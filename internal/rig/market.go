@@ -65,7 +65,7 @@ func OpenMarket(t testing.TB, url string, o MarketOptions) *Market {
 	if o.Pace == 0 {
 		o.Pace = 2 * time.Millisecond
 	}
-	m := &Market{t: t, o: o, random: rand.New(rand.NewPCG(o.Seed, 0)), more: make(chan struct{}), Conn: connect(t, url)}
+	m := &Market{t: t, o: o, random: rand.New(rand.NewPCG(o.Seed, 0)), more: make(chan struct{}), Conn: connect(t, url, nats.Name("rig market"))}
 	var err error
 	if m.Pub, err = publish.New(m.Conn, publish.Options{
 		Venue: o.Venue, Epoch: o.Epoch, Line: o.Line, HeartbeatInterval: 200 * time.Millisecond, Now: m.now,
@@ -152,7 +152,7 @@ func (m *Market) step(s *stall) {
 		s.trades++
 		m.must(s.in.Trade(market.Trade{Price: s.trades, Size: 1, ID: uint64(s.trades), ExchangeTime: at}))
 	}
-	s.quote = market.Quote{Bid: s.trades, BidSize: m.random.Int64N(9), Ask: s.trades + 1, AskSize: 1, Has: market.HasBid | market.HasAsk, ExchangeTime: at}
+	s.quote = market.Quote{Bid: s.trades, BidSize: m.random.Int64N(9), Ask: s.trades + 1, AskSize: 1, Has: market.HasBid | market.HasAsk | market.HasExchangeTime, ExchangeTime: at}
 	m.must(s.in.Quote(s.quote))
 	m.book(s, m.random.IntN(100) == 0)
 	m.must(m.Pub.Flush())

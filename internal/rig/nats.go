@@ -39,11 +39,11 @@ type NATSCluster struct {
 	Servers []*NATSServer
 }
 
-// StartNATS starts one server, which any client may use.
-func StartNATS(t testing.TB) *NATSServer {
+// StartNATS starts one server, with more lines of configuration.
+func StartNATS(t testing.TB, more ...string) *NATSServer {
 	t.Helper()
 	s := newNATS(t, "solo", nil)
-	s.configure(nil, "")
+	s.configure(nil, "", more...)
 	s.Start()
 	s.awaitHealth()
 	return s
@@ -96,14 +96,15 @@ func (s *NATSServer) ip() string {
 
 func (s *NATSServer) configFile() string { return filepath.Join(s.dir, "nats.conf") }
 
-func (s *NATSServer) configure(routes []string, listen string) {
+func (s *NATSServer) configure(routes []string, listen string, more ...string) {
 	s.t.Helper()
 	text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\nlame_duck_duration: 30s\nlame_duck_grace_period: 1s\njetstream {store_dir: %q, max_mem: 256M, max_file: 1G}\n",
-		s.Name, s.address, s.monitor, filepath.Join(s.dir, "store"))
+		s.Name, s.address, s.monitor, s.store())
 	if len(routes) > 0 {
 		// Servers of a cluster take another to be gone as fast as feedd does its own.
 		text += fmt.Sprintf("cluster {name: rig, listen: %q, ping_interval: 1s, ping_max: 2, routes: [%s]}\n", listen, "nats://"+strings.Join(routes, ", nats://"))
 	}
+	text += strings.Join(more, "\n") + "\n"
 	if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -154,10 +155,31 @@ func (s *NATSServer) LameDuck() { _ = s.cmd.Process.Signal(syscall.SIGUSR2) }
 // Wipe takes away what the server has stored; it must have ended.
 func (s *NATSServer) Wipe() {
 	s.t.Helper()
-	if err := os.RemoveAll(filepath.Join(s.dir, "store")); err != nil {
+	if err := os.RemoveAll(s.store()); err != nil {
 		s.t.Fatal(err)
 	}
 }
+
+// Copy returns the directory of a copy of what the server has stored; it must have ended.
+func (s *NATSServer) Copy() string {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(s.store())); err != nil {
+		s.t.Fatal(err)
+	}
+	return dir
+}
+
+// Restore puts a copy in place of what the server has stored; it must have ended.
+func (s *NATSServer) Restore(dir string) {
+	s.t.Helper()
+	s.Wipe()
+	if err := os.CopyFS(s.store(), os.DirFS(dir)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *NATSServer) store() string { return filepath.Join(s.dir, "store") }
 
 // URL is where clients connect.
 func (s *NATSServer) URL() string { return "nats://" + s.address }
@@ -224,7 +246,7 @@ func (s *NATSServer) Connect() *nats.Conn {
 func connect(t testing.TB, url string, more ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(url, append([]nats.Option{
-		nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2),
+		nats.Name("rig"), nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2),
 		nats.DontRandomize(), nats.ReconnectBufSize(64 << 20), nats.Timeout(time.Second),
 	}, more...)...)
 	if err != nil {
@@ -276,7 +298,7 @@ func (c *NATSCluster) Serving(client string) (at int) {
 	c.t.Helper()
 	Eventually(c.t, "a server that has "+client, func() bool {
 		for i, s := range c.Servers {
-			if s.has(client) {
+			if s.Has(client) {
 				at = i
 				return true
 			}
@@ -286,7 +308,8 @@ func (c *NATSCluster) Serving(client string) (at int) {
 	return at
 }
 
-func (s *NATSServer) has(client string) bool {
+// Has reports whether the server has a client whose name begins so.
+func (s *NATSServer) Has(client string) bool {
 	asking := http.Client{Timeout: time.Second}
 	answer, err := asking.Get("http://" + s.monitor + "/connz")
 	if err != nil {

@@ -118,7 +118,7 @@ func (b *Bucket) follow(ctx context.Context, to Listener) error {
 	defer func() { _ = w.Stop() }() // what it cannot end ends with the connection
 	look := time.NewTicker(lookAgain)
 	defer look.Stop()
-	var newest uint64
+	var told jetstream.KeyValueEntry // nil: nothing, or that nothing is there
 	for {
 		select {
 		case e, ok := <-w.Updates():
@@ -126,16 +126,16 @@ func (b *Bucket) follow(ctx context.Context, to Listener) error {
 			case !ok:
 				return errors.New("the watch of the bucket has ended")
 			case e != nil && e.Operation() == jetstream.KeyValuePut:
-				newest = e.Revision()
+				told = e
 				to.Found(decode(e))
 			case e != nil: // somebody has deleted it
-				newest = e.Revision()
+				told = nil
 				to.Empty()
-			case newest == 0: // the end of what there is, which is nothing
+			case told == nil: // the end of what there is, which is nothing
 				to.Empty()
 			}
 		case <-look.C:
-			missed, err := b.missed(ctx, kv, newest)
+			missed, err := b.missed(ctx, kv, told)
 			if err != nil || missed {
 				return err
 			}
@@ -145,18 +145,19 @@ func (b *Bucket) follow(ctx context.Context, to Listener) error {
 	}
 }
 
-// missed reports whether the bucket has a newer version than the watch has told. nats.go has had watches that died in silence.
-func (b *Bucket) missed(ctx context.Context, kv jetstream.KeyValue, newest uint64) (bool, error) {
+// missed reports whether the bucket has another version than the watch has told: nats.go has had watches that died in silence, and
+// a bucket that lost its newest versions counts the next ones as those.
+func (b *Bucket) missed(ctx context.Context, kv jetstream.KeyValue, told jetstream.KeyValueEntry) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	e, err := kv.Get(ctx, policyKey)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return false, nil
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return told != nil, nil
+	case err != nil:
 		return false, err
 	}
-	return e.Revision() > newest, nil
+	return told == nil || e.Revision() != told.Revision() || !e.Created().Equal(told.Created()), nil
 }
 
 // decode reads an entry. One that somebody wrote by other means is a policy's text as it stands.

@@ -59,7 +59,7 @@ type Keeper struct {
 	enforced time.Time        // when the document was compiled last
 	refused  *policy.Refused
 	heard    bool          // the source has told something
-	stale    bool          // the source cannot be reached
+	stale    bool          // the source cannot be reached, or has lost its policy
 	changed  chan struct{} // closed, and made anew, with each change of the above
 }
 
@@ -154,11 +154,30 @@ func (k *Keeper) touch() {
 
 // Found implements Listener.
 func (k *Keeper) Found(v policy.Version) {
-	k.take(v)
+	if err := k.goesBack(&v); err != nil {
+		k.mu.Lock()
+		k.refuse(v, err)
+		k.mu.Unlock()
+	} else {
+		k.take(v)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.heard, k.stale = true, false
 	k.touch()
+}
+
+// goesBack says what is wrong with a version that is older than the one in force: revisions grow, so the source has lost its newest
+// ones, as servers do that lost their power or their disks. One that begins anew after such a loss was written later.
+func (k *Keeper) goesBack(v *policy.Version) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := &k.version
+	if now.Kind == policy.BuiltIn || v.Revision > now.Revision || !v.Time.Before(now.Time) || v.Text == now.Text {
+		return nil
+	}
+	return policy.Problems{{Text: fmt.Sprintf("revision %d of %s is older than revision %d of %s, which is in force: the source has lost what was written since; apply or roll back to what is wanted",
+		v.Revision, v.Time.UTC().Format(time.DateTime), now.Revision, now.Time.UTC().Format(time.DateTime))}}
 }
 
 // Empty implements Listener. A source that has lost its policy is no reason to let everybody have everything.
@@ -168,7 +187,7 @@ func (k *Keeper) Empty() {
 	if k.version.Kind != policy.BuiltIn {
 		k.options.Log.Warn("the source has no policy: the last good copy stays in force", slog.String("place", k.options.Source.Place()), slog.Uint64("revision", k.version.Revision))
 	}
-	k.heard, k.stale = true, false
+	k.heard, k.stale = true, k.version.Kind != policy.BuiltIn
 	k.touch()
 }
 

@@ -248,3 +248,35 @@ func TestADamagedCopyIsPassedOver(t *testing.T) {
 		t.Errorf("a write without a source: %v", err)
 	}
 }
+
+// A source that lost its newest versions does not bring back what was in force before them; what is written then counts.
+func TestASourceThatGoesBack(t *testing.T) {
+	dir, clock := t.TempDir(), time.Now()
+	m := &memory{}
+	k := live.New(live.Options{Source: m, Dir: dir, Clock: func() time.Time { return clock }, Log: slog.New(slog.DiscardHandler)})
+	put := func(revision uint64, text string) policy.Version {
+		clock = clock.Add(time.Second)
+		v := policy.Version{Revision: revision, Kind: policy.Apply, Time: clock, Text: text}
+		k.Found(v)
+		return v
+	}
+	first := put(1, fastest("1s"))
+	put(2, fastest("2s"))
+	k.Found(first)
+	s := k.Status()
+	if s.Version.Revision != 2 || s.Refused == nil || s.Refused.Revision != 1 || s.Newest != 1 {
+		t.Errorf("with an older revision: %+v", s)
+	}
+	k.Empty()
+	if s := k.Status(); s.Version.Revision != 2 || !s.Stale {
+		t.Errorf("with an empty source: %+v", s)
+	}
+	put(2, fastest("5s"))
+	if s := k.Status(); s.Version.Text != fastest("5s") || s.Refused != nil || s.Stale {
+		t.Errorf("with what was written since: %+v", s)
+	}
+	put(1, fastest("250ms"))
+	if s := k.Status(); s.Version.Revision != 1 || s.Version.Text != fastest("250ms") {
+		t.Errorf("with a source that begins anew: %+v", s)
+	}
+}
