@@ -73,6 +73,7 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again
   benchmarks -scenario soak -duration 30m            clients of all kinds, and a fault every quarter of a minute: does anything grow
   benchmarks bench                                   all of it: results/latest.json, latest.md and plots
+  benchmarks sizing                                  fleets and their bad days, from measured costs: results/sizing.json, plots
   benchmarks compare base latest                     sets two saved results beside each other
 
 The table (or with -json one JSON object) goes to standard output, progress to standard error. The exit
@@ -113,6 +114,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	if len(args) > 0 && args[0] == "bench" {
 		return bench(ctx, args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "sizing" {
+		return size(args[1:], stdout, stderr)
 	}
 	o, err := parse(args, stderr)
 	if err != nil {

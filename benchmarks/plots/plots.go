@@ -25,6 +25,7 @@ var (
 	faint  = color.RGBA{0xd0, 0xd7, 0xde, 0xff}
 	blue   = color.RGBA{0x00, 0x72, 0xb2, 0xff}
 	orange = color.RGBA{0xd5, 0x5e, 0x00, 0xff}
+	purple = color.RGBA{0xcc, 0x79, 0xa7, 0xff}
 )
 
 // Ink turns light on dark pages. Rules of a style sheet win over the presentation that the drawing library writes.
@@ -76,21 +77,12 @@ func Write(s *report.Suite, dir string) error {
 
 // draw1 draws one plot.
 func draw1(c *report.Curve, y string, lines []line) ([]byte, error) {
-	p := plot.New()
-	p.BackgroundColor = nil // that of the page
 	x := c.Of
 	if c.Unit != "" {
 		x += ", " + c.Unit
 	}
-	p.X.Label.Text, p.Y.Label.Text = x, y
+	p := blank(x, y)
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, at(c)
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Color, a.Label.TextStyle.Color, a.Tick.Label.Color, a.Tick.Color = ink, ink, ink, ink
-	}
-	p.Legend.TextStyle.Color, p.Legend.Top = ink, true
-	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = faint, color.Transparent
-	p.Add(grid)
 	top := 0.0
 	for n, l := range lines {
 		points := make(plotter.XYs, len(c.Points))
@@ -112,7 +104,27 @@ func draw1(c *report.Curve, y string, lines []line) ([]byte, error) {
 	const room = 1.12 // for half of the last label
 	p.X.Max *= room
 	p.Y.Min, p.Y.Max = 0, math.Max(top*1.15, 1e-9)
-	canvas := vgsvg.New(12*vg.Centimeter, 7*vg.Centimeter)
+	return finish(p, 12*vg.Centimeter, 7*vg.Centimeter)
+}
+
+// blank is a plot without lines, on no background: that of the page is there.
+func blank(x, y string) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = nil
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Color, a.Label.TextStyle.Color, a.Tick.Label.Color, a.Tick.Color = ink, ink, ink, ink
+	}
+	p.Legend.TextStyle.Color, p.Legend.Top = ink, true
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = faint, color.Transparent
+	p.Add(grid)
+	return p
+}
+
+// finish draws p as SVG.
+func finish(p *plot.Plot, width, height vg.Length) ([]byte, error) {
+	canvas := vgsvg.New(width, height)
 	p.Draw(draw.New(canvas))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {

@@ -48,15 +48,8 @@ func Soak(panels [][]Series, faults []float64, warmup float64) ([]byte, error) {
 }
 
 func panel(series []Series, faults []float64, warmup float64) (*plot.Plot, error) {
-	p := plot.New()
-	p.BackgroundColor = nil // that of the page
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Color, a.Label.TextStyle.Color, a.Tick.Label.Color, a.Tick.Color = ink, ink, ink, ink
-	}
-	p.Legend.TextStyle.Color, p.Legend.Top, p.Legend.Left = ink, false, true
-	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = faint, color.Transparent
-	p.Add(grid)
+	p := blank("", "")
+	p.Legend.Top, p.Legend.Left = false, true
 	top, end := 0.0, 0.0
 	for n, s := range series {
 		points := make(plotter.XYs, len(s.X))

@@ -1,4 +1,5 @@
 /** The pure parts behind waiting, silence and limits. */
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Latency } from '../src/link/latency.js';
@@ -6,6 +7,7 @@ import { Liveness } from '../src/link/liveness.js';
 import { Budget, Limits, groupBy, symbolBytes } from '../src/subscriptions/plan.js';
 import { retryDelay } from '../src/link/retry.js';
 import { encodeRequest } from '../src/wire/request.js';
+import { World } from './support/world.js';
 
 describe('the wait before an attempt', () => {
   const backoff = { baseMs: 500, maxMs: 20_000 };
@@ -33,6 +35,40 @@ describe('the wait before an attempt', () => {
       ),
     );
   });
+
+  // The model that fleets are sized with holds itself against the same list.
+  const golden = JSON.parse(readFileSync(new URL('../../../benchmarks/sizing/testdata/retry.json', import.meta.url), 'utf8')) as {
+    base_ms: number;
+    max_ms: number;
+    stable_ms: number;
+    patience_ms: number;
+    waits: { failures: number; chance: number; window_ms?: [number, number]; wait_ms: number }[];
+  };
+  it.each(golden.waits)('after $failures failures with chance $chance and window $window_ms is $wait_ms ms', (w) => {
+    const window = w.window_ms && { minMs: w.window_ms[0], maxMs: w.window_ms[1] };
+    expect(retryDelay(w.failures, { baseMs: golden.base_ms, maxMs: golden.max_ms }, window, () => w.chance)).toBeCloseTo(w.wait_ms);
+  });
+  it('has the defaults of that list', async () => {
+    const w = new World([], { random: () => 0.5 });
+    const plain = golden.waits.filter((g) => g.chance === 0.5 && g.window_ms === undefined && g.failures < 100);
+    w.client.connect();
+    for (const { wait_ms } of plain) {
+      await w.clock.advance(golden.patience_ms - 1);
+      expect(w.network.live.length).toBe(1); // patient to the last millisecond
+      await w.clock.advance(1);
+      expect(w.states.at(-1)).toMatchObject({ state: 'reconnecting', retryInMs: wait_ms });
+      await w.clock.advance(wait_ms);
+    }
+    for (const [live, failures] of [[golden.stable_ms - 1, plain.length], [golden.stable_ms, 0]] as const) {
+      await w.accept();
+      await w.clock.advance(live);
+      w.network.last.end();
+      const wait = Math.min(golden.max_ms, golden.base_ms * 2 ** failures) / 2;
+      expect(w.states.at(-1)!.retryInMs).toBe(wait);
+      await w.clock.advance(wait);
+    }
+  });
+
   it('takes a window that is upside down as its lower end', () => {
     expect(retryDelay(0, backoff, { minMs: 300, maxMs: 100 }, () => 0.9)).toBe(300);
   });

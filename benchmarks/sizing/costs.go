@@ -1,0 +1,175 @@
+package sizing
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/feedd/feedd/benchmarks/report"
+)
+
+// Figure is a number that sizing rests on, and where it comes from.
+type Figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	Kind  string  `json:"kind"`
+	From  string  `json:"from"`
+}
+
+// Kinds of figures.
+const (
+	Measured = "measured" // stands in a result as it is
+	Derived  = "derived"  // follows from results, by arithmetic
+	Assumed  = "assumed"  // nobody measured it here
+)
+
+// Costs are what one thing costs. Times are seconds of one core, sizes bytes.
+type Costs struct {
+	Join, JoinSymbol         float64 // a connection from its first byte until it is live, and more for each subscription
+	Refuse                   float64
+	Frame, Row               float64 // a frame, ingest apart, and more for each row in it
+	Busy                     float64 // by how much a frame costs more where ticks come eight times as fast
+	FrameBytes, RowBytes     float64
+	FullRowBytes             float64
+	Tick                     float64 // one that is taken in
+	TickBytes                float64
+	ReadPerSecond            float64 // messages of the stream that a node reads a second
+	Resident, ResidentSymbol float64 // a session, and more for each subscription
+	Peak                     float64 // memory in a storm to steady memory
+	Kernel                   float64 // what the kernel keeps for a connection with empty queues
+	Base                     float64 // a node without sessions
+	Warm                     float64 // seconds from start to ready, with a checkpoint
+	Late                     float64 // seconds that a cut comes behind its beat, p99, where nothing is wrong
+
+	// What the model is held against, and not built on.
+	Storm   float64 // seconds until 10,000 clients of 100 instruments were live
+	Accepts float64 // connections a second that a node let in meanwhile
+
+	Figures []Figure
+}
+
+// What could not be read out of a result.
+const (
+	rowCost      = 0.1e-6
+	refuseCost   = 0.1e-3
+	fullRowBytes = 40
+	tickBytes    = 40
+	readRate     = 250_000
+	kernelBytes  = 4096
+)
+
+// basis are the results that costs are read from.
+type basis struct {
+	suite struct {
+		Results map[string]*report.Result `json:"results"`
+	}
+	restart report.Result
+}
+
+// Files in the directory of results that costs are read from.
+const (
+	basisFile   = "basis.json"
+	restartFile = "restart.json"
+)
+
+func (b *basis) result(step string) (*report.Result, error) {
+	r := b.suite.Results[step]
+	if r == nil || r.Verdict != report.Correct {
+		return nil, fmt.Errorf("%s: no correct result of the step %s; run benchmarks bench -only fanout,lateness,peers-100,storm,curve-ticks", basisFile, step)
+	}
+	return r, nil
+}
+
+// ReadCosts reads the costs from the results in dir.
+func ReadCosts(dir string) (*Costs, error) {
+	var b basis
+	for name, to := range map[string]any{basisFile: &b.suite, restartFile: &b.restart} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = json.Unmarshal(text, to)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("costs: %w", err)
+		}
+	}
+	return derive(&b)
+}
+
+func derive(b *basis) (*Costs, error) {
+	crowd, err1 := b.result("lateness")
+	wide, err2 := b.result("peers-100")
+	storm, err3 := b.result("storm")
+	ticks, err4 := b.result("curve-ticks")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return nil, err
+	}
+	if crowd.Fanout == nil || storm.Storm == nil || ticks.Curve == nil || b.restart.Restart == nil || wide.Peers["feedd"].Sessions == 0 {
+		return nil, fmt.Errorf("%s: a result is of another scenario than its step says", basisFile)
+	}
+	c := &Costs{}
+	c.frames(crowd.Served, wide.Peers["feedd"])
+	c.market(ticks.Curve)
+	c.memory(crowd.Served, storm.Storm)
+	c.joins(crowd.Served, wide.Peers["feedd"])
+	c.Storm, c.Accepts = storm.Storm.First.Seconds, 10_000/storm.Storm.First.LastAccept
+	c.Warm = c.add("start with a checkpoint, 10,000 instruments", b.restart.Warm, "s", Measured, "restart.json warm_start_s")
+	c.Late = c.add("cut behind its beat, p99, 10,000 sessions", float64(crowd.Lateness.P99)/1e6, "s", Measured, "basis.json lateness.lateness_us.p99")
+	return c, nil
+}
+
+// add notes a figure and returns its value.
+func (c *Costs) add(name string, value float64, unit, kind, from string) float64 {
+	c.Figures = append(c.Figures, Figure{name, value, unit, kind, from})
+	return value
+}
+
+func (c *Costs) frames(crowd, wide report.Served) {
+	measured := c.add("CPU of a frame of 18 rows, ingest apart", crowd.CPUPerFrame/1e6, "s", Measured, "basis.json lateness.server_cpu_us_per_frame")
+	c.add("the same, ingest and all", crowd.CPUPerFrameTotal/1e6, "s", Measured, "basis.json lateness.server_cpu_us_per_frame_total")
+	c.Row = c.add("CPU of a row more in a frame", rowCost, "s", Assumed, "three times what the steady window of storm shows, 86 rows in a frame")
+	c.Frame = c.add("CPU of a frame before its rows", measured-crowd.RowsPerFrame*c.Row, "s", Derived, "the two above")
+	c.RowBytes = c.add("bytes of a row", (wide.FrameBytes-crowd.FrameBytes)/(wide.RowsPerFrame-crowd.RowsPerFrame), "B", Derived, "basis.json frame_bytes of lateness and peers-100")
+	c.FrameBytes = c.add("bytes of a frame before its rows", crowd.FrameBytes-crowd.RowsPerFrame*c.RowBytes, "B", Derived, "the same")
+	c.FullRowBytes = c.add("bytes of a full row", fullRowBytes, "B", Measured, "scenario rows on recordings: 38 to 41")
+}
+
+func (c *Costs) market(curve *report.Curve) {
+	slow, _ := curve.At(1)
+	fast, _ := curve.At(16)
+	c.Busy = c.add("a frame in a market of 64,000 ticks/s, to one of 4,000", fast.CPUPerFrame/slow.CPUPerFrame, "×", Derived, "basis.json curve-ticks, points 16 and 1")
+	c.Tick = c.add("CPU of a tick, four to a message", fast.IngestPerTick/1e6, "s", Measured, "basis.json curve-ticks, point 16, ingest_cpu_us_per_tick")
+	c.TickBytes = c.add("bytes of a tick on NATS, its share of the message included", tickBytes, "B", Assumed, "a quote of 25 to 30 bytes, subject and header by four")
+	c.ReadPerSecond = c.add("messages of the stream that a node reads", readRate, "/s", Measured, "ARCHITECTURE.md, a consumer that picks nothing")
+}
+
+// The two sizes of sessions that were measured.
+const fewSymbols, manySymbols = 20, 100
+
+func (c *Costs) memory(crowd report.Served, storm *report.Storm) {
+	c.Base = c.add("memory of a node without sessions, 200 instruments", float64(crowd.ResidentWithout), "B", Measured, "basis.json lateness.resident_bytes_without_sessions")
+	few := c.add("memory of a session, 20 subscriptions", crowd.ResidentPerSession, "B", Measured, "basis.json lateness.resident_bytes_per_session")
+	many := c.add("memory of a session, 100 subscriptions", (float64(storm.Steady)-c.Base)/10_000, "B", Derived, "basis.json storm.steady_resident_bytes")
+	c.ResidentSymbol = (many - few) / (manySymbols - fewSymbols)
+	c.Resident = few - fewSymbols*c.ResidentSymbol
+	c.add("memory of a subscription", c.ResidentSymbol, "B", Derived, "the two above")
+	c.Peak = c.add("memory in a storm, to steady", storm.PeakToSteady, "×", Measured, "basis.json storm.peak_to_steady")
+	c.Kernel = c.add("kernel memory of a connection with empty queues", kernelBytes, "B", Measured, "slabs of 4,000 idle loopback connections, Linux 6.18: 3.8 KB")
+}
+
+// joins takes the cost of a join from the time that a pinned core took for a crowd: what it had left beside ingest and
+// the sessions that were live already, of which there were half on average.
+func (c *Costs) joins(crowd, wide report.Served) {
+	each := func(s report.Served) float64 {
+		left := 1 - s.IngestCores - (s.Cores-s.IngestCores)/2
+		return s.JoinSeconds * left / float64(s.Sessions)
+	}
+	few := c.add("CPU of a join, 20 subscriptions", each(crowd), "s", Derived, "basis.json lateness.join_s")
+	many := c.add("CPU of a join, 100 subscriptions", each(wide), "s", Derived, "basis.json peers-100 feedd.join_s")
+	c.JoinSymbol = (many - few) / (manySymbols - fewSymbols)
+	c.Join = few - fewSymbols*c.JoinSymbol
+	c.add("CPU of a subscription of a join", c.JoinSymbol, "s", Derived, "the two above")
+	c.Refuse = c.add("CPU of a refusal", refuseCost, "s", Assumed, "a handshake that ends with 503")
+}
