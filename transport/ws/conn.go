@@ -40,8 +40,9 @@ type Conn struct {
 
 	heard atomic.Int64 // when the client's last bytes came, on the server's clock
 
-	index int   // place in srv.conns, under srv.mu
-	beat  pulse // belongs to the sweeper
+	index  int   // place in srv.conns, under srv.mu
+	beat   pulse // belongs to the sweeper
+	looked int64 // the same: when it last asked whether the peer is there, on the server's clock
 
 	// Belongs to the connection's own goroutine, or to what runs apart while that waits.
 	inbox   inbox.Inbox

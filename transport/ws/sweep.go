@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/outbox"
 )
 
 // pulse is what the sweeper knows of one connection's life. Times are microseconds on the server's clock.
@@ -71,6 +72,9 @@ func (s *Server) sweep() {
 // pulses pings the connections that are due and gives up those that are silent.
 func (s *Server) pulses(now int64) {
 	for _, c := range s.all() {
+		if c.vanished(now) {
+			continue
+		}
 		switch c.beat.check(now, c.heard.Load(), c.out.Blocked(), s.opt.PongWait) {
 		case ping:
 			if c.Send(pingFrame[:]) {
@@ -84,6 +88,30 @@ func (s *Server) pulses(now int64) {
 		case rest:
 		}
 	}
+}
+
+// A peer is given up when it has acknowledged nothing for goneAfter. With heartbeats every 5 s something is always under way,
+// so that one that vanished is noticed within 20 s, where pings alone take up to 45 s.
+const (
+	goneAfter = 14 * time.Second
+	lookEvery = 2 * time.Second // at whether it is, which is a call of the kernel
+)
+
+// vanished gives a connection up whose peer has vanished. It is the sweeper's.
+func (c *Conn) vanished(now int64) bool {
+	socket, ok := c.out.(*outbox.Conn)
+	if !ok || now-c.looked < lookEvery.Microseconds() {
+		return false
+	}
+	c.looked = now
+	if !socket.Gone(goneAfter) {
+		return false
+	}
+	if c.claim(CodeNoProgress) {
+		c.srv.opt.Drops.Add(drop.WriteTimeout, 1)
+		c.farewell(CodeNoProgress, "nothing was acknowledged")
+	}
+	return true
 }
 
 var pingFrame = [...]byte{framePing, 0}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package outbox
+
+import "time"
+
+// Gone cannot be told here; pings do.
+func (c *Conn) Gone(time.Duration) bool { return false }
