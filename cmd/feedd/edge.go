@@ -13,6 +13,8 @@ import (
 	"github.com/feedd/feedd/admin"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/build"
+	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/footprint"
 	"github.com/feedd/feedd/internal/overload"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/transport/listen"
@@ -61,6 +63,7 @@ func (s *server) startSockets() error {
 	if s.options.onDemand() {
 		env.Interest = s.feed
 	}
+	sockets.MaxConns, _ = descriptors(footprint.Descriptors())
 	for _, d := range s.delayed {
 		env.Delayed = append(env.Delayed, session.Feed{
 			Delay: d.delay, Engine: engine{d.engine}, Directory: d.store, Backfill: session.NewBackfill(d.feed), FirstHandle: d.first,
@@ -111,6 +114,20 @@ func (s *server) startSockets() error {
 	s.run("load", s.lookout.run)
 	return s.startEcho()
 }
+
+// descriptors says how many clients there may be, and from which descriptor on nobody is let in at all, where the process may have
+// so many; 0 where that is not known. What lies above is for operators, NATS and files, which must go on when clients have taken
+// all that they can get; what lies between is for handshakes, which learn that the server is full.
+func descriptors(limit int) (clients, ceiling int) {
+	if limit == 0 {
+		return 0, 0
+	}
+	ceiling = limit - min(256, limit/4)
+	return min(mostClients, ceiling-min(512, ceiling/8+32)), ceiling
+}
+
+// mostClients of a node, whatever its limits are.
+const mostClients = 19_000
 
 // compression is what the setting deflate may say.
 var compression = map[string]ws.Deflate{"off": ws.DeflateOff, "auto": ws.DeflateAuto, "always": ws.DeflateAlways}
@@ -171,7 +188,9 @@ func (s *server) startPublic() {
 	if e.certificate != nil {
 		s.run("certificate", func(ctx context.Context) error { e.certificate.Run(ctx); return nil })
 	}
-	s.serveHTTP("http", listen.On(s.public, e.listener()), listen.Forwarded(e.trusted, mux))
+	_, ceiling := descriptors(footprint.Descriptors())
+	public := listen.Reserve(s.public, ceiling, func() { s.drops.Add(drop.NoDescriptors, 1) })
+	s.serveHTTP("http", listen.On(public, e.listener()), listen.Forwarded(e.trusted, mux))
 	s.started(s.drain)
 }
 

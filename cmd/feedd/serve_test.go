@@ -63,3 +63,13 @@ func TestPasswordsStayOffTheTerminal(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestClientsLeaveDescriptorsAlone(t *testing.T) {
+	for _, c := range []struct{ limit, clients, ceiling int }{
+		{0, 0, 0}, {64, 10, 48}, {256, 136, 192}, {1024, 640, 768}, {20_000, 19_000, 19_744}, {1 << 20, 19_000, 1<<20 - 256},
+	} {
+		if clients, ceiling := descriptors(c.limit); clients != c.clients || ceiling != c.ceiling {
+			t.Errorf("of %d descriptors clients get %d below %d, want %d below %d", c.limit, clients, ceiling, c.clients, c.ceiling)
+		}
+	}
+}

@@ -43,6 +43,7 @@ const (
 	RefusedRequest   // a request answered with an error
 	RefusedSymbol    // a symbol of a subscribe that was refused
 	RefusedHandshake // an HTTP request that was not upgraded
+	NoDescriptors    // a connection closed ahead of everything, since the process may open no more
 	GuardedFrame     // a WebSocket frame refused ahead of the WebSocket library
 	ControlOverflow  // a connection ended because it does not read its answers
 	WriteTimeout     // a connection ended because it made no progress
@@ -69,7 +70,7 @@ var names = [Reasons]string{
 	TrimmedLevels: "trimmed_levels", LateTrade: "late_trade", BadCheckpoint: "bad_checkpoint", UnsavedState: "unsaved_state",
 	Conflated: "conflated", MissedCuts: "missed_cuts", MeteredCuts: "metered_cuts", LostEvents: "lost_events",
 	RefusedRequest: "refused_request", RefusedSymbol: "refused_symbol", RefusedHandshake: "refused_handshake",
-	GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",
+	NoDescriptors: "no_descriptors", GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",
 	RefusedToken: "refused_token", NotEntitled: "not_entitled", ExpiredToken: "expired_token", RevokedSession: "revoked_session",
 	TooManySessions: "too_many_sessions", ShedSession: "shed_session", PongTimeout: "pong_timeout", PollTimeout: "poll_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
 }
