@@ -81,6 +81,12 @@ func (h *Host) command(path string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", h.name, path}, args...)...)
 }
 
+// Run runs feedd with args on the host, as a server or as another of its commands.
+func (h *Host) Run(t testing.TB, args ...string) *Process {
+	t.Helper()
+	return start(t, h.command(Binary(t), args...))
+}
+
 func (h *Host) nft(script string) {
 	h.net.t.Helper()
 	cmd := h.command(nft(), "-f", "-")

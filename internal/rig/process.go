@@ -112,6 +112,15 @@ func Serve(t testing.TB, args ...string) *Process {
 	return p
 }
 
+// Under is Serve with feedd run by another program, such as prlimit, which takes options ahead of the command that it runs.
+func Under(t testing.TB, program string, options []string, args ...string) *Process {
+	t.Helper()
+	command := append(append(options, Binary(t)), serving(t, args)...)
+	p := start(t, exec.Command(program, command...))
+	p.Line("ready")
+	return p
+}
+
 func serving(t testing.TB, args []string) []string {
 	return append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, args...)
 }
