@@ -238,14 +238,15 @@ func (o *options) soakDefaults(given map[string]bool) {
 	if !given["tick-hz"] {
 		o.TickHz = 8
 	}
-	if !given["warmup"] {
-		o.Warmup = time.Minute
-	}
 	if !given["pin"] {
 		o.Pin = "off"
 	}
 	if o.Duration == 0 {
 		o.Duration = 10 * time.Minute
+	}
+	if !given["warmup"] {
+		// Until buffers and pools have met the worst of each fault that they will.
+		o.Warmup = max(time.Second, min(o.Duration/4, 10*time.Minute))
 	}
 }
 

@@ -156,7 +156,7 @@ func (s *soaking) live(ctx context.Context) error {
 	s.began = time.Now()
 	// No fault begins so late that not everybody is back in the end.
 	const last = 10 * time.Second
-	steps := soak.Schedule(s.Seed, s.Warmup/2, s.Duration-last)
+	steps := soak.Schedule(s.Seed, min(s.Warmup/2, 30*time.Second), s.Duration-last)
 	s.progress("%d clients, %v, of which the first %v do not count; %d steps of faults from seed %d", s.figures.Clients, s.Duration, s.Warmup, len(steps), s.Seed)
 	for told := time.Duration(0); ; {
 		at := time.Since(s.began)
@@ -266,6 +266,9 @@ func (s *soaking) draw() error {
 	of := func(name, unit string, value func(sample) float64) plots.Series {
 		d := plots.Series{Name: name, Unit: unit}
 		for _, one := range s.samples {
+			if one.at > s.Duration { // nobody publishes any more
+				break
+			}
 			d.X, d.Y = append(d.X, one.at.Minutes()), append(d.Y, value(one))
 		}
 		return d

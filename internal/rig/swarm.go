@@ -274,7 +274,7 @@ func (c *swarmer) run(ctx context.Context) {
 	}
 }
 
-// connection is one from dialing to its end. wait is what a refusal asked for.
+// connection is one from its first packet to its end. wait is what a refusal asked for.
 func (c *swarmer) connection(ctx context.Context) (lived bool, wait time.Duration, err error) {
 	s := c.swarm
 	host := s.hosts[c.node%len(s.hosts)]
