@@ -2,7 +2,6 @@ package outlet
 
 import (
 	"errors"
-	"os"
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
@@ -100,15 +99,17 @@ func (c *Conn) wrote(batch *[]byte, err error) (room bool) {
 	defer c.mu.Unlock()
 	recycle(batch)
 	switch {
+	case errors.Is(err, ErrWriteTimeout):
+		// Somebody may have noticed first that the stream is over, as net/http does when a write fails, and called Close for it.
+		if c.cause == nil || errors.Is(c.cause, ErrClosed) {
+			c.opt.dropped(drop.WriteTimeout)
+			c.cause = ErrWriteTimeout
+		}
+		c.sever(ErrWriteTimeout)
 	case c.cut: // whatever the stream says of that
 	case err == nil:
 		c.leaving = amount{}
 		return c.pending() < c.opt.room() && c.makeRoom() && c.open()
-	case errors.Is(err, ErrWriteTimeout), errors.Is(err, os.ErrDeadlineExceeded):
-		if c.cause == nil {
-			c.opt.dropped(drop.WriteTimeout)
-		}
-		c.sever(ErrWriteTimeout)
 	default:
 		c.sever(err)
 	}

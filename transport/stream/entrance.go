@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,11 +22,8 @@ type answer func(w http.ResponseWriter, r *http.Request) *fault
 
 // entrance is what all requests go through first: where they come from, and whether the method is one of those that serve.
 func (s *Server) entrance(serve map[string]answer) http.Handler {
-	var methods []string
-	for m := range serve {
-		methods = append(methods, m)
-	}
-	allowed := strings.Join(append(methods, http.MethodOptions), ", ")
+	methods := slices.Sorted(maps.Keys(serve))
+	wanted, allowed := strings.Join(methods, " or "), strings.Join(append(methods, http.MethodOptions), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store, no-transform") // the latter keeps proxies from compressing, and so from holding back
@@ -42,7 +40,7 @@ func (s *Server) entrance(serve map[string]answer) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		case f == nil:
-			refused = &fault{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not possible here: want %s", r.Method, methods[0]), "Allow", allowed}
+			refused = &fault{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not possible here: want %s", r.Method, wanted), "Allow", allowed}
 		default:
 			refused = f(w, r)
 		}

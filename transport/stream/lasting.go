@@ -63,7 +63,7 @@ func (c *Conn) last(w http.ResponseWriter, r *http.Request, begin []byte) {
 		h.Set("Connection", "close") // whoever comes again should come through the load balancer again
 	}
 	w.WriteHeader(http.StatusOK)
-	stop := context.AfterFunc(r.Context(), func() { c.lost(ws.CodeAbnormal) })
+	stop := context.AfterFunc(r.Context(), c.out.Close) // the client is gone; Run says what else is known
 	to := &response{w: w, rc: http.NewResponseController(w), tracks: c.framing == events}
 	to.positions.at = c.resumed
 	if err := to.start(begin, c.srv.opt.WriteTimeout); err != nil {
@@ -72,10 +72,12 @@ func (c *Conn) last(w http.ResponseWriter, r *http.Request, begin []byte) {
 	err := c.out.Run(to)
 	stop()
 	close(c.written)
-	if errors.Is(err, outlet.ErrWriteTimeout) {
+	switch {
+	case errors.Is(err, outlet.ErrWriteTimeout):
 		c.lost(ws.CodeNoProgress)
+	case err != nil:
+		c.lost(ws.CodeAbnormal)
 	}
-	c.lost(ws.CodeAbnormal) // unless it is known better
 	<-c.ended
 }
 
@@ -130,6 +132,20 @@ func (s *Server) serveMessages(w http.ResponseWriter, r *http.Request) *fault {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// serveLeave ends the connection of a client that says it is done, which one that polls could not tell otherwise.
+func (s *Server) serveLeave(way Way) answer {
+	return func(w http.ResponseWriter, r *http.Request) *fault {
+		c := s.find(way, r.PathValue("secret"))
+		if c == nil {
+			return unknown("/v1/" + way.String())
+		}
+		c.lost(ws.CodeNormal)
+		s.forget(c)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 }
 
 // unknown says that there is no connection with a secret.

@@ -90,6 +90,25 @@ func TestALaterPollTakesOver(t *testing.T) {
 	}
 }
 
+func TestAClientLeaves(t *testing.T) {
+	r := newRig(t, Options{}, ws.Options{})
+	p, first := r.poll(`{"id":2,"subscribe":{"symbols":["x:BTC"]}}`)
+	polling := next(t, r.peers)
+	text(t, first)
+	expect(t, r.ask("DELETE", "/v1/poll/"+p.secret, ""), 204, "")
+	next(t, polling.ended)
+	expect(t, r.ask("DELETE", "/v1/poll/"+p.secret, ""), 404, "POST /v1/poll")
+	resp := r.ask("POST", "/v1/stream", `{}`)
+	streaming := next(t, r.peers)
+	expect(t, r.ask("DELETE", "/v1/stream/"+resp.Header.Get(headerSecret), ""), 204, "")
+	next(t, streaming.ended)
+	eventually(t, func() bool {
+		st := r.Stats()
+		return len(r.all()) == 0 && st[Poll].Closed[ws.CodeNormal] == 1 && st[Stream].Closed[ws.CodeNormal] == 1
+	})
+	expect(t, r.ask("PUT", "/v1/stream/x", ""), 405, "want DELETE or POST")
+}
+
 func TestWhoDoesNotPollIsEnded(t *testing.T) {
 	r := newRig(t, Options{PollGrace: 50 * time.Millisecond}, ws.Options{})
 	p, first := r.poll(`{"id":2,"subscribe":{"symbols":["x:BTC"]}}`)

@@ -56,9 +56,9 @@ func (s *Server) route() {
 	for path, serve := range map[string]map[string]answer{
 		"/v1/sse":             {http.MethodGet: s.serveSSE},
 		"/v1/stream":          {http.MethodPost: s.serveStream},
-		"/v1/stream/{secret}": {http.MethodPost: s.serveMessages},
+		"/v1/stream/{secret}": {http.MethodPost: s.serveMessages, http.MethodDelete: s.serveLeave(Stream)},
 		"/v1/poll":            {http.MethodPost: s.servePoll},
-		"/v1/poll/{secret}":   {http.MethodPost: s.serveNextPoll},
+		"/v1/poll/{secret}":   {http.MethodPost: s.serveNextPoll, http.MethodDelete: s.serveLeave(Poll)},
 	} {
 		s.mux.Handle(path, s.entrance(serve))
 	}

@@ -1,6 +1,9 @@
 package tools
 
 import (
+	"bufio"
+	"cmp"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +15,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -197,6 +201,7 @@ func exercise(t *testing.T, v *venue, nodes [2]*node, b *balancer, believer *tls
 	for _, c := range clients {
 		sees(t, c, 2)
 	}
+	overHTTP(t, v, b, believer)
 	// A node goes: its clients are told when to come back, and find the other one.
 	if code := nodes[0].end(t); code != 0 {
 		t.Errorf("exit status %d", code)
@@ -218,6 +223,67 @@ func exercise(t *testing.T, v *venue, nodes [2]*node, b *balancer, believer *tls
 	}
 	if moved < n/4 || count(nodes[1]) != n {
 		t.Errorf("%d clients moved, and %d are on the node that is left", moved, count(nodes[1]))
+	}
+}
+
+// overHTTP has clients without a WebSocket come through a balancer: nothing of a stream is held back, and the requests of a session
+// find its node.
+func overHTTP(t *testing.T, v *venue, b *balancer, believer *tls.Config) {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: believer}
+	defer transport.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(deadline(t))
+	defer cancel()
+	ask := func(method, path, body string) *http.Response {
+		req, err := http.NewRequestWithContext(ctx, method, "https://"+b.address+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := (&http.Client{Transport: transport}).Do(req)
+		if err != nil || resp.StatusCode/100 != 2 {
+			t.Fatal(path, resp, err)
+		}
+		return resp
+	}
+	reads := func(in *bufio.Reader, words string) {
+		t.Helper()
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatalf("%v before %q", err, words)
+			}
+			if strings.Contains(line, words) {
+				return
+			}
+		}
+	}
+	const subscribe = `{"id":1,"subscribe":{"symbols":["demo:X"],"cadenceMs":0}}`
+	events := ask("GET", "/v1/sse?symbols=demo:X&cadence_ms=0", "")
+	defer events.Body.Close()
+	stream := ask("POST", "/v1/stream", subscribe)
+	defer stream.Body.Close()
+	one, two := bufio.NewReader(events.Body), bufio.NewReader(stream.Body)
+	for bid := int64(101); bid < 104; bid++ {
+		reads(one, `"quoteTexts"`)
+		reads(two, `"quoteTexts"`)
+		v.quote(t, bid)
+		words := fmt.Sprintf(`"bid":"%d.%02d"`, bid/100, bid%100)
+		reads(one, words)
+		reads(two, words)
+		v.quote(t, 2)
+	}
+	ask("POST", "/v1/stream/"+stream.Header.Get("Feedd-Secret"), `{"id":7,"ping":{}}`).Body.Close()
+	reads(two, `"replyTo":7`)
+	poll := ask("POST", "/v1/poll", subscribe)
+	for n := range 4 {
+		poll.Body.Close()
+		next := ask("POST", "/v1/poll/"+cmp.Or(poll.Header.Get("Feedd-Secret"), "NONE")+"?wait_ms=50&after="+poll.Header.Get("Feedd-Answer"), fmt.Sprintf(`{"id":%d,"ping":{}}`, n+10))
+		next.Header.Set("Feedd-Secret", poll.Header.Get("Feedd-Secret"))
+		poll = next
+	}
+	poll.Body.Close()
+	for _, path := range []string{"/v1/stream/" + stream.Header.Get("Feedd-Secret"), "/v1/poll/" + poll.Header.Get("Feedd-Secret")} {
+		ask("DELETE", path, "").Body.Close()
 	}
 }
 
