@@ -142,6 +142,7 @@ var exclusive = []struct {
 	{"github.com/MicahParks/jwkset", []string{"./auth"}, "one place decides which keys are good", true},
 	{"github.com/pires/go-proxyproto", []string{"./transport/listen"}, "one place decides whose word on addresses counts", true},
 	{"go.opentelemetry.io/...", []string{"./internal/tracing", "./cmd/feedd"}, "what is worth a span is decided where parts are wired together", false},
+	{"github.com/quic-go/...", []string{"./transport/webtransport"}, "QUIC is one transport's affair, and may become another library's", true},
 	{"github.com/lxzan/gws", []string{"./internal/client"}, "it reads what the server writes, and so must share no code with it", true},
 }
 

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bufio"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -8,8 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quic-go/quic-go/http3"
+	"github.com/quic-go/webtransport-go"
+	"google.golang.org/protobuf/encoding/protodelim"
+
 	"github.com/feedd/feedd/internal/client"
 	"github.com/feedd/feedd/internal/outbox/tlstest"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/transport/ws"
 	"github.com/feedd/feedd/transport/ws/wstest"
@@ -108,6 +115,67 @@ func TestServeWithHTTP2(t *testing.T) {
 	}
 	if f := until("\x00"); f.First != 0x88 || int(f.Payload[0])<<8|int(f.Payload[1]) != int(session.CloseDraining) {
 		t.Fatalf("closed with % x", f.Payload)
+	}
+	<-stopped
+}
+
+// A client over WebTransport is one like all others: it is sent rows, operators see what it runs over, and it is told when the
+// server stops.
+func TestServeWithWebTransport(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	cert, key := tlstest.PEM(t, time.Now().Add(time.Hour))
+	for name, b := range map[string][]byte{certFile: cert, keyFile: key} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := serve(t, "--tls-cert", certFile, "--tls-key", keyFile, "--webtransport-listen", "127.0.0.1:0", "--sim-instruments", "3")
+	d := &webtransport.Transport{TLSClientConfig: http3.ConfigureTLSConfig(tlstest.Trusting(t, cert))}
+	defer d.Close()
+	_, sess, err := d.Dial(deadline(t), server.Line("webtransport"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := sess.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(st)
+	say := func(f *feedv1.ClientFrame) {
+		if _, err := protodelim.MarshalTo(st, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until := func(what string, ok func(*feedv1.ServerFrame) bool) *feedv1.ServerFrame {
+		_ = st.SetReadDeadline(time.Now().Add(time.Minute))
+		for {
+			f := new(feedv1.ServerFrame)
+			if err := protodelim.UnmarshalFrom(in, f); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if ok(f) {
+				return f
+			}
+		}
+	}
+	say(&feedv1.ClientFrame{Id: 1, Request: &feedv1.ClientFrame_Hello{Hello: &feedv1.Hello{Client: "test"}}})
+	until("welcome", func(f *feedv1.ServerFrame) bool { return f.Welcome != nil })
+	say(&feedv1.ClientFrame{Id: 2, Request: &feedv1.ClientFrame_Subscribe{Subscribe: &feedv1.Subscribe{Symbols: []string{"*"}, Channels: []string{"quote"}}}})
+	until("rows", func(f *feedv1.ServerFrame) bool { return len(f.Quotes) > 0 })
+	if got := server.Metric(`feedd_transport_connections{transport="webtransport"}`); got != "1" {
+		t.Errorf("%s connections are counted", got)
+	}
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); server.Interrupt() }()
+	until("goaway", func(f *feedv1.ServerFrame) bool { return f.Goaway != nil })
+	if f := until("close", func(f *feedv1.ServerFrame) bool { return f.Close != nil }); f.Close.Code != uint32(session.CloseDraining) {
+		t.Errorf("closed with %v", f.Close)
+	}
+	_, err = sess.AcceptStream(deadline(t)) // there is none
+	var ended *webtransport.SessionError
+	if !errors.As(err, &ended) || ended.ErrorCode != webtransport.SessionErrorCode(session.CloseDraining) {
+		t.Errorf("the session ends with %v", err)
 	}
 	<-stopped
 }

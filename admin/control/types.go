@@ -105,7 +105,7 @@ type Session struct {
 	Subject       string         `json:"subject"`
 	Client        string         `json:"client"`
 	Remote        string         `json:"remote"`
-	Transport     string         `json:"transport"` // websocket, sse, stream or poll
+	Transport     string         `json:"transport"` // websocket, sse, stream, poll or webtransport
 	Encoding      string         `json:"encoding"`
 	Opened        time.Time      `json:"opened"`
 	Busy          bool           `json:"busy"` // in the middle of a request: the next four are left out

@@ -191,6 +191,7 @@ func (s *server) startPublic() {
 	_, ceiling := descriptors(footprint.Descriptors())
 	public := listen.Reserve(s.public, ceiling, func() { s.drops.Add(drop.NoDescriptors, 1) })
 	s.serveHTTP("http", listen.On(public, e.listener()), listen.Forwarded(e.trusted, mux))
+	s.startWebTransport()
 	s.started(s.drain)
 }
 

@@ -32,6 +32,7 @@ import (
 	"github.com/feedd/feedd/sim"
 	"github.com/feedd/feedd/snapshot"
 	"github.com/feedd/feedd/transport/stream"
+	"github.com/feedd/feedd/transport/webtransport"
 	"github.com/feedd/feedd/transport/ws"
 	"github.com/feedd/feedd/usage"
 )
@@ -63,6 +64,7 @@ type server struct {
 
 	// Made by start, in this order.
 	public, private net.Listener
+	datagrams       net.PacketConn     // nil: no WebTransport
 	nats            *natsserver.Server // nil with a NATS from elsewhere
 	natsURL         string
 	dataLock        *dirlock.Lock // nil where the NATS inside has it, or nobody
@@ -166,8 +168,10 @@ func (s *server) listen() (err error) {
 	if s.public, err = s.open("listen", s.options.Listen); err != nil {
 		return err
 	}
-	s.private, err = s.open("admin-listen", s.options.Admin.Listen)
-	return err
+	if s.private, err = s.open("admin-listen", s.options.Admin.Listen); err != nil {
+		return err
+	}
+	return s.listenWebTransport()
 }
 
 func (s *server) open(flag, address string) (net.Listener, error) {
@@ -301,6 +305,9 @@ func (s *server) tellWhereToLook() {
 	}
 	line("dashboard", "http"+secure+"://"+public+"/")
 	line("websocket", "ws"+secure+"://"+public+"/v1/ws")
+	if s.datagrams != nil {
+		line("webtransport", "https://"+reachable(s.datagrams.LocalAddr())+webtransport.Path)
+	}
 	line("admin", "http://"+reachable(s.private.Addr())+"/")
 	line("nats", redact(s.natsURL))
 	if s.nats != nil || s.keeper != nil {

@@ -231,6 +231,14 @@ func isHostPort(address string) error {
 	return nil
 }
 
+// isHostPortOrNone takes nothing, or an address.
+func isHostPortOrNone(address string) error {
+	if address == "" {
+		return nil
+	}
+	return isHostPort(address)
+}
+
 var bucketName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // isBucket takes what NATS takes as the name of a bucket.

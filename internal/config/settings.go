@@ -12,6 +12,9 @@ type Config struct {
 		Cert, Key string // files; empty: no TLS
 		HTTP2     bool
 	}
+	WebTransport struct {
+		Listen string // HOST:PORT of UDP; empty: none
+	}
 	Proxy struct {
 		Trusted  []string // networks
 		Protocol bool
@@ -88,6 +91,7 @@ type Config struct {
 var sections = []struct{ name, title string }{
 	{"", "Where clients connect"},
 	{"tls", "TLS for clients"},
+	{"webtransport", "WebTransport, over HTTP/3"},
 	{"proxy", "Load balancers in front"},
 	{"auth", "Who may connect, and have what"},
 	{"admin", "Where operators look"},
@@ -127,6 +131,8 @@ func (c *Config) define() {
 	add(c, &c.TLS.Key, text, "tls.key", "", "`FILE` with the certificate's key")
 	add(c, &c.TLS.HTTP2, boolean, "tls.http2", false,
 		"offer HTTP/2 too: one connection then carries all that a page asks for, its WebSockets included (RFC 8441), each of them at a higher cost").flag("http2")
+	add(c, &c.WebTransport.Listen, text.where(isHostPortOrNone), "webtransport.listen", "",
+		"`HOST:PORT` of UDP for clients that connect over WebTransport, with the certificate of tls.cert; port 0 takes a free one; empty serves none")
 	add(c, &c.Proxy.Trusted, words, "proxy.trusted", nil,
 		"`LIST` of the load balancers' networks, such as 10.0.0.0/8: what they say in X-Forwarded-For is believed").flag("trusted-proxies")
 	add(c, &c.Proxy.Protocol, boolean, "proxy.protocol", false,
@@ -218,14 +224,24 @@ func (c *Config) validate() (problems []error) {
 	if c.TLS.HTTP2 && c.TLS.Cert == "" {
 		problems = append(problems, c.problem("tls.http2", "browsers speak HTTP/2 over TLS alone: set tls.cert and tls.key too; a load balancer in front that speaks it needs HTTP/1.1 here"))
 	}
+	if c.WebTransport.Listen != "" && c.TLS.Cert == "" {
+		problems = append(problems, c.problem("webtransport.listen", "WebTransport needs a certificate: set tls.cert and tls.key too"))
+	}
 	if c.Echo && !isLoopback(c.Listen) {
 		problems = append(problems, c.problem("echo", "echoes keep to no limits, so they are for a loopback address alone: set listen to one, such as 127.0.0.1:8080"))
 	}
 	if (c.Auth.Issuer == "") != (c.Auth.JWKS == "") {
 		problems = append(problems, c.problem("auth.issuer", "an issuer and its keys go together: set both auth.issuer and auth.jwks, or neither"))
 	}
-	if c.Auth.JWKS == "" && c.Auth.DevKey == "" && !c.Auth.Anonymous && !isLoopback(c.Listen) {
-		problems = append(problems, c.problem("listen", "this can be reached from other machines, and nobody there would have to say who they are: "+
+	strangers := "" // the setting with which they could come from other machines
+	switch {
+	case !isLoopback(c.Listen):
+		strangers = "listen"
+	case c.WebTransport.Listen != "" && !isLoopback(c.WebTransport.Listen):
+		strangers = "webtransport.listen"
+	}
+	if strangers != "" && c.Auth.JWKS == "" && c.Auth.DevKey == "" && !c.Auth.Anonymous {
+		problems = append(problems, c.problem(strangers, "this can be reached from other machines, and nobody there would have to say who they are: "+
 			"set auth.issuer and auth.jwks to take tokens, or --anonymous to let everybody in"))
 	}
 	if c.Proxy.Protocol && len(c.Proxy.Trusted) == 0 {

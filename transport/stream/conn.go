@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,6 +31,8 @@ type Conn struct {
 	born    time.Time
 	out     *outlet.Conn
 	intake  intake
+	pipe    Pipe          // nil: over HTTP, where messages come by intake
+	from    *bufio.Reader // of pipe
 	written chan struct{} // closed when nothing more is written; nil where answers come one by one
 	ended   chan struct{} // closed when all is over
 
@@ -44,9 +47,10 @@ type Conn struct {
 	handling sync.Mutex
 	handler  Handler
 
-	mu   sync.Mutex
-	code uint16      // why the connection ends; 0 while it does not
-	cut  *time.Timer // ends the wait for the last message to get out
+	mu     sync.Mutex
+	code   uint16      // why the connection ends; 0 while it does not
+	reason string      // the same in words, if it was us
+	cut    *time.Timer // ends the wait for the last message to get out
 }
 
 // Way is how a connection's messages travel.
@@ -54,13 +58,14 @@ type Way uint8
 
 // Ways.
 const (
-	SSE    Way = iota // an event stream
-	Stream            // an answer that never ends
-	Poll              // one request after the other
+	SSE          Way = iota // an event stream
+	Stream                  // an answer that never ends
+	Poll                    // one request after the other
+	WebTransport            // a stream of QUIC
 	Ways
 )
 
-var wayNames = [Ways]string{SSE: "sse", Stream: "stream", Poll: "poll"}
+var wayNames = [Ways]string{SSE: "sse", Stream: "stream", Poll: "poll", WebTransport: "webtransport"}
 
 // String names a way as metrics and operators do.
 func (w Way) String() string { return wayNames[w] }
@@ -113,12 +118,13 @@ func (c *Conn) Close(code uint16, reason string) {
 // farewell sends the last message, and bounds the time that it has to get out.
 func (c *Conn) farewell(code uint16, reason string) {
 	c.out.Finish(c.lastFrame(code, reason)) // false: there is nobody to tell
-	c.intake.close()
+	c.deafen(c.srv.opt.CloseWait)
 	if c.way == Poll {
 		return // the client has the usual time to come and ask for it
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reason = reason
 	c.cut = time.AfterFunc(c.srv.opt.CloseWait, c.out.Close)
 }
 
@@ -168,14 +174,14 @@ func waitAfter(code uint16) wait {
 func (c *Conn) lost(code uint16) {
 	c.claim(code)
 	c.out.Close()
-	c.intake.close()
+	c.deafen(0)
 }
 
 // run is the connection's own goroutine: it handles what the client says, one message after the other.
 func (c *Conn) run() {
 	c.guarded(c.open)
 	for {
-		m, more := c.intake.next()
+		m, more := c.next()
 		if !more {
 			break
 		}
