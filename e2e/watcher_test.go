@@ -101,6 +101,11 @@ func watchAll(t *testing.T, url string, cadences []throttle.Cadence, symbols []s
 	}
 	add("text", throttle.Every100ms, market.View{Depth: 20}, false, client.Options{JSON: true, Deflate: true})
 	add("grouped text", throttle.Every250ms, market.View{Depth: 5, Group: 100}, false, client.Options{JSON: true})
+	// Three with the same subscriptions: two of them or more have the same worker and are sent the same bytes, also while one of
+	// them lags.
+	for _, name := range []string{"twin", "other twin"} {
+		add(name, throttle.Every50ms, market.View{}, false, client.Options{})
+	}
 	add(sleeping, throttle.Every50ms, market.View{}, false, client.Options{ReceiveBuffer: 4096})
 	return watchers
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/feedd/feedd/market"
 	marketdatav1 "github.com/feedd/feedd/proto/marketdata/v1"
 	"github.com/feedd/feedd/publish"
+	"github.com/feedd/feedd/snapshot"
 )
 
 // nothing is a Sink that forgets.
@@ -78,6 +80,58 @@ func TestQuotesAllocateNothing(t *testing.T) {
 		next()
 		if n := testing.AllocsPerRun(200, next); n != 0 || sink.quotes < 2000 {
 			t.Errorf("scale %d: %v allocations for each batch, %d quotes", from, n, sink.quotes)
+		}
+	}
+}
+
+// Into the store, too: what a message from NATS holds is decoded, numbered and applied without an allocation.
+func TestTicksIntoTheStoreAllocateNothing(t *testing.T) {
+	quote := &marketdatav1.Quote{Bid: proto.Int64(61837630), BidSize: 120000, Ask: proto.Int64(61837640), AskSize: 85000, ExchangeTimeUs: storyStart}
+	trade := &marketdatav1.Trade{Price: 61837630, Size: 5, ExchangeTimeUs: storyStart}
+	change := &marketdatav1.BookEvent{Bids: []*marketdatav1.Level{{Price: 61837630, Size: 5}}, Asks: []*marketdatav1.Level{{Price: 61837640}, {Price: 61837650, Size: 7}}}
+	image := proto.CloneOf(change)
+	image.Snapshot = true
+	for channel, c := range map[string]struct{ first, batch *marketdatav1.TickBatch }{
+		"quote": {&marketdatav1.TickBatch{}, &marketdatav1.TickBatch{Quotes: slices.Repeat([]*marketdatav1.Quote{quote}, 10)}},
+		"trade": {&marketdatav1.TickBatch{}, &marketdatav1.TickBatch{Trades: slices.Repeat([]*marketdatav1.Trade{trade}, 10)}},
+		"book":  {&marketdatav1.TickBatch{Books: []*marketdatav1.BookEvent{image}}, &marketdatav1.TickBatch{Books: slices.Repeat([]*marketdatav1.BookEvent{change}, 10)}},
+	} {
+		store := snapshot.NewStore(snapshot.Options{LogEvents: 256, LogMax: 256})
+		var counters drop.Counters
+		core, now := newCore(store, defaultLimits(), &counters, discard()), int64(storyStart)
+		seq, payload := uint64(1), []byte(nil)
+		live := func(kind string, b *marketdatav1.TickBatch, n int) {
+			b.Epoch, b.Sequence = 1, seq
+			var err error
+			if payload, err = (proto.MarshalOptions{}).MarshalAppend(payload[:0], b); err != nil {
+				t.Fatal(err)
+			}
+			now += 1000
+			core.live("md.demo.BTC."+kind, payload, now)
+			seq += uint64(n)
+		}
+		live("definition", &marketdatav1.TickBatch{Definitions: []*marketdatav1.Definition{{PriceScale: 2, SizeScale: 5}}}, 0)
+		if len(c.first.Books) > 0 {
+			live(channel, c.first, 1)
+		}
+		subj := "md.demo.BTC." + channel
+		next := func() {
+			c.batch.Epoch, c.batch.Sequence = 1, seq
+			payload, _ = (proto.MarshalOptions{}).MarshalAppend(payload[:0], c.batch) // was marshalled before
+			now += 1000
+			core.live(subj, payload, now)
+			seq += 10
+		}
+		for range 100 { // logs and rings have their size, and bars of a second their number
+			next()
+		}
+		if n := testing.AllocsPerRun(200, next); n != 0 {
+			t.Errorf("%s: %v allocations for each batch of 10", channel, n)
+		}
+		for r := range drop.Reasons {
+			if n := counters.Count(r); n > 0 {
+				t.Errorf("%s: %d dropped: %v", channel, n, r)
+			}
 		}
 	}
 }
