@@ -31,19 +31,19 @@ type curve struct {
 // curves by the name that -curve takes.
 var curves = map[string]curve{
 	"sessions": {
-		of: "sessions", points: []int{1000, 2500, 5000, 10_000, 19_000}, floor: true,
+		of: "sessions", points: []int{1000, 5000, 10_000, 19_000}, floor: true,
 		set: func(o *options, x int) { o.Sessions = x },
 	},
 	"instruments": {
-		of: "instruments a session", points: []int{5, 20, 50, 100, 200, 500}, floor: true, memory: true,
+		of: "instruments a session", points: []int{5, 20, 100, 500}, floor: true, memory: true,
 		set: func(o *options, x int) { o.PerSession = x },
 	},
 	"ticks": {
-		of: "speed of the market", unit: "×", points: []int{1, 2, 4, 8, 16, 32}, speed: true,
+		of: "speed of the market", unit: "×", points: []int{1, 2, 8, 32}, speed: true,
 		set: func(*options, int) {},
 	},
 	"cadence": {
-		of: "cadence", unit: "ms", points: []int{20, 50, 100, 250, 500, 1000, 2000},
+		of: "cadence", unit: "ms", points: []int{20, 100, 500, 2000},
 		set: func(o *options, x int) { o.Cadence = time.Duration(x) * time.Millisecond },
 	},
 	"cores": {
@@ -64,22 +64,29 @@ func drawCurve(ctx context.Context, r *run) (*report.Result, error) {
 	result := r.result(started)
 	result.Curve = &report.Curve{Name: r.Curve, Of: c.of, Unit: c.unit}
 	given := r.options
-	var s *subject
-	for _, x := range c.points {
-		r.options = given
-		c.set(&r.options, x)
-		if r.Sessions > given.Sessions && c.of != "sessions" || r.PerSession > r.Instruments {
-			continue
+	var (
+		s    *subject
+		seen = make(map[int]*loaded) // by point, over all rounds
+	)
+	for round := range given.Rounds {
+		for _, x := range c.points {
+			r.options = given
+			c.set(&r.options, x)
+			if r.Sessions > given.Sessions && c.of != "sessions" || r.PerSession > r.Instruments {
+				continue
+			}
+			var err error
+			if s, err = r.at(ctx, c, x, s); err != nil {
+				return nil, err
+			}
+			m, served, err := r.point(ctx, c, s, x, seen[x], result)
+			if err != nil {
+				return nil, fmt.Errorf("%d %s: %w", x, c.of, err)
+			}
+			if seen[x] = m; round == given.Rounds-1 {
+				result.Curve.Points = append(result.Curve.Points, report.Point{X: float64(x), Served: served})
+			}
 		}
-		var err error
-		if s, err = r.at(ctx, c, x, s); err != nil {
-			return nil, err
-		}
-		served, err := r.point(ctx, c, s, x, result)
-		if err != nil {
-			return nil, fmt.Errorf("%d %s: %w", x, c.of, err)
-		}
-		result.Curve.Points = append(result.Curve.Points, report.Point{X: float64(x), Served: served})
 	}
 	r.options = given
 	result.Curve.Growth()
@@ -117,35 +124,37 @@ func (r *run) at(ctx context.Context, c curve, x int, s *subject) (*subject, err
 	return s, nil
 }
 
-func (r *run) point(ctx context.Context, c curve, s *subject, x int, result *report.Result) (report.Served, error) {
+// point measures one point, and adds it to what was seen of it in earlier rounds; nil: nothing.
+func (r *run) point(ctx context.Context, c curve, s *subject, x int, earlier *loaded, result *report.Result) (*loaded, report.Served, error) {
+	none := report.Served{}
 	if c.memory {
 		if err := s.collect(ctx); err != nil {
-			return report.Served{}, err
+			return nil, none, err
 		}
 	}
 	var err error
 	if s.resident, err = proc.Resident(s.child.Pid()); err != nil {
-		return report.Served{}, err
+		return nil, none, err
 	}
 	t, err := r.join(ctx, s, r.group())
 	if err != nil {
-		return report.Served{}, err
+		return nil, none, err
 	}
 	defer t.done()
 	m, err := t.measure(ctx)
 	if err != nil {
-		return report.Served{}, err
+		return nil, none, err
 	}
 	if c.floor {
 		if err := t.beside(ctx, m); err != nil {
-			return report.Served{}, err
+			return nil, none, err
 		}
 	}
 	if !c.memory {
 		s.collect = nil
 	}
 	if err := t.finish(ctx, m); err != nil {
-		return report.Served{}, err
+		return nil, none, err
 	}
 	at := fmt.Sprintf("%d%s %s: ", x, c.unit, c.of)
 	for _, p := range m.problems {
@@ -154,6 +163,17 @@ func (r *run) point(ctx context.Context, c curve, s *subject, x int, result *rep
 	for _, w := range blur(m.windows) {
 		result.Warnings = append(result.Warnings, at+w)
 	}
-	served := t.served(m)
-	return served, r.source.Ask(ctx, feed.Resume, nil, nil)
+	m.add(earlier)
+	return m, t.served(m), r.source.Ask(ctx, feed.Resume, nil, nil)
+}
+
+// add puts what was seen earlier of the same load ahead of m.
+func (m *loaded) add(earlier *loaded) {
+	if earlier == nil {
+		return
+	}
+	m.windows = append(slices.Clone(earlier.windows), m.windows...)
+	m.seen.ProbeFrames += earlier.seen.ProbeFrames
+	m.seen.ProbeRows += earlier.seen.ProbeRows
+	m.seen.Conflated += earlier.seen.Conflated
 }

@@ -70,7 +70,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.Probes, "probes", 16, "of the sessions, those that decode and check everything")
 	fs.DurationVar(&o.Window, "window", 15*time.Second, "how long each measurement takes")
 	fs.DurationVar(&o.Warmup, "warmup", 5*time.Second, "how long things settle ahead of one")
-	fs.IntVar(&o.Rounds, "rounds", 1, "measurements of the floor; the server is measured before, between and after them")
+	fs.IntVar(&o.Rounds, "rounds", 1, "measurements of the floor (0: none); the server is measured before, between and after them. curve: how often all points are measured, in turns")
 	fs.StringVar(&o.Pin, "pin", "auto", "keep the server on a core of its own: on, off, or auto (on where there are two; latency: off)")
 	fs.StringVar(&o.Speak, "speak", load.Feed, "what sessions speak: "+load.Feed+" (binary) or "+load.FeedJSON)
 	fs.StringVar(&o.Deflate, "deflate", deflateOff, "compression: off (sessions do not offer it), auto (the server chooses), or always")
@@ -277,8 +277,8 @@ func (o *options) validate() error {
 		return fmt.Errorf("-warmup %v: want 1s to 10m", o.Warmup)
 	case o.Scenario == "soak" && (o.Duration < o.Warmup+leastSoak || o.Duration > 24*time.Hour):
 		return fmt.Errorf("-duration %v: want at least %v more than -warmup, at most a day", o.Duration, leastSoak)
-	case o.Rounds < 1 || o.Rounds > 100:
-		return fmt.Errorf("-rounds %d: want 1 to 100", o.Rounds)
+	case o.Rounds < 0 || o.Rounds > 100 || o.Rounds == 0 && o.Scenario != "fanout":
+		return fmt.Errorf("-rounds %d: want 1 to 100, or 0 for -scenario fanout", o.Rounds)
 	case o.Speak != load.Feed && o.Speak != load.FeedJSON:
 		return fmt.Errorf("-speak %s: want %s or %s", o.Speak, load.Feed, load.FeedJSON)
 	case o.Deflate != deflateOff && o.Deflate != deflateAuto && o.Deflate != deflateAlways:
