@@ -84,4 +84,5 @@ type Source struct {
 	Name    string
 	Heard   float64
 	Suspect bool
+	Rivals  uint64 // heartbeats of another publisher under its name
 }

@@ -132,6 +132,12 @@ var table = []metric{
 				to.is(truth(src.Suspect), src.Name)
 			}
 		}),
+	counter("source_rivals_total", "Heartbeats of another publisher under the name of a source, refused or mixed with its own, for the first 64 sources.", labels("source"),
+		func(s *scrape, to sink) {
+			for _, src := range s.SourcesHeard {
+				to.count(src.Rivals, src.Name)
+			}
+		}),
 	gauge("nats_connected", "1 while the connection to NATS stands.", nil, func(s *scrape, to sink) { to.is(truth(s.NATSConnected)) }),
 	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
 

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +18,7 @@ var (
 	all   = flag.Bool("all", false, "run every row and write down what came of it")
 	runs  = flag.Int("runs", 3, "how often to run each row, with -all")
 	seed  = flag.Uint64("seed", 1, "what decides when faults happen and to whom; 0 draws one")
-	only  = flag.Int("row", 0, "run this row alone")
+	only  = flag.String("rows", "", "run these rows alone, such as 1,2,13; with -all what is written down of the others stays")
 	quick = flag.Bool("quick", false, "run the short form of each row, with -all")
 )
 
@@ -87,12 +89,12 @@ func TestMatrix(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	var results []*result
 	for _, w := range matrix() {
-		if *only != 0 && w.number != *only || *only == 0 && !*all && !w.short {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), strconv.Itoa(w.number)) || *only == "" && !*all && !w.short {
 			continue
 		}
 		results = append(results, runRow(t, &w))
 	}
-	if *all && *only == 0 {
+	if *all && !*quick {
 		publish(t, results)
 	}
 }

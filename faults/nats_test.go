@@ -118,7 +118,7 @@ func lameDuck(r *trial) {
 func slowConsumer(r *trial) {
 	solo := rig.StartNATS(r, "max_payload: 65536", "max_pending: 262144")
 	server := rig.Serve(r, "--sim", "off", "--nats-url", solo.URL())
-	m := rig.OpenMarket(r, solo.URL(), rig.MarketOptions{Seed: r.random.Uint64(), Pace: time.Millisecond})
+	m := rig.OpenMarket(r, solo.URL(), rig.MarketOptions{Seed: r.random.Uint64()})
 	m.StepEach()
 	tape := rig.NewTape()
 	viewer := tape.Follow(r, server.WebSocket(), m.Symbols, client.Options{})

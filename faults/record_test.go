@@ -117,9 +117,10 @@ func publish(t *testing.T, results []*result) {
 			r.Verdict = "not run"
 		}
 	}
+	results = merge(t, results)
 	text, err := json.MarshalIndent(results, "", "  ")
 	if err == nil {
-		err = os.WriteFile("../benchmarks/results/faults.json", append(text, '\n'), 0o600)
+		err = os.WriteFile(resultsFile, append(text, '\n'), 0o600)
 	}
 	if err == nil {
 		err = os.WriteFile("../docs/faults.md", []byte(page(results)), 0o600)
@@ -127,6 +128,27 @@ func publish(t *testing.T, results []*result) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+const resultsFile = "../benchmarks/results/faults.json"
+
+// merge puts results in place of those of earlier runs.
+func merge(t *testing.T, results []*result) (merged []*result) {
+	var earlier []*result
+	if text, err := os.ReadFile(resultsFile); err == nil {
+		if err := json.Unmarshal(text, &earlier); err != nil {
+			t.Fatalf("%s: %v", resultsFile, err)
+		}
+	}
+	for _, w := range matrix() {
+		for _, list := range [][]*result{results, earlier} {
+			if i := slices.IndexFunc(list, func(r *result) bool { return r.Row == w.number }); i >= 0 {
+				merged = append(merged, list[i])
+				break
+			}
+		}
+	}
+	return merged
 }
 
 const pageHead = `# What happens when things break

@@ -70,6 +70,26 @@ func TestGapIsFilledFromTheStream(t *testing.T) {
 	}
 }
 
+// A node whose clock is an hour off finds in the stream what is missing: what it asks for is told in the time of NATS.
+func TestClocksThatDiffer(t *testing.T) {
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			n := newNode(t)
+			nc := n.side()
+			n.options.Now = func() time.Time { return time.Now().Add(off) }
+			n.start()
+			send(t, nc, "md", 1, definition())
+			send(t, nc, "md", 1, oneTrade())
+			send(t, nc, "side", 2, oneTrade())
+			send(t, nc, "md", 3, oneTrade())
+			n.sink.await(t, "trades", func() bool { return len(n.sink.tradesOf(btc)) == 3 })
+			if len(n.sink.gaps) != 0 {
+				t.Errorf("gaps %v", n.sink.gaps)
+			}
+		})
+	}
+}
+
 func TestWithoutJetStreamPublishersTellTheState(t *testing.T) {
 	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
 	i := n.define(n.publisher(publish.Options{TradeHistory: 100}))

@@ -71,13 +71,34 @@ func (f *Feed) find(r request) {
 	}
 	// The stream first, which has all it was sent; then the publisher, which may have what never reached NATS. For the
 	// image of a book it was asked already.
-	searched := f.searchStream(r)
+	searched := f.searchBoth(r)
 	if searched.complete || r.image() {
 		f.tell(found{request: r, done: true, hopeless: searched.hopeless, away: searched.away})
 		return
 	}
-	f.askPublisher(r)
+	if !searched.asked {
+		f.askPublisher(r)
+	}
 	f.tell(found{request: r, done: true, hopeless: searched.hopeless, away: searched.away})
+}
+
+// searchBoth looks in the stream. Where that does not answer at once it asks the publisher meanwhile, who remembers little: a second
+// of a busy instrument.
+func (f *Feed) searchBoth(r request) search {
+	if r.image() {
+		return f.searchStream(r)
+	}
+	result := make(chan search, 1)
+	f.finder.Go(func() { result <- f.searchStream(r) })
+	select {
+	case s := <-result:
+		return s
+	case <-time.After(answerSoon):
+		f.askPublisher(r)
+		s := <-result
+		s.asked = true
+		return s
+	}
 }
 
 // askPublisher asks for an instrument's state and passes the answer on. It reports whether there was one.

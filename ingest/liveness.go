@@ -20,11 +20,18 @@ type source struct {
 	lastTick int64
 	quality  market.Quality
 	reason   string
+
+	// Two publishers that use one name: how often one was heard that another has taken the place of, or shares its place with, and
+	// until when the ticks of both may come mixed.
+	rivals     uint64
+	mixedUntil int64
 }
 
 // line is one of several publishers of a feed.
 type line struct {
-	at       int64 // its last heartbeat
+	at       int64  // its last heartbeat
+	instance uint64 // of the publisher that speaks; 0: it does not say
+	former   uint64 // the one ahead of it
 	interval int64
 	closed   bool
 	silent   bool // said so in the log
@@ -32,6 +39,9 @@ type line struct {
 
 // silentAfter is how many intervals without a heartbeat make a source suspect.
 const silentAfter = 3
+
+// mixedFor is for how many intervals a source stays suspect after two publishers were heard under one name.
+const mixedFor = 5
 
 // Range of a heartbeat's interval, in milliseconds.
 const (
@@ -42,6 +52,7 @@ const (
 const (
 	reasonClosed = "the publisher has ended"
 	reasonNATS   = "feedd lost its NATS server"
+	reasonMixed  = "two publishers use one name, line and epoch"
 	// What a node knows from before its start is as old as that.
 	reasonUnheard = "not heard since feedd started"
 )
@@ -80,6 +91,9 @@ func (c *core) alive(src *source) {
 		return
 	}
 	src.lastTick = c.now
+	if c.now < src.mixedUntil {
+		return
+	}
 	if src.quality != market.QualityOK {
 		c.judge(src, market.QualityOK, "")
 	}
@@ -110,6 +124,7 @@ func (c *core) heartbeat(venue string, payload []byte) {
 	}
 	epoch := market.Epoch(h.Epoch)
 	if epoch < src.epoch {
+		src.rivals++
 		c.refuse(drop.StaleEpoch, 1, "heartbeat of an epoch that has ended: two publishers that are not lines of one feed need sources of their own")
 		return
 	}
@@ -129,7 +144,15 @@ func (c *core) heartbeat(venue string, payload []byte) {
 	if l.silent {
 		c.log.Info("line is back", slog.String("source", name), slog.String("line", h.Line))
 	}
-	*l = line{at: c.now, interval: int64(h.IntervalMs) * 1000, closed: h.Closing}
+	mixed := h.Instance != 0 && h.Instance == l.former
+	next := line{at: c.now, interval: int64(h.IntervalMs) * 1000, closed: h.Closing, instance: h.Instance, former: l.former}
+	if h.Instance != l.instance {
+		next.former = l.instance
+	}
+	*l = next
+	if mixed {
+		c.mixed(src, h.Line, l.interval)
+	}
 	if src.closed() {
 		c.judge(src, market.QualitySuspect, reasonClosed)
 	} else {
@@ -138,6 +161,17 @@ func (c *core) heartbeat(venue string, payload []byte) {
 	if epoch != 0 {
 		c.positions(venue, epoch, h.Positions)
 	}
+}
+
+// mixed takes the word of a publisher that another seemed to have taken the place of. Both number their ticks alike: which of them a
+// tick is of cannot be told, so nothing of the source is to be believed.
+func (c *core) mixed(src *source, line string, interval int64) {
+	src.rivals++
+	if c.now >= src.mixedUntil {
+		c.log.Error("two publishers use one name, line and epoch: end one of them, or give it a line of its own", slog.String("source", src.name), slog.String("line", line))
+	}
+	src.mixedUntil = c.now + mixedFor*interval
+	c.judge(src, market.QualitySuspect, reasonMixed)
 }
 
 // closed reports whether every line has ended in good order.

@@ -29,6 +29,7 @@ type search struct {
 	complete bool // all of them were found
 	hopeless bool // the stream cannot bring them any more
 	away     bool // the stream did not answer: it may have them, and come back
+	asked    bool // the publisher was asked meanwhile
 }
 
 // window picks messages of one subject.

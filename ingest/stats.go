@@ -37,6 +37,8 @@ type Heard struct {
 	Source  string
 	At      int64
 	Suspect bool
+	// Rivals is how often a publisher was heard under the source's name beside the one that counts.
+	Rivals uint64
 }
 
 // maxSourcesTold bounds Stats.Heard, since metrics hold a series for each.
@@ -103,6 +105,6 @@ func (c *core) tellHeard() {
 		for _, l := range src.lines {
 			at = max(at, l.at)
 		}
-		c.tally.heard = append(c.tally.heard, Heard{src.name, at, src.quality == market.QualitySuspect})
+		c.tally.heard = append(c.tally.heard, Heard{src.name, at, src.quality == market.QualitySuspect, src.rivals})
 	}
 }

@@ -286,7 +286,7 @@ func bookEvent(t *testing.T, text string) *marketdatav1.BookEvent {
 	return e
 }
 
-// beat reads `beat demo 5 1000 [source=x] [line=A] [closing] [X/trade=17]…`: epoch, interval.
+// beat reads `beat demo 5 1000 [source=x] [line=A] [closing] [instance=a] [X/trade=17]…`: epoch, interval.
 func (st *story) beat(words []string) {
 	h := &marketdatav1.Heartbeat{}
 	var err error
@@ -307,6 +307,8 @@ func (st *story) beat(words []string) {
 			h.Source = value
 		case "line":
 			h.Line = value
+		case "instance":
+			h.Instance = uint64(value[0])
 		default:
 			name, channel, _ := strings.Cut(key, "/")
 			n, err := strconv.ParseUint(value, 10, 64)

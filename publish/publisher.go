@@ -3,6 +3,7 @@ package publish
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,7 @@ type Publisher struct {
 	requests chan *nats.Msg
 	sub      *nats.Subscription
 	closed   atomic.Bool
+	instance uint64 // tells this run from another that uses its name
 
 	// The background goroutine: heartbeats, answers, lingering ticks.
 	stop     chan struct{}
@@ -89,7 +91,7 @@ func New(nc *nats.Conn, o Options) (*Publisher, error) {
 		return nil, err
 	}
 	p := &Publisher{
-		nc: nc, o: o, bySymbol: make(map[market.Symbol]*Instrument),
+		nc: nc, o: o, instance: max(1, rand.Uint64()), bySymbol: make(map[market.Symbol]*Instrument),
 		requests: make(chan *nats.Msg, requestBacklog),
 		stop:     make(chan struct{}), done: make(chan struct{}), lingerOn: make(chan struct{}, 1),
 	}

@@ -29,6 +29,8 @@ func (p *Publisher) heartbeat(closing bool) error {
 	head = appendUint(head, 3, uint64(p.o.Epoch))
 	head = appendUint(head, 4, uint64(p.o.HeartbeatInterval.Milliseconds()))
 	head = appendUint(head, 5, uint64(p.micros()))
+	head = protowire.AppendTag(head, 8, protowire.Fixed64Type)
+	head = protowire.AppendFixed64(head, p.instance)
 	msg := slices.Clone(head)
 	for _, i := range instruments {
 		if msg = i.appendPositions(msg); len(msg) > heartbeatBytes {

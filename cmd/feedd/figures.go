@@ -36,7 +36,7 @@ func (s *server) figures() admin.Figures {
 		}
 	}
 	for _, h := range in.Heard {
-		f.SourcesHeard = append(f.SourcesHeard, admin.Source{Name: h.Source, Heard: seconds(h.At), Suspect: h.Suspect})
+		f.SourcesHeard = append(f.SourcesHeard, admin.Source{Name: h.Source, Heard: seconds(h.At), Suspect: h.Suspect, Rivals: h.Rivals})
 	}
 	if s.keeper != nil {
 		if saved := s.keeper.Stats(); !saved.Last.IsZero() {

@@ -68,7 +68,7 @@ func OpenMarket(t testing.TB, url string, o MarketOptions) *Market {
 	m := &Market{t: t, o: o, random: rand.New(rand.NewPCG(o.Seed, 0)), more: make(chan struct{}), Conn: connect(t, url, nats.Name("rig market"))}
 	var err error
 	if m.Pub, err = publish.New(m.Conn, publish.Options{
-		Venue: o.Venue, Epoch: o.Epoch, Line: o.Line, HeartbeatInterval: 200 * time.Millisecond, Now: m.now,
+		Venue: o.Venue, Epoch: o.Epoch, Line: o.Line, HeartbeatInterval: 200 * time.Millisecond, Now: m.now, TradeHistory: 2000,
 	}); err != nil {
 		t.Fatal(err)
 	}

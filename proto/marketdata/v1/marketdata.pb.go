@@ -997,7 +997,9 @@ type Heartbeat struct {
 	// loss at the tail, which no later tick would reveal, shows here.
 	Positions []*Position `protobuf:"bytes,6,rep,name=positions,proto3" json:"positions,omitempty"`
 	// The source ends in good order; what it carried becomes suspect at once.
-	Closing       bool `protobuf:"varint,7,opt,name=closing,proto3" json:"closing,omitempty"`
+	Closing bool `protobuf:"varint,7,opt,name=closing,proto3" json:"closing,omitempty"`
+	// A number that this run of the publisher drew, so that two that use one name, line and epoch can be told apart. 0: none.
+	Instance      uint64 `protobuf:"fixed64,8,opt,name=instance,proto3" json:"instance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1079,6 +1081,13 @@ func (x *Heartbeat) GetClosing() bool {
 		return x.Closing
 	}
 	return false
+}
+
+func (x *Heartbeat) GetInstance() uint64 {
+	if x != nil {
+		return x.Instance
+	}
+	return 0
 }
 
 type Position struct {
@@ -1315,7 +1324,7 @@ const file_marketdata_v1_marketdata_proto_rawDesc = "" +
 	"\x0fsession_start_s\x18\n" +
 	" \x01(\x05R\rsessionStartS\x12\x1b\n" +
 	"\ttime_zone\x18\v \x01(\tR\btimeZone\x12\x1a\n" +
-	"\bdelisted\x18\f \x01(\bR\bdelisted\"\xe7\x01\n" +
+	"\bdelisted\x18\f \x01(\bR\bdelisted\"\x83\x02\n" +
 	"\tHeartbeat\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\tR\x04line\x12\x14\n" +
@@ -1324,7 +1333,8 @@ const file_marketdata_v1_marketdata_proto_rawDesc = "" +
 	"intervalMs\x12&\n" +
 	"\x0fpublish_time_us\x18\x05 \x01(\x03R\rpublishTimeUs\x125\n" +
 	"\tpositions\x18\x06 \x03(\v2\x17.marketdata.v1.PositionR\tpositions\x12\x18\n" +
-	"\aclosing\x18\a \x01(\bR\aclosing\"X\n" +
+	"\aclosing\x18\a \x01(\bR\aclosing\x12\x1a\n" +
+	"\binstance\x18\b \x01(\x06R\binstance\"X\n" +
 	"\bPosition\x12\x16\n" +
 	"\x06symbol\x18\x01 \x01(\tR\x06symbol\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x1a\n" +
