@@ -19,6 +19,10 @@ const WHY: Partial<Record<ConnectionState | "paused", string>> = {
   paused: "Prices stand still until you go on.",
 };
 
+const TRANSPORTS: Record<NonNullable<Client["transport"]>, string> = {
+  websocket: "WebSocket, protobuf", stream: "HTTP streaming, protobuf", poll: "HTTP polls, protobuf",
+};
+
 /** The pill and the banner: whether what the page shows is live, and what happens next if not. */
 export class Connection {
   readonly #pill = new TextCell(byId("pill-text", HTMLElement));
@@ -40,7 +44,7 @@ export class Connection {
     private readonly goOn: () => void,
   ) {
     const more = byId("pill-more", HTMLElement);
-    for (const [name, text] of Object.entries({ State: "", Session: "", Server: address, Transport: "WebSocket, protobuf", "Round trip": "", "Clock offset": "" })) {
+    for (const [name, text] of Object.entries({ State: "", Session: "", Server: address, Transport: NONE, "Round trip": "", "Clock offset": "" })) {
       const value = make("dd");
       more.append(make("div", {}, make("dt", {}, name), value));
       const cell = new TextCell(value);
@@ -67,9 +71,12 @@ export class Connection {
     const { state } = this.feed;
     const shown = state === "live" && this.#paused ? "paused" : state;
     setAttribute(document.body, "data-feed", shown);
-    this.#pill.set(WORDS[shown]);
+    const { transport } = this.feed;
+    // Whoever wonders why it is slower here sees at once that WebSockets are blocked.
+    this.#pill.set(WORDS[shown] + (shown === "live" && transport !== undefined && transport !== "websocket" ? " over HTTP" : ""));
     setAttribute(this.#dot, "data-tone", TONES[shown] ?? "");
     this.#fact("State", WORDS[state] + (this.#leaving === undefined ? "" : `, ${this.#leaving}`));
+    this.#fact("Transport", transport === undefined ? NONE : TRANSPORTS[transport]);
     this.#fact("Session", this.feed.session ?? NONE);
     this.#fact("Round trip", duration(this.feed.latency.rttMs));
     this.#fact("Clock offset", duration(this.feed.latency.clockOffsetMs));

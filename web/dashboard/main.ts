@@ -1,6 +1,7 @@
 // The dashboard: a watchlist, the focused symbol's chart, book and trades, and how well the feed does. Everything that
 // changes draws itself in one flush a frame; see frame.ts.
 import { createClient, type TradeEvent } from "@feedd/client";
+import { fallback } from "@feedd/client/fallback";
 import { formatAddress, MAX_ROWS, parseAddress } from "./address.ts";
 import { announce, notice } from "../ui/announce.ts";
 import { loadLook, saveLook } from "../ui/look.ts";
@@ -68,7 +69,7 @@ let linked = address.symbols !== undefined;
 const url = new URL("v1/ws", document.baseURI);
 url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
 const token = takeToken(() => sessionStorage);
-const feed = createClient({ url: url.href, client: "feedd dashboard", ...(token !== undefined && { getToken: () => token }) });
+const feed = createClient({ url: url.href, client: "feedd dashboard", transports: fallback(), ...(token !== undefined && { getToken: () => token }) });
 
 const frame = new Frame();
 const flashes = new Flashes(FLASH_MS, MOST_FLASHES);

@@ -57,6 +57,30 @@ describe("with the simulated market", () => {
     expect(watched.complaints).toEqual([]);
   });
 
+  test("prices move where no WebSocket gets through, and the page says what they came over", async () => {
+    await page.addInitScript(() => {
+      // As in a network that cuts off whatever asks to become one.
+      window.WebSocket = class extends EventTarget {
+        onclose: ((e: CloseEvent) => void) | null = null;
+        readonly protocol = "";
+        constructor() {
+          super();
+          setTimeout(() => this.onclose?.(new CloseEvent("close", { code: 1006 })));
+        }
+        send(): void {}
+        close(): void {}
+      } as unknown as typeof WebSocket;
+    });
+    await page.goto(server.url);
+    await waitForFeed(page, "live");
+    await page.waitForFunction(() => window.feeddDashboard.snapshot().rows.filter((r) => r.bid !== "" && r.quality === "ok").length >= 5);
+    const [first] = (await snapshot(page)).rows.filter((r) => r.symbol !== FAKE && r.bid !== "");
+    await waitForOther(page, first!.symbol, "bidSize", first!.bidSize);
+    expect(await page.locator("#pill-text").textContent()).toBe("Live over HTTP");
+    expect(await page.locator("#pill-more").textContent()).toContain("HTTP streaming, protobuf");
+    expect(watched.complaints).toEqual([]);
+  });
+
   test("the instrument that always moves does, and trades of the busiest run down the tape", async () => {
     const [busiest] = await simulated();
     await page.goto(`${server.url}?symbols=${FAKE},${busiest}`);

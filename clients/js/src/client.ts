@@ -94,6 +94,10 @@ export class Core implements CoreClient {
     return this.#connection.welcome?.server;
   }
 
+  get transport() {
+    return this.#connection.transport;
+  }
+
   connect(): void {
     const { signal } = this.#options;
     if (signal?.aborted) return;

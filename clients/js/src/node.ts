@@ -9,19 +9,20 @@ import { createRequire } from 'node:module';
 
 import { FeedError } from './errors.js';
 import { createClient as createAny } from './index.js';
-import type { Client, ClientOptions } from './types.js';
+import type { Client, ClientOptions, SocketClass } from './types.js';
 
 /** As createClient of "@feedd/client". Throws FeedError no-websocket where neither WebSocket is there. */
 export function createClient(options: ClientOptions): Client {
-  return createAny(options.WebSocket === undefined ? { ...options, WebSocket: findWebSocket() } : options);
+  if (options.WebSocket !== undefined) return createAny(options);
+  const WebSocket = findWebSocket();
+  if (WebSocket === undefined && options.transports === undefined) throw new FeedError('no-websocket', 'this Node has no WebSocket, and the package ws is not installed');
+  return createAny({ ...options, ...(WebSocket !== undefined && { WebSocket }) });
 }
 
-function findWebSocket(): NonNullable<ClientOptions['WebSocket']> {
+function findWebSocket(): SocketClass | undefined {
   try {
-    return createRequire(import.meta.url)('ws') as NonNullable<ClientOptions['WebSocket']>;
+    return createRequire(import.meta.url)('ws') as SocketClass;
   } catch {
-    const { WebSocket } = globalThis;
-    if (WebSocket !== undefined) return WebSocket as NonNullable<ClientOptions['WebSocket']>;
-    throw new FeedError('no-websocket', 'this Node has no WebSocket, and the package ws is not installed');
+    return globalThis.WebSocket as SocketClass | undefined;
   }
 }

@@ -1,6 +1,6 @@
 /** What stores hold and hand out. */
 
-import type { Instrument, InstrumentStatus, Listening, Quality, SourceEvent, Stop, Trading } from './types.js';
+import type { Instrument, InstrumentStatus, Listening, Quality, SourceEvent, Stop, Trading, TransportName } from './types.js';
 
 /** The top of a book. Never changed once handed out: each update is a new object. */
 export interface QuoteRow {
@@ -104,6 +104,8 @@ export interface StoreStats {
   readonly lost: number;
   /** Age on arrival of what came last, since feedd took it in; undefined before the first. As exact as the clocks' offset. */
   readonly lagMs: number | undefined;
+  /** What the client's connection travels over; undefined without one. */
+  readonly transport: TransportName | undefined;
 }
 
 export interface Store {

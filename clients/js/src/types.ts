@@ -33,6 +33,32 @@ export interface Socket {
   close(code?: number, reason?: string): void;
 }
 
+/** A WebSocket class. */
+export type SocketClass = new (url: string, protocols: string[]) => Socket;
+
+/** How messages travel: websocket, stream (one HTTP answer that never ends) or poll (one HTTP request after the other). */
+export type TransportName = 'websocket' | 'stream' | 'poll';
+
+/** A connection over a transport. */
+export interface Carrier extends Socket {
+  readonly transport: TransportName;
+}
+
+/** What of the client a transport needs. */
+export interface DialMeans {
+  readonly WebSocket: SocketClass | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** Chooses what a connection travels over: what fallback() of "@feedd/client/fallback" makes. */
+export interface Transports {
+  /** Best first. A worker that holds the connection makes its own of them. */
+  readonly order: readonly TransportName[];
+  /** Begins a connection. Throws FeedError no-websocket where no transport is possible. */
+  dial(url: string, means: DialMeans): Carrier;
+}
+
 /** What happened to the page or the network; for visibility, look at `hidden`. */
 export type EnvironmentChange = 'online' | 'offline' | 'visibility' | 'freeze' | 'resume';
 
@@ -65,7 +91,9 @@ export interface ClientOptions {
   /** Closes the client when aborted. */
   signal?: AbortSignal;
   /** WebSocket class; globalThis.WebSocket when absent. Node 20 has none: pass the one of the `ws` package. */
-  WebSocket?: new (url: string, protocols: string[]) => Socket;
+  WebSocket?: SocketClass;
+  /** For networks that let no WebSocket through: `transports: fallback()`, of "@feedd/client/fallback". Default: WebSockets alone. */
+  transports?: Transports;
   clock?: Clock;
   environment?: Environment;
   /**
@@ -101,6 +129,8 @@ export interface StateEvent {
   /** WebSocket close code behind a change to reconnecting or closed, where there was one. */
   readonly code?: number;
   readonly reason?: string;
+  /** What the connection travels over; with state live only. */
+  readonly transport?: TransportName;
   /** Wait before the next attempt, 0 when one is under way; with state reconnecting only. */
   readonly retryInMs?: number;
 }
@@ -187,6 +217,8 @@ export interface CoreClient {
   readonly session: string | undefined;
   /** Name and version of the server's software. */
   readonly server: string | undefined;
+  /** What the connection travels over; undefined without one. */
+  readonly transport: TransportName | undefined;
   /**
    * Starts; harmless when started. The first store of an idle client does it by itself.
    * Throws FeedError no-websocket where there is no WebSocket.

@@ -34,7 +34,7 @@ describe('a store of quotes', () => {
 
   it('tells the rate that there is, how old rows were, and what was merged into them', async () => {
     const { w, store, session } = await quotesWorld();
-    expect(store.stats).toEqual({ rows: 0, batches: 0, rate: 0, conflated: 0, lost: 0, lagMs: undefined });
+    expect(store.stats).toEqual({ rows: 0, batches: 0, rate: 0, conflated: 0, lost: 0, lagMs: undefined, transport: 'websocket' });
     for (let i = 0; i < 40; i++) {
       w.server.quote('a:X', i);
       if (i % 2 === 0) w.server.quote('a:Y', i);

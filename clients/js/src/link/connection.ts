@@ -1,5 +1,5 @@
 import { FeedError } from '../errors.js';
-import type { Clock, ClientOptions, ConnectionState, GoAwayEvent, Socket, StateEvent } from '../types.js';
+import type { Carrier, ClientOptions, Clock, ConnectionState, GoAwayEvent, Socket, SocketClass, StateEvent, TransportName } from '../types.js';
 import type { LinkFrame, WirePong, WireWelcome } from '../wire/frame.js';
 import { encodeRequest, type Request } from '../wire/request.js';
 import { Latency } from './latency.js';
@@ -91,6 +91,10 @@ export class Connection {
     return this.#welcome;
   }
 
+  get transport(): TransportName | undefined {
+    return this.#welcome && ((this.#socket as Carrier).transport ?? 'websocket');
+  }
+
   connect(): void {
     if (this.state !== 'idle' && this.state !== 'closed') return;
     this.#failures = 0;
@@ -168,8 +172,8 @@ export class Connection {
   }
 
   #open(): void {
-    const Class = this.#options.WebSocket ?? (globalThis.WebSocket as unknown as NonNullable<ClientOptions['WebSocket']>);
-    if (Class === undefined) throw new FeedError('no-websocket', 'there is no WebSocket here');
+    const Class = this.#options.WebSocket ?? (globalThis.WebSocket as unknown as SocketClass | undefined);
+    if (Class === undefined && this.#options.transports === undefined) throw new FeedError('no-websocket', 'there is no WebSocket here');
     if (this.#tokens === undefined) {
       this.#dial(Class, '');
       return;
@@ -187,12 +191,13 @@ export class Connection {
     );
   }
 
-  #dial(Class: NonNullable<ClientOptions['WebSocket']>, token: string): void {
-    const { url } = this.#options;
+  #dial(Class: SocketClass | undefined, token: string): void {
+    const { url, transports } = this.#options;
     let socket: Socket;
     try {
-      socket = new Class(url, [SUBPROTOCOL]);
+      socket = transports?.dial(url, { WebSocket: Class, clock: this.#clock, random: this.#random }) ?? new Class!(url, [SUBPROTOCOL]);
     } catch (cause) {
+      if (cause instanceof FeedError) throw cause;
       throw new FeedError('bad-option', `url ${JSON.stringify(url)}: ${String(cause)}; want an address such as wss://host/v1/ws`, false, { cause });
     }
     this.#socket = socket;
@@ -236,7 +241,7 @@ export class Connection {
     this.#ping(now);
     this.#check(this.#liveness);
     this.#events.welcomed(welcome);
-    this.#become({ state: 'live' });
+    this.#become({ state: 'live', transport: this.transport! });
   }
 
   // ---- life
@@ -263,7 +268,7 @@ export class Connection {
     const socket = this.#socket;
     if (frame.limits !== undefined && this.#welcome !== undefined) this.#welcome.limits = frame.limits;
     if (frame.welcome !== undefined && this.#welcome === undefined) this.#welcomed(frame.welcome);
-    else if (this.state === 'stalled') this.#become({ state: 'live' });
+    else if (this.state === 'stalled') this.#become({ state: 'live', transport: this.transport! });
     if (frame.pong !== undefined) this.#ponged(frame.pong);
     if (this.#socket === socket) this.#events.frame(frame, bytes.length); // unless a listener closed it
     if (this.#socket !== socket) return;

@@ -16,6 +16,7 @@ export abstract class BaseStore<T extends Topic, B> implements Holder {
   readonly buffer: number = 0;
   readonly results = new Map<string, SubscribeResult>();
   protected readonly feed: Feed;
+  readonly #client: CoreClient;
   readonly #clock: Clock;
   protected readonly topics = new Map<string, T>();
   protected closed = false;
@@ -47,6 +48,7 @@ export abstract class BaseStore<T extends Topic, B> implements Holder {
     checkWhole('cadenceMs', options.cadenceMs);
     const threw = (e: unknown) => client.threw(e);
     this.feed = feedOf(client);
+    this.#client = client;
     this.#clock = client.clock;
     this.#kind = kind;
     this.cadenceMs = options.cadenceMs;
@@ -107,7 +109,7 @@ export abstract class BaseStore<T extends Topic, B> implements Holder {
   }
 
   get stats(): StoreStats {
-    return { ...this.#counted, rate: this.#rate * this.#fading(this.#clock.now()) };
+    return { ...this.#counted, rate: this.#rate * this.#fading(this.#clock.now()), transport: this.#client.transport };
   }
 
   close(): void {

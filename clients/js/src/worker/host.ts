@@ -1,6 +1,7 @@
 /** The worker's side: one client, and the stores that tabs opened on it. */
 
 import { FeedError } from '../errors.js';
+import { fallback } from '../fallback/index.js';
 import { createClient } from '../index.js';
 import type { Client, ClientOptions, Environment, EnvironmentChange, Instrument, TokenRequest } from '../types.js';
 import { HostedStore } from './hosted.js';
@@ -109,7 +110,9 @@ export class Host {
   #make(settings: SharedSettings, givesTokens: boolean): Client {
     this.#url = settings.url;
     const tokens = givesTokens ? { getToken: (request: TokenRequest) => this.#token(request) } : {};
-    const client = createClient({ ...settings, environment: this.#environment, ...tokens, ...this.#more });
+    const { order, ...rest } = settings;
+    const transports = order === undefined ? {} : { transports: fallback(order) };
+    const client = createClient({ ...rest, ...transports, environment: this.#environment, ...tokens, ...this.#more });
     client.on('error', ({ code, text, retrying }) => this.#tell({ type: 'error', code, text, retrying }));
     client.on('state', (event) => {
       this.#tellStanding();
@@ -173,8 +176,8 @@ export class Host {
   #tellStanding(): void {
     const client = this.#client;
     if (client === undefined) return;
-    const { state, session, server, latency, traffic } = client;
-    this.#tell({ type: 'standing', standing: { state, session, server, latency, traffic } });
+    const { state, session, server, transport, latency, traffic } = client;
+    this.#tell({ type: 'standing', standing: { state, session, server, transport, latency, traffic } });
   }
 
   #tell(message: FromWorker): void {

@@ -3,11 +3,14 @@
 import type { Level } from '../storetypes.js';
 import type {
   BarEvent, BookOptions, ClientEvents, ClientOptions, ConnectionState, Grant, Instrument, Quality, QuoteOptions, RowTimes, StoreStats, SubscribeResult,
-  TokenRequest, TradeEvent,
+  TokenRequest, TradeEvent, TransportName,
 } from '../types.js';
 
 /** What of a client's options can be sent. */
-export type SharedSettings = Pick<ClientOptions, 'url' | 'whenHidden' | 'adaptive' | 'client' | 'heartbeatGraceMs' | 'reconnect'>;
+export type SharedSettings = Pick<ClientOptions, 'url' | 'whenHidden' | 'adaptive' | 'client' | 'heartbeatGraceMs' | 'reconnect'> & {
+  /** Best first; absent: WebSockets alone. */
+  readonly order?: readonly TransportName[];
+};
 
 export type Opening = 'quotes' | 'trades' | 'book' | 'bars' | 'stats' | 'status' | 'tradeSummaries';
 
@@ -34,6 +37,7 @@ export interface Standing {
   readonly state: ConnectionState;
   readonly session: string | undefined;
   readonly server: string | undefined;
+  readonly transport: TransportName | undefined;
   readonly latency: { readonly rttMs?: number; readonly clockOffsetMs?: number };
   readonly traffic: { frames: number; bytes: number; rows: number; conflated: number; lost: number; mismatches: number };
 }

@@ -20,7 +20,7 @@ const SILENCE_MS = 5000;
 const LOOK_MS = 1000;
 
 const NOTHING: Standing = {
-  state: 'idle', session: undefined, server: undefined, latency: {}, traffic: { frames: 0, bytes: 0, rows: 0, conflated: 0, lost: 0, mismatches: 0 },
+  state: 'idle', session: undefined, server: undefined, transport: undefined, latency: {}, traffic: { frames: 0, bytes: 0, rows: 0, conflated: 0, lost: 0, mismatches: 0 },
 };
 
 export class TabClient extends FullClient {
@@ -57,6 +57,10 @@ export class TabClient extends FullClient {
 
   override get server() {
     return this.#standing.server;
+  }
+
+  override get transport() {
+    return this.#standing.transport;
   }
 
   override get latency() {
@@ -104,8 +108,8 @@ export class TabClient extends FullClient {
 
   /** A way to the worker, and all that is open over it. */
   #attach(): void {
-    const { url, whenHidden, adaptive, client, heartbeatGraceMs, reconnect, getToken } = this.#options;
-    const settings: SharedSettings = Object.fromEntries(Object.entries({ url, whenHidden, adaptive, client, heartbeatGraceMs, reconnect }).filter(([, value]) => value !== undefined)) as unknown as SharedSettings;
+    const { url, whenHidden, adaptive, client, heartbeatGraceMs, reconnect, getToken, transports } = this.#options;
+    const settings: SharedSettings = Object.fromEntries(Object.entries({ url, whenHidden, adaptive, client, heartbeatGraceMs, reconnect, order: transports?.order }).filter(([, value]) => value !== undefined)) as unknown as SharedSettings;
     const port = (this.#port = this.#open());
     port.onmessage = ({ data }) => this.#take(data);
     const hello = (lock: string | undefined) => {
