@@ -1,9 +1,11 @@
 /** Tabs that share a connection, over message channels as browsers have them, and a server in the test's hands. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fallback } from '../src/fallback/index.js';
 import type { BookChange, ClientOptions, TradeEvent } from '../src/types.js';
 import { Host, type Port } from '../src/worker/host.js';
 import { TabClient, type TabPort } from '../src/worker/tab.js';
 import { FakeClock } from './support/clock.js';
+import { Gateway } from './support/gateway.js';
 import { Network } from './support/network.js';
 import { Server } from './support/server.js';
 
@@ -65,6 +67,29 @@ describe('tabs that share a worker', () => {
     two.close();
     await s.settle();
     expect(told().at(-1)).toBe(5000);
+  });
+
+  it('go by HTTP where no WebSocket gets through to the worker', async () => {
+    const s = open('a:X');
+    s.network.onDial = (socket) => queueMicrotask(() => socket.end());
+    const gateway = new Gateway(s.server);
+    vi.stubGlobal('fetch', gateway.fetch);
+    try {
+      const tab = s.tab({ transports: fallback() });
+      const store = tab.quotes(['a:X']);
+      for (let n = 0; tab.transport === undefined && n < 100; n++) {
+        await s.clock.advance(100);
+        await s.settle();
+      }
+      s.server.quote('a:X', 5);
+      await s.flush();
+      expect([tab.state, tab.transport, store.stats.transport, store.get('a:X')?.bid]).toEqual(['live', 'stream', 'stream', 5]);
+      tab.close();
+      await s.settle();
+      expect(gateway.connections.map((c) => c.socket.live)).toEqual([false]);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it('have one connection, and the same prices', async () => {
