@@ -23,7 +23,7 @@ func TestStreamInJSON(t *testing.T) {
 	r := newRig(t, Options{}, ws.Options{})
 	resp := r.ask("POST", "/v1/stream", `{"id":1,"hello":{}} {"id":2,"subscribe":{"symbols":["x:BTC"]}}`, "Content-Type", "application/x-www-form-urlencoded")
 	secret := resp.Header.Get(headerSecret)
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/x-ndjson" || len(secret) < 20 {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/x-ndjson" || len(secret) < 20 {
 		t.Fatalf("%s %v", resp.Status, resp.Header)
 	}
 	p := next(t, r.peers)
@@ -120,7 +120,7 @@ func TestStrangersOverHTTP(t *testing.T) {
 	expect(t, r.ask("POST", "/v1/stream", `{}`), 503, "say who they are")
 	p.Admitted()
 	expect(t, r.ask("POST", "/v1/stream/"+resp.Header.Get(headerSecret), long), 204, "")
-	if second := r.ask("POST", "/v1/stream", `{}`); second.StatusCode != 200 {
+	if second := r.ask("POST", "/v1/stream", `{}`); second.StatusCode != http.StatusOK {
 		t.Errorf("room again: %s", second.Status)
 	}
 }
@@ -169,7 +169,7 @@ func TestSlowReader(t *testing.T) {
 func TestClientsThatGo(t *testing.T) {
 	r := newRig(t, Options{}, ws.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	req, _ := http.NewRequestWithContext(ctx, "GET", r.http.URL+"/v1/sse?symbols=x:BTC", nil)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, r.http.URL+"/v1/sse?symbols=x:BTC", nil)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

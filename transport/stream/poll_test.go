@@ -20,7 +20,7 @@ type poller struct {
 
 func (r *rig) poll(body string) (*poller, *http.Response) {
 	resp := r.ask("POST", "/v1/poll", body)
-	if resp.StatusCode != 200 || resp.Header.Get(headerSecret) == "" || resp.Header.Get(headerAnswer) != "1" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get(headerSecret) == "" || resp.Header.Get(headerAnswer) != "1" {
 		r.t.Fatalf("%s %v", resp.Status, resp.Header)
 	}
 	return &poller{r: r, secret: resp.Header.Get(headerSecret)}, resp

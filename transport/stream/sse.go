@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -127,7 +128,7 @@ func (c *Conn) tellLeft(n int) {
 	}
 	c.SendControl(c.framing.encode(&feedv1.ServerFrame{Error: &feedv1.Error{
 		Code: feedv1.ErrorCode_ERROR_CODE_NOT_SUPPORTED,
-		Text: "the last event id had no room for the positions of some symbols: their trades begin anew, and what came between may be lost; spread symbols over several streams",
+		Text: fmt.Sprintf("the last event id had no room for the positions of %d symbols: their trades begin anew, and what came between may be lost; spread symbols over several streams", n),
 	}}))
 }
 

@@ -15,7 +15,7 @@ const btc = `{"tradeTexts":[{"symbol":"x:BTC","price":"1","sequence":"88","epoch
 func TestEventStream(t *testing.T) {
 	r := newRig(t, Options{}, ws.Options{})
 	resp := r.ask("GET", "/v1/sse?symbols=x:BTC,x:E*&channels=quote,trade&depth=10&cadence_ms=100&history=5&max_bytes_per_second=2000&client=me", "")
-	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || kind != "text/event-stream" ||
+	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || kind != "text/event-stream" ||
 		resp.Header.Get("X-Accel-Buffering") != "no" || !strings.Contains(resp.Header.Get("Cache-Control"), "no-transform") {
 		t.Fatalf("%s %v", resp.Status, resp.Header)
 	}
@@ -73,7 +73,7 @@ func TestEventStreamGoesOn(t *testing.T) {
 		t.Errorf("resumes %q", got)
 	}
 	in := linesOf(t, resp)
-	in.until("no room") // of three symbols
+	in.until("positions of 3 symbols")
 	eventually(t, func() bool { return p.rows(strings.ReplaceAll(btc, "88", "89")) })
 	if line := in.until("id:"); line != "id: @7 x:BTC=89 x:ETH=5 @9 x:SOL=1" {
 		t.Errorf("goes on with %q", line)
@@ -83,6 +83,22 @@ func TestEventStreamGoesOn(t *testing.T) {
 	next(t, p.got)
 	if all := next(t, p.got).GetSubscribe().GetResume(); len(all) != 1 || all[0].Sequence != 90 {
 		t.Errorf("by parameter: %v", all)
+	}
+}
+
+// Clients of one kind have one framing, which is what has the engine build their frames once.
+func TestFramesAreShared(t *testing.T) {
+	r := newRig(t, Options{}, ws.Options{})
+	for _, open := range []func(){
+		func() { r.ask("GET", "/v1/sse?symbols=x:BTC", "") },
+		func() { r.ask("POST", "/v1/stream", "{}") },
+		func() { r.ask("POST", "/v1/poll?wait_ms=1", "{}") },
+	} {
+		open()
+		open()
+		if a, b := next(t, r.peers), next(t, r.peers); a.framing != b.framing {
+			t.Errorf("two clients of %s have a framing each", a.Transport())
+		}
 	}
 }
 
