@@ -37,23 +37,25 @@ type sheet struct {
 	least   float64 // of the vertical axis
 	most    float64 // 0: what comes
 	below   bool    // the legend is at the bottom
+	legend  vg.Length
+	until   int // seconds that are shown; 0: all
 }
 
 func sheets() []sheet {
 	live := func(o *sizing.Outcome) []float64 { return times(o.Series.Live, 100) }
 	return []sheet{
 		{
-			file: "sizing-waves", y: "clients live and fresh, %", value: live, most: 102, below: true,
+			file: "sizing-waves", y: "clients live and fresh, %", value: live, most: 102, below: true, legend: 6.8 * vg.Centimeter, until: 40,
 			cases: [][2]string{
 				{"a node is killed", "node killed"},
-				{"a node is killed, the balancer does not retry", "node killed, balancer without retry"},
+				{"a node is killed, the balancer does not retry", "node killed, no second try"},
 				{"a zone falls silent", "zone silent"},
 				{"every connection is cut at once", "all cut at once"},
 			},
 		},
 		{
-			file: "sizing-handshakes", y: "handshakes/s, busiest node",
-			value: func(o *sizing.Outcome) []float64 { return o.Series.Handshakes },
+			file: "sizing-handshakes", y: "thousand handshakes/s", legend: 5 * vg.Centimeter, until: 40,
+			value: func(o *sizing.Outcome) []float64 { return times(o.Series.Handshakes, 1e-3) },
 			cases: [][2]string{
 				{"every connection is cut at once, no admission rate", "all cut, no admission rate"},
 				{"every connection is cut at once", "all cut"},
@@ -62,8 +64,8 @@ func sheets() []sheet {
 			},
 		},
 		{
-			file: "sizing-rolling", y: "clients live and fresh, %", value: live, least: 60, most: 101, below: true,
-			cases: [][2]string{{"a rolling restart", "peers told"}, {"a rolling restart, drain.peers left at 1", "drain.peers left at 1"}},
+			file: "sizing-rolling", y: "clients live and fresh, %", value: live, least: 60, most: 101, below: true, legend: 5 * vg.Centimeter,
+			cases: [][2]string{{"a rolling restart, nodes have seen a crowd", "nodes have seen a crowd"}, {"a rolling restart", "nodes have not"}, {"a rolling restart, drain.peers left at 1", "nor know of peers"}},
 		},
 	}
 }
@@ -93,17 +95,27 @@ func WriteSizing(st *sizing.Study, dir string) error {
 
 func (d sheet) draw(st *sizing.Study) ([]byte, error) {
 	p := blank("seconds", d.y)
-	p.Legend.Top, p.Legend.ThumbnailWidth = !d.below, vg.Points(30)
-	p.Legend.YOffs = vg.Points(4)
-	top := d.most
+	// Words come right of their lines: they are wider in the reader's fonts than in those that the library reckons with.
+	p.Legend.Top, p.Legend.Left, p.Legend.ThumbnailWidth = !d.below, true, vg.Points(32)
+	p.Legend.XOffs, p.Legend.YOffs, p.Legend.Padding = d.legend, vg.Points(4), vg.Points(2)
+	if !d.below {
+		p.Legend.YOffs = -vg.Points(8)
+	}
+	top, until := d.most, d.until
+	for _, named := range d.cases {
+		if o := st.Case(shown, named[0]); o != nil && d.until == 0 {
+			until = max(until, len(d.value(o)))
+		}
+	}
 	for i, named := range d.cases {
 		o := st.Case(shown, named[0])
 		if o == nil {
 			return nil, fmt.Errorf("no case %q of %d clients", named[0], shown)
 		}
 		values := d.value(o)
-		points := make(plotter.XYs, len(values))
-		for at, v := range values {
+		points := make(plotter.XYs, until)
+		for at := range points {
+			v := values[min(at, len(values)-1)] // a case ends when nothing changes any more
 			points[at] = plotter.XY{X: float64(at + 1), Y: v}
 			if d.most == 0 {
 				top = math.Max(top, 1.1*v)
@@ -118,7 +130,21 @@ func (d sheet) draw(st *sizing.Study) ([]byte, error) {
 		p.Legend.Add(named[1], drawn)
 	}
 	p.Y.Min, p.Y.Max = d.least, top
-	p.X.Min = 0
-	p.X.Tick.Marker = plot.DefaultTicks{}
+	const room = 1.04 // for half of the last label
+	p.X.Min, p.X.Max = 0, room*float64(until)
+	p.X.Tick.Marker = every(until)
 	return finish(p, 16*vg.Centimeter, 8*vg.Centimeter)
+}
+
+// every marks round seconds, some eight of them.
+func every(until int) plot.ConstantTicks {
+	step := 5
+	for until/step > 10 {
+		step *= 2
+	}
+	var ticks []plot.Tick
+	for at := 0; at <= until; at += step {
+		ticks = append(ticks, plot.Tick{Value: float64(at), Label: fmt.Sprint(at)})
+	}
+	return ticks
 }

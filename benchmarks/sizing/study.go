@@ -53,11 +53,9 @@ var sizes = []struct {
 
 const (
 	// internet is all round trips of a connection: TCP, TLS, upgrade, hello, subscribe at 50 ms each.
-	internet = 0.25
-	seed     = 1
-	// memory of an instrument: trades, bars, a book of which most of 200 levels are taken.
-	instrumentBytes = 100_000
-	natsBound       = 40e9 // bits a second: a cluster of four machines with 10 Gbit/s
+	internet  = 0.25
+	seed      = 1
+	natsBound = 40e9 // bits a second: a cluster of four machines with 10 Gbit/s
 )
 
 // Run makes the study. The largest fleet is ten of the one before it, so it is not run by itself.
@@ -87,7 +85,7 @@ func (st *Study) universes(c *Costs) {
 			u.IngestAll, u.IngestOnly = m.Ticks*c.Tick, m.Ticks*u.WantedTicks*c.Tick
 			u.NATSAll = m.Ticks * c.TickBytes * 8 * float64(f.Nodes)
 			u.NATSDemand = u.NATSAll * u.WantedTicks
-			u.MemoryAll = float64(m.Instruments) * instrumentBytes
+			u.MemoryAll = float64(m.Instruments) * c.Instrument
 			u.MemoryOnly = u.MemoryAll * u.Wanted
 			st.Universes = append(st.Universes, u)
 		}
@@ -103,7 +101,7 @@ func (f Fleet) setup(market Market) Setup {
 }
 
 // tight is the fleet that is three quarters full when nothing is amiss.
-func (f Fleet) tight(st *Study, c *Costs) Fleet {
+func (f Fleet) tight(st *Study) Fleet {
 	const full = 0.75
 	n := math.Ceil(float64(f.Clients) * st.Need.CPU / (f.Shape.Cores*full - f.Ingesting))
 	f.Nodes = max(zones, int(n))
@@ -118,6 +116,8 @@ func (st *Study) badDays(f Fleet, c *Costs, progress func(string)) error {
 	rolling := Rolling{Within: 30, Peers: f.Nodes - 1, Start: 10, Pause: 20}
 	alone := rolling
 	alone.Peers = 1
+	seen := well
+	seen.Seen = float64(f.AdmissionRate)
 	for _, k := range []struct {
 		name string
 		run  func() (*Outcome, error)
@@ -130,6 +130,7 @@ func (st *Study) badDays(f Fleet, c *Costs, progress func(string)) error {
 		{"every connection is cut at once", func() (*Outcome, error) { return CutAll(well, c) }},
 		{"every connection is cut at once, no admission rate", func() (*Outcome, error) { return CutAll(open, c) }},
 		{"a rolling restart", func() (*Outcome, error) { return Restart(well, rolling, c) }},
+		{"a rolling restart, nodes have seen a crowd", func() (*Outcome, error) { return Restart(seen, rolling, c) }},
 		{"a rolling restart, drain.peers left at 1", func() (*Outcome, error) { return Restart(well, alone, c) }},
 	} {
 		o, err := k.run()
@@ -146,7 +147,7 @@ func (st *Study) badDays(f Fleet, c *Costs, progress func(string)) error {
 
 // noRoom is what becomes of a fleet that was sized for a good day.
 func (st *Study) noRoom(f Fleet, c *Costs) error {
-	u := f.tight(st, c).setup(st.Market)
+	u := f.tight(st).setup(st.Market)
 	u.Patience = 120 // it would go on for ever
 	o, err := LoseZone(u, c)
 	if err != nil {
