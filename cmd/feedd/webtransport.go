@@ -15,7 +15,7 @@ func (s *server) listenWebTransport() (err error) {
 	if address == "" {
 		return nil
 	}
-	s.datagrams, err = net.ListenPacket("udp", address)
+	s.datagrams, err = new(net.ListenConfig).ListenPacket(context.Background(), "udp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return usagef("cannot listen on %s (UDP): the port is in use by another process; choose another with --webtransport-listen, or port 0 for a free one", address)

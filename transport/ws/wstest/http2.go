@@ -74,6 +74,7 @@ func ServeHTTP2(tb testing.TB, srv *http.Server, window int) *HTTP2 {
 func DialHTTP2(tb testing.TB, addr string, trusting *tls.Config, window int) *HTTP2 {
 	tb.Helper()
 	// net/http's own client knows no pseudo-headers. This one takes its windows from there all the same.
+	//nolint:staticcheck // the deprecation points to net/http's, which refuses :protocol
 	transport, err := http2.ConfigureTransports(&http.Transport{
 		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: window, MaxReceiveBufferPerConnection: min(64*window, 4<<20-1)},
 	})
@@ -83,7 +84,8 @@ func DialHTTP2(tb testing.TB, addr string, trusting *tls.Config, window int) *HT
 	h := &HTTP2{addr: addr, client: &http.Client{Transport: transport}, trusting: trusting, paused: make(chan struct{})}
 	only := trusting.Clone()
 	only.NextProtos = []string{"h2"}
-	transport.ConnPool = nil
+	transport.ConnPool = nil //nolint:staticcheck // as above
+	//nolint:staticcheck // as above
 	transport.DialTLSContext = func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
 		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err != nil {
