@@ -54,6 +54,10 @@ var forbidden = []struct {
 		"a policy is read and judged the same way on every node, in the command line and in tests: it is text in and values out",
 	},
 	{
+		[]string{"./fleet"}, []string{"./proto/...", "./ingest/...", "./snapshot", "./fanout", "./session", "./transport/...", "./admin/..."},
+		"what nodes say of their load is plain values; who measures it and who acts on it are others",
+	},
+	{
 		[]string{"./entitlement"}, []string{"./internal/...", "./proto/...", "./throttle", "./auth", "./session", "net"},
 		"who somebody is and what that one may have are plain values, whoever found it out",
 	},

@@ -38,6 +38,10 @@ type Figures struct {
 	NATSConnected           bool
 	NATSReconnects          uint64
 
+	// Of the other nodes that are heard of.
+	Nodes, NodesDraining, NodesStrange, NodesNamesakes, NodesClockOff int
+	ClockBehind                                                       float64 // seconds
+
 	// With --interest demand; else 0.
 	InterestHeld, InterestCarried, InterestWaiting int
 	InterestMade, InterestDropped                  uint64

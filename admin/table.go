@@ -141,6 +141,16 @@ var table = []metric{
 	gauge("nats_connected", "1 while the connection to NATS stands.", nil, func(s *scrape, to sink) { to.is(truth(s.NATSConnected)) }),
 	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
 
+	gauge("nodes", "Other nodes on the same NATS: heard (all of them), draining, strange (they speak another revision, and no client is sent to them), namesakes (they share a name), clock_off (their clock, or this node's, is more than 1 s off the median of all).",
+		labels("state"), func(s *scrape, to sink) {
+			to.is(float64(s.Nodes), "heard")
+			to.is(float64(s.NodesDraining), "draining")
+			to.is(float64(s.NodesStrange), "strange")
+			to.is(float64(s.NodesNamesakes), "namesakes")
+			to.is(float64(s.NodesClockOff), "clock_off")
+		}),
+	gauge("clock_behind_seconds", "How far this node's clock is behind the median of the other nodes', less what their messages take; below 0: ahead.", nil,
+		func(s *scrape, to sink) { to.is(s.ClockBehind) }),
 	gauge("interest_instruments", "With --interest demand: instruments by how far they are carried: held (by clients), subscribed (on NATS; those that linger included), waiting (their state is on its way).",
 		labels("state"), func(s *scrape, to sink) {
 			to.is(float64(s.InterestHeld), "held")

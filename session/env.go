@@ -119,6 +119,9 @@ type Env struct {
 	ServerFrame int           // bytes of the largest message to a client; at least minServerFrame
 	Heartbeat   time.Duration // longest silence towards a client
 
+	// Alternates returns the URLs of other nodes that a client may go to, the best first. nil: there are none.
+	Alternates func() []string
+
 	// Trace notes that a session begins to carry out a request that names so many symbols, and returns what notes its end.
 	// nil: nobody wants to know.
 	Trace func(session, request string, symbols int) (done func())
@@ -194,6 +197,13 @@ func (e *Env) revisions() revisions {
 		r.lists = e.Lists.Revision()
 	}
 	return r
+}
+
+func (e *Env) alternates() []string {
+	if e.Alternates == nil {
+		return nil
+	}
+	return e.Alternates()
 }
 
 func (e *Env) newID() string {

@@ -195,6 +195,7 @@ func (s *Session) GoAway(reason string, waitMin, waitMax time.Duration) {
 	}
 	s.send(&feedv1.ServerFrame{Goaway: &feedv1.GoAway{
 		Reason: reason, ReconnectMinMs: uint32(waitMin.Milliseconds()), ReconnectMaxMs: uint32(waitMax.Milliseconds()),
+		Alternates: s.env.alternates(),
 	}})
 }
 

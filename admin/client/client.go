@@ -114,6 +114,15 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	return json.Unmarshal(text, out)
 }
 
+// Loads returns how the nodes fare that this one hears of, itself first.
+func (c *Client) Loads(ctx context.Context) ([]control.NodeLoad, error) {
+	var answer struct {
+		Loads []control.NodeLoad `json:"loads"`
+	}
+	err := c.call(ctx, http.MethodGet, "/v1/nodes", nil, nil, nil, &answer)
+	return answer.Loads, err
+}
+
 // Status returns the policy in force.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.call(ctx, http.MethodGet, "/v1/policy", nil, nil, nil, &s)

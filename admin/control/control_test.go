@@ -116,6 +116,8 @@ type fakeNode struct {
 	previews int
 }
 
+func (n *fakeNode) Loads() []NodeLoad { return []NodeLoad{{Node: "n1", This: true}} }
+
 func (n *fakeNode) Overview() Overview {
 	return Overview{Server: "feedd test", Sessions: SessionCount{Open: len(n.sessions)}}
 }

@@ -96,7 +96,7 @@ func (a *api) nodes(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if len(nodes) > 0 {
 		err = nil // this one at least
 	}
-	return map[string]any{"nodes": nodes}, err
+	return map[string]any{"nodes": nodes, "loads": a.Node.Loads()}, err
 }
 
 func (a *api) audit(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -23,6 +23,8 @@ type Policies interface {
 type Node interface {
 	Gate
 	Overview() Overview
+	// Loads returns how this node and the others that are heard of fare, this one first.
+	Loads() []NodeLoad
 	// Sessions returns those of a tier, all with "", in no order.
 	Sessions(tier string) []Session
 	// Cut ends a session; false: there is none of that id.
@@ -31,6 +33,29 @@ type Node interface {
 	Preview(d *policy.Document) Effect
 	// Drain begins to see all clients off, and returns.
 	Drain(reason string)
+}
+
+// NodeLoad is how a node fares, as it says itself.
+type NodeLoad struct {
+	Node        string    `json:"node"`
+	Instance    string    `json:"instance"`
+	This        bool      `json:"this,omitempty"` // the one that answers
+	Version     string    `json:"version"`
+	Compatible  bool      `json:"compatible"` // else it speaks another revision, and the rest is not known
+	Namesake    bool      `json:"namesake"`   // another one bears the same name
+	URL         string    `json:"url,omitempty"`
+	Started     time.Time `json:"started"`
+	Heard       time.Time `json:"heard"`
+	ClockMS     float64   `json:"clock_ms"` // how far its clock is ahead of that of the node that answers
+	Level       string    `json:"level"`
+	Draining    bool      `json:"draining"`
+	Sessions    int       `json:"sessions"`
+	FramesPerS  float64   `json:"frames_per_s"`
+	CPU         float64   `json:"cpu"`
+	Memory      int64     `json:"memory_bytes"`
+	MemoryLimit int64     `json:"memory_limit_bytes"`
+	Interest    string    `json:"interest"`
+	Instruments int       `json:"instruments"`
 }
 
 // Overview is what a node does at one moment. Totals run from the start of the process.

@@ -36,6 +36,7 @@ func commands() []command {
 		{"sim", "publish a simulated market to NATS", simCommand},
 		{"replay", "publish recorded market data to NATS with its original pacing", replayCommand},
 		{"policy", "show and change who gets what, how fast, while the market runs", policyCommand},
+		{"nodes", "list the nodes on one NATS, and how they fare", nodesCommand},
 		{"revoke", "shut a user, a token or a session out on all nodes", revokeCommand},
 		{"token", "make a token for development and tests", tokenCommand},
 		{"watch", "show live prices in the terminal", watchCommand},

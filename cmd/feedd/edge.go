@@ -15,7 +15,6 @@ import (
 	"github.com/feedd/feedd/internal/build"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/footprint"
-	"github.com/feedd/feedd/internal/overload"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/transport/listen"
 	"github.com/feedd/feedd/transport/rest"
@@ -112,6 +111,7 @@ func (s *server) startSockets() error {
 	s.run("directory", s.watchDirectory)
 	s.lookout = newLookout(s)
 	s.run("load", s.lookout.run)
+	s.startFleet()
 	return s.startEcho()
 }
 
@@ -225,9 +225,10 @@ func (s *server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	s.draining.Store(true)
+	s.member.Tell()
 	s.sockets.Drain()
 	if open := s.clients().Connections; open > 0 {
-		window := overload.Window(open, s.lookout.now.Load().Accepts, s.options.Drain.Peers)
+		window := s.window(open)
 		over := min(window, time.Duration(closeShare*float64(within)))
 		s.options.log.Info("draining", "clients", open, "reconnect_window", window, "close_over", over)
 		s.eachSession(func(x *session.Session) { x.GoAway("the server is stopping", reconnectMin, reconnectMin+window) })

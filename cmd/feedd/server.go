@@ -18,6 +18,7 @@ import (
 
 	"github.com/feedd/feedd/auth"
 	"github.com/feedd/feedd/fanout"
+	"github.com/feedd/feedd/fleet"
 	"github.com/feedd/feedd/ingest"
 	"github.com/feedd/feedd/internal/build"
 	"github.com/feedd/feedd/internal/checkpoint"
@@ -84,6 +85,8 @@ type server struct {
 	sockets         *ws.Server
 	streams         *stream.Server
 	lookout         *lookout
+	member          *fleet.Member
+	rate            *rate
 	tracer          *tracing.Tracer  // nil: nothing is traced
 	flight          *flight.Recorder // nil: nothing is recorded
 	echo            *ws.Server       // nil: not wanted

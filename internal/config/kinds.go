@@ -269,6 +269,15 @@ func isHTTP(address string) error {
 	return nil
 }
 
+// isWebSocket takes nothing, or where a WebSocket is reached.
+func isWebSocket(text string) error {
+	u, err := url.Parse(text)
+	if text != "" && (err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" || u.User != nil || u.Fragment != "" || len(text) > 512) {
+		return errors.New("want ws://HOST:PORT/v1/ws or wss://HOST/v1/ws, without a user or fragment")
+	}
+	return nil
+}
+
 // isNATS takes nothing, or URLs of NATS servers with commas between them.
 func isNATS(urls string) error {
 	if urls == "" {

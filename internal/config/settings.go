@@ -4,11 +4,12 @@ import "time"
 
 // Config is what a node is told at its start. New makes one; it is not changed once it has been read.
 type Config struct {
-	Listen  string   // HOST:PORT
-	Origins []string // empty: this host and this machine
-	Echo    bool
-	Deflate string // off, auto or always
-	TLS     struct {
+	Listen    string   // HOST:PORT
+	Origins   []string // empty: this host and this machine
+	Echo      bool
+	Deflate   string // off, auto or always
+	PublicURL string // where clients reach this node alone; empty: nowhere
+	TLS       struct {
 		Cert, Key string // files; empty: no TLS
 		HTTP2     bool
 	}
@@ -113,6 +114,8 @@ var sections = []struct{ name, title string }{
 func (c *Config) define() {
 	add(c, &c.Listen, text.where(isHostPort), "listen", "127.0.0.1:8080",
 		"`HOST:PORT` for the dashboard and WebSocket; port 0 takes a free one")
+	add(c, &c.PublicURL, text.where(isWebSocket), "public_url", "",
+		"`URL` at which clients reach this very node, such as wss://node1.example.com/v1/ws: others send theirs there when they stop; empty sends none")
 	add(c, &c.Lists, text, "lists", "",
 		"`FILE` with named lists of instruments, which clients subscribe as @NAME; read again on SIGHUP")
 	add(c, &c.Origins, words, "origins", nil,

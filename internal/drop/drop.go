@@ -56,6 +56,7 @@ const (
 	RevokedSession   // a session ended because its user was shut out
 	TooManySessions  // a session refused because its user has as many as allowed
 	ShedSession      // a session ended since the node has more to carry than it can
+	BadNodeLoad      // what another node said of its load, and cannot be used
 	HandlerPanic     // a connection ended because its handling failed; always a bug
 
 	// Reasons is how many there are.
@@ -72,7 +73,7 @@ var names = [Reasons]string{
 	RefusedRequest: "refused_request", RefusedSymbol: "refused_symbol", RefusedHandshake: "refused_handshake",
 	NoDescriptors: "no_descriptors", GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",
 	RefusedToken: "refused_token", NotEntitled: "not_entitled", ExpiredToken: "expired_token", RevokedSession: "revoked_session",
-	TooManySessions: "too_many_sessions", ShedSession: "shed_session", PongTimeout: "pong_timeout", PollTimeout: "poll_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
+	TooManySessions: "too_many_sessions", ShedSession: "shed_session", BadNodeLoad: "bad_node_load", PongTimeout: "pong_timeout", PollTimeout: "poll_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
 }
 
 // String returns the reason as one lower-case word.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -52,7 +51,7 @@ const (
 // Run shows v what o asks for until ctx ends, which it returns, or until the server says not to come
 // back. The first attempt must succeed; connections lost later are made again.
 func Run(ctx context.Context, o Options, v View) error {
-	w := &watcher{options: o, view: v}
+	w := &watcher{options: o, view: v, elsewhere: client.NewElsewhere(o.URL)}
 	established := false
 	for {
 		err := w.session(ctx, &established)
@@ -62,8 +61,11 @@ func Run(ctx context.Context, o Options, v View) error {
 		if !established || !retry(err) {
 			return err
 		}
-		wait := minWait + rand.N(maxWait-minWait)
-		w.do(func() { v.Lost(err, wait) })
+		var wait time.Duration
+		w.do(func() {
+			wait = w.elsewhere.Wait(minWait, maxWait)
+			v.Lost(err, wait)
+		})
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -89,8 +91,9 @@ func retry(err error) bool {
 type watcher struct {
 	options Options
 
-	mu   sync.Mutex // held while the view is called
-	view View
+	mu        sync.Mutex // held while the view is called
+	view      View
+	elsewhere *client.Elsewhere
 }
 
 func (w *watcher) do(f func()) {
@@ -103,12 +106,19 @@ func (w *watcher) do(f func()) {
 func (w *watcher) session(ctx context.Context, established *bool) error {
 	within, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	c, err := client.Dial(within, w.options.URL, client.Options{
+	var url string
+	w.do(func() { url = w.elsewhere.Next() })
+	c, err := client.Dial(within, url, client.Options{
 		Name: w.options.Name, Token: w.options.Token, Deflate: true,
-		OnUpdate: func(u client.Update) { w.do(func() { w.view.Updated(&u) }) },
+		OnUpdate: func(u client.Update) {
+			w.do(func() {
+				w.elsewhere.Note(u.Frame)
+				w.view.Updated(&u)
+			})
+		},
 	})
 	if err != nil {
-		return fmt.Errorf("cannot watch %s: %w; is feedd running there?", w.options.URL, err)
+		return fmt.Errorf("cannot watch %s: %w; is feedd running there?", url, err)
 	}
 	defer c.Close()
 	cadence := uint32(w.options.Cadence.Milliseconds())

@@ -140,6 +140,8 @@ export interface GoAwayEvent {
   /** When to come back after the server closes; the client does so by itself. */
   readonly reconnectMinMs: number;
   readonly reconnectMaxMs: number;
+  /** URLs of other nodes, the best first: the client goes there by itself, unless that would give up encryption. */
+  readonly alternates: readonly string[];
 }
 
 /** The client asks for less, or for more again, since this thread fell behind or caught up. */
@@ -169,6 +171,11 @@ export interface InstrumentStatus {
   readonly quality: Quality;
   readonly trading: Trading;
   readonly reason: string;
+  /**
+   * When the server began to carry the instrument, in microseconds since the Unix epoch: bars, statistics and past trades are of
+   * what was traded since. 0 where it has carried it since its own start.
+   */
+  readonly sinceUs: number;
 }
 
 export interface ClientEvents {

@@ -173,7 +173,7 @@ describe('coming back', () => {
     const goaways: unknown[] = [];
     w.client.on('goaway', (e) => goaways.push(e));
     session.send({ goaway: { reason: 'restart', reconnectMinMs: 2000, reconnectMaxMs: 8000 } });
-    expect(goaways).toEqual([{ reason: 'restart', reconnectMinMs: 2000, reconnectMaxMs: 8000 }]);
+    expect(goaways).toEqual([{ reason: 'restart', reconnectMinMs: 2000, reconnectMaxMs: 8000, alternates: [] }]);
     expect(w.client.state).toBe('live');
     session.socket.end(4000, 'draining');
     expect(w.states.at(-1)!.retryInMs).toBe(5000);
@@ -184,6 +184,34 @@ describe('coming back', () => {
     // The window was that connection's alone.
     w.network.last.end();
     expect(w.states.at(-1)!.retryInMs).toBe(500);
+  });
+
+  it('goes where goaway says, and gives up no encryption for it', async () => {
+    const w = new World([], { url: 'wss://feed/v1/ws' });
+    const session = await w.up();
+    session.send({ goaway: { reason: 'restart', reconnectMinMs: 0, reconnectMaxMs: 0, alternates: ['ws://plain/', 'wss://b/', 'javascript:x', 'wss://c/'] } });
+    session.socket.end(4000, 'draining');
+    const urls = [];
+    for (let n = 0; n < 3; n++) {
+      w.client.reconnectNow();
+      urls.push(w.network.last.url);
+      w.network.last.end();
+    }
+    expect(urls).toEqual(['wss://b/', 'wss://c/', 'wss://feed/v1/ws']);
+  });
+
+  it('tries the nodes of the welcome by turns where its own does not answer', async () => {
+    const w = new World();
+    w.server.alternates = ['ws://b/', 'ws://c/'];
+    await w.up();
+    w.network.last.end();
+    const urls = [];
+    for (let n = 0; n < 6; n++) {
+      w.client.reconnectNow();
+      urls.push(w.network.last.url.replace('ws://', '').replace('/v1/ws', '/'));
+      w.network.last.end();
+    }
+    expect(urls).toEqual(['feed/', 'b/', 'feed/', 'c/', 'feed/', 'b/']);
   });
 
   it('tries at once when told to, and only from a wait', async () => {

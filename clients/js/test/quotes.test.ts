@@ -153,6 +153,7 @@ describe('status', () => {
       quality: 'suspect',
       trading: 'open',
       reason: 'silent',
+      sinceUs: 0,
     });
     expect(changed).toEqual(['a:X suspect']);
     // The instrument's own word does not hide the source's.

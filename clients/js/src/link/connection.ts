@@ -68,6 +68,11 @@ export class Connection {
   // The life between socket and socket.
   #failures = 0;
   #lastId = 0;
+  /** Where to go next, as a goaway said; then to where the options say. */
+  #next: string[] = [];
+  /** Other nodes, as the last welcome said: every second attempt goes to one of them. */
+  #others: readonly string[] = [];
+  #url: string;
   /** The wait is the server's wish, and no news of the network shortens it. */
   #told = false;
   /** The page is frozen: nothing is tried until it is not. */
@@ -79,6 +84,7 @@ export class Connection {
 
   constructor(options: ClientOptions, read: (bytes: Uint8Array) => LinkFrame, clock: Clock, random: () => number, events: ConnectionEvents) {
     this.#options = options;
+    this.#url = options.url;
     this.#read = read;
     this.#clock = clock;
     this.#random = random;
@@ -192,7 +198,8 @@ export class Connection {
   }
 
   #dial(Class: SocketClass | undefined, token: string): void {
-    const { url, transports } = this.#options;
+    const { transports } = this.#options;
+    const url = (this.#url = this.#choose());
     let socket: Socket;
     try {
       socket = transports?.dial(url, { WebSocket: Class, clock: this.#clock, random: this.#random }) ?? new Class!(url, [SUBPROTOCOL]);
@@ -218,12 +225,22 @@ export class Connection {
     this.#wait(WELCOME_TIMEOUT_MS, () => this.fail(new FeedError('unreachable', `no welcome from ${url} within ${WELCOME_TIMEOUT_MS / 1000} s`, true)));
   }
 
+  #choose(): string {
+    const n = this.#failures / 2 - 1; // not whole, or below 0: it is the turn of its own
+    return this.#next.shift() ?? this.#others[n % this.#others.length] ?? this.#options.url;
+  }
+
+  /** Those of a server's URLs that are such, and give up no encryption. */
+  #safe(urls: readonly string[]): string[] {
+    return urls.filter((u) => u.startsWith('wss:') || u.startsWith(this.#options.url.slice(0, 5)));
+  }
+
   #opened(socket: Socket, token: string): void {
     if (socket.protocol !== SUBPROTOCOL) {
       this.fail(
         new FeedError(
           'protocol',
-          `the server speaks ${JSON.stringify(socket.protocol)}; want the subprotocol ${SUBPROTOCOL}: is ${this.#options.url} a feedd, and of this version?`,
+          `the server speaks ${JSON.stringify(socket.protocol)}; want the subprotocol ${SUBPROTOCOL}: is ${this.#url} a feedd, and of this version?`,
           true,
         ),
       );
@@ -235,6 +252,8 @@ export class Connection {
   #welcomed(welcome: WireWelcome): void {
     const now = this.#clock.now();
     this.#welcome = welcome;
+    this.#others = this.#safe(welcome.alternates);
+    this.#next = [];
     this.#liveSince = now;
     this.#unreached = false;
     this.#liveness = new Liveness(welcome.heartbeatMs || DEFAULT_HEARTBEAT_MS, this.#options.heartbeatGraceMs ?? 1000, now);
@@ -276,6 +295,7 @@ export class Connection {
     if (frame.tokenExpiring !== undefined) this.#renew();
     if (frame.goaway !== undefined) {
       this.#goaway = { minMs: frame.goaway.reconnectMinMs, maxMs: frame.goaway.reconnectMaxMs };
+      this.#next = this.#safe(frame.goaway.alternates);
       this.#events.goaway(frame.goaway);
     }
   }
@@ -371,7 +391,7 @@ export class Connection {
     this.#become({ state: 'reconnecting', ...told, retryInMs });
     if (live || code === undefined || this.#unreached) return;
     this.#unreached = true;
-    this.#events.error(new FeedError(refused ? 'unauthenticated' : 'unreachable', `no connection to ${this.#options.url}: closed with ${code}${reason && `, ${reason}`}`, true));
+    this.#events.error(new FeedError(refused ? 'unauthenticated' : 'unreachable', `no connection to ${this.#url}: closed with ${code}${reason && `, ${reason}`}`, true));
   }
 
   #retry(): void {

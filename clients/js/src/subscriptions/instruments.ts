@@ -18,11 +18,12 @@ const BOOK_REASON = 'book: ';
 /** One instrument with its status, which is the worse of its own and its source's. */
 export class InstrumentEntry {
   status: InstrumentStatus;
-  own: Omit<SourceEvent, 'source'> & { trading: Trading } = {
+  own: Omit<SourceEvent, 'source'> & { trading: Trading; sinceUs: number } = {
     stream: 'unknown',
     quality: 'unknown',
     trading: 'unknown',
     reason: '',
+    sinceUs: 0,
   };
 
   /** Whom a change concerns. */
@@ -49,9 +50,9 @@ export class InstrumentEntry {
     const quality = worse(qualityRank, own.quality, source?.quality);
     const stream = worse(streamRank, own.stream, source?.stream);
     const reason = quality === own.quality ? own.reason : source!.reason;
-    if (before.quality === quality && before.stream === stream && before.trading === own.trading && before.reason === reason)
+    if (before.quality === quality && before.stream === stream && before.trading === own.trading && before.reason === reason && before.sinceUs === own.sinceUs)
       return false;
-    this.status = { symbol: this.instrument.symbol, stream, quality, trading: own.trading, reason };
+    this.status = { symbol: this.instrument.symbol, stream, quality, trading: own.trading, reason, sinceUs: own.sinceUs };
     return true;
   }
 }
@@ -95,6 +96,7 @@ export class Instruments {
       quality: qualities[wire.quality] ?? 'unknown',
       trading: tradings[wire.trading] ?? 'unknown',
       reason: wire.reason,
+      sinceUs: wire.sinceUs,
     };
     return entry.combine(this.#sources.get(entry.instrument.source)) ? entry : undefined;
   }

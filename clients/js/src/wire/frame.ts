@@ -11,7 +11,7 @@ import type { WireBar, WireBook, WireStats, WireSummary } from './pictures.js';
 import { Reader } from './reader.js';
 import type { WireQuote, WireTrade } from './ticks.js';
 
-export interface WireStatus { handle: number; stream: number; quality: number; trading: number; reason: string }
+export interface WireStatus { handle: number; stream: number; quality: number; trading: number; reason: string; sinceUs: number }
 export interface WireSourceStatus { source: string; stream: number; quality: number; reason: string }
 /** Of a Lost or a Gap; recovered is that of a Gap. */
 export interface WireRange { handle: number; from: number; to: number; epoch: Epoch; recovered: boolean }
@@ -19,7 +19,7 @@ export interface WireLimits {
   clientFrameBytes: number; serverFrameBytes: number; symbolsPerRequest: number; requestsPerSecond: number;
 }
 export interface WireWelcome {
-  session: string; server: string; limits: WireLimits | undefined; heartbeatMs: number; cadencesMs: number[];
+  session: string; server: string; limits: WireLimits | undefined; heartbeatMs: number; cadencesMs: number[]; alternates: string[];
 }
 export interface WireInstrument {
   symbol: string; priceScale: number; sizeScale: number; priceStep: number; sizeStep: number;
@@ -37,7 +37,7 @@ export interface WireGrant {
   handles: number[]; cadenceMs: number; depth: number; delayMs: number; reason: number;
 }
 export interface WirePong { clientTimeUs: number; serverTimeUs: number }
-export interface WireGoAway { reason: string; reconnectMinMs: number; reconnectMaxMs: number }
+export interface WireGoAway { reason: string; reconnectMinMs: number; reconnectMaxMs: number; alternates: string[] }
 /** Of a TokenExpiring or an Identity. */
 export interface WireExpiry { expiresUs: number }
 export interface WireError { code: number; text: string }
@@ -92,9 +92,10 @@ const linkFields = (): Fields<LinkFrame> => ({
   replyTo: [16, uint32],
   welcome: [17, maybe(message<WireWelcome>({
     session: [1, string], server: [3, string], limits: [4, maybe(limits())], heartbeatMs: [5, uint32], cadencesMs: [6, uint32s],
+    alternates: [7, each(string)],
   }))],
   pong: [21, maybe(message<WirePong>({ clientTimeUs: [1, int64], serverTimeUs: [2, int64] }))],
-  goaway: [23, maybe(message<WireGoAway>({ reason: [1, string], reconnectMinMs: [2, uint32], reconnectMaxMs: [3, uint32] }))],
+  goaway: [23, maybe(message<WireGoAway>({ reason: [1, string], reconnectMinMs: [2, uint32], reconnectMaxMs: [3, uint32], alternates: [4, each(string)] }))],
   error: [24, maybe(message<WireError>({ code: [1, enumeration], text: [2, string] }))],
   tokenExpiring: [25, maybe(message<WireExpiry>({ expiresUs: [1, int64] }))],
   limits: [27, maybe(limits())],
@@ -116,7 +117,7 @@ export function feedFields(): Fields<Omit<FeedFrame, keyof Rows>> {
   const ranges = each(message<WireRange>({ handle: [1, uint32], from: [2, uint64], to: [3, uint64], epoch: [4, wide], recovered: [5, bool] }));
   return {
     statuses: [6, each(message<WireStatus>({
-      handle: [1, uint32], stream: [2, enumeration], quality: [3, enumeration], trading: [4, enumeration], reason: [5, string],
+      handle: [1, uint32], stream: [2, enumeration], quality: [3, enumeration], trading: [4, enumeration], reason: [5, string], sinceUs: [6, int64],
     }))],
     cutTimeUs: [7, fixed64],
     conflated: [8, uint32],

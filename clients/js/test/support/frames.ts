@@ -26,7 +26,7 @@ export const trade = fc.record({
   handle: uint32, price: safe, size: safeUnsigned, aggressor: enumNumber, exchangeTimeUs: safe, transitMs: safe, id: wideSigned,
   kind: enumNumber, refersTo: safeUnsigned, sequence: safeUnsigned, epoch: wide,
 });
-const status = fc.record({ handle: uint32, stream: enumNumber, quality: enumNumber, trading: enumNumber, reason: text });
+const status = fc.record({ handle: uint32, stream: enumNumber, quality: enumNumber, trading: enumNumber, reason: text, sinceUs: safe });
 const sourceStatus = fc.record({ source: text, stream: enumNumber, quality: enumNumber, reason: text });
 const loss = fc.record({ handle: uint32, from: safeUnsigned, to: safeUnsigned, epoch: wide });
 const gap = fc.record({ handle: uint32, from: safeUnsigned, to: safeUnsigned, epoch: wide, recovered: fc.boolean() });
@@ -66,7 +66,7 @@ export const serverFrame: fc.Arbitrary<ServerFrame> = fc
     cutTimeUs: safeUnsigned, conflated: uint32, sourceStatuses: few(sourceStatus), losses: few(loss), gaps: few(gap), partial: fc.boolean(),
     replyTo: uint32,
     welcome: maybe(fc.record({
-      session: text, serverTimeUs: safe, server: text, heartbeatMs: uint32, cadencesMs: few(uint32),
+      session: text, serverTimeUs: safe, server: text, heartbeatMs: uint32, cadencesMs: few(uint32), alternates: few(text),
       limits: maybe(fc.record({ clientFrameBytes: uint32, serverFrameBytes: uint32, subscriptions: uint32, symbolsPerRequest: uint32, requestsPerSecond: uint32 })),
     })),
     subscribed: maybe(fc.record({ instruments: few(instrument), results: few(result), partial: fc.boolean() })),
@@ -74,7 +74,7 @@ export const serverFrame: fc.Arbitrary<ServerFrame> = fc
     grants: few(fc.record({ handles: few(uint32), cadenceMs: uint32, depth: uint32, delayMs: uint32, reason: enumNumber, policy: wide })),
     pong: maybe(fc.record({ clientTimeUs: safe, serverTimeUs: safe })),
     heartbeat: maybe(fc.record({ serverTimeUs: safe })),
-    goaway: maybe(fc.record({ reason: text, reconnectMinMs: uint32, reconnectMaxMs: uint32 })),
+    goaway: maybe(fc.record({ reason: text, reconnectMinMs: uint32, reconnectMaxMs: uint32, alternates: few(text) })),
     error: maybe(fc.record({ code: enumNumber, text })),
     tokenExpiring: maybe(fc.record({ expiresUs: safe })),
     instruments: few(instrument), quoteTexts: few(quoteText),

@@ -66,6 +66,7 @@ export class Server {
   /** Every run numbers its handles anew. */
   run = 1;
   heartbeatMs = 5000;
+  alternates: string[] = [];
   limits = {
     clientFrameBytes: 16384,
     serverFrameBytes: 65536,
@@ -217,6 +218,7 @@ export class Session implements Peer {
             limits: this.server.limits,
             heartbeatMs: this.server.heartbeatMs,
             cadencesMs: [0, 100, 250, 1000],
+            alternates: this.server.alternates,
           },
           ...this.identity(),
         });
