@@ -43,7 +43,7 @@ func newPair(r *trial, count int, args ...string) *pair {
 // all waits until every client has gone over and is fresh.
 func (p *pair) all() {
 	p.r.Helper()
-	rig.Eventually(p.r, "all clients at the other node", func() bool { return len(p.clients.Ends()) >= p.count && p.clients.Fresh() == p.count })
+	rig.Eventually(p.r, "all clients at the other node", func() bool { return p.clients.Ended() >= p.count && p.clients.Fresh() == p.count })
 }
 
 // told writes down how clients came back, and what that did to the bystanders.
@@ -55,8 +55,8 @@ func (p *pair) told(began time.Time) {
 	p.r.duration("p95", p.clients.Back(0.95))
 	p.r.duration("all", p.clients.Back(1))
 	p.r.figure("bystanders' p99, more by", share(p.bystanders.Late(0.99, p.from, began), p.bystanders.Late(0.99, began, now)), "%")
-	p.r.figure("bystanders disconnected", float64(len(p.bystanders.Ends())), "")
-	if n := len(p.bystanders.Ends()); n > 0 {
+	p.r.figure("bystanders disconnected", float64(p.bystanders.Ended()), "")
+	if n := p.bystanders.Ended(); n > 0 {
 		p.r.Errorf("%d bystanders were disconnected", n)
 	}
 	p.end()
@@ -132,7 +132,7 @@ func (s *stormed) breaks() {
 	s.storm.Cut()
 	rig.Eventually(s.r, "the storm to be over", func() bool {
 		most = max(most, s.feedd.Resident())
-		return len(s.storm.Ends()) >= s.count && s.storm.Fresh() == s.count
+		return s.storm.Ended() >= s.count && s.storm.Fresh() == s.count
 	})
 	now := time.Now()
 	s.r.figure("clients", float64(s.count), "")
@@ -145,8 +145,8 @@ func (s *stormed) breaks() {
 	before, during := s.there.Late(0.99, s.from, began), s.there.Late(0.99, began, now)
 	s.r.duration("p99 of those who were there, before", before)
 	s.r.figure("during, more by", share(before, during), "%")
-	s.r.figure("of them disconnected", float64(len(s.there.Ends())), "")
-	if n := len(s.there.Ends()); n > 0 {
+	s.r.figure("of them disconnected", float64(s.there.Ended()), "")
+	if n := s.there.Ended(); n > 0 {
 		s.r.Errorf("%d who were there were disconnected", n)
 	}
 	s.storm.Close()
@@ -197,8 +197,8 @@ func manyStuck(r *trial) {
 	r.duration("all given up", now.Sub(began))
 	r.figure("memory for each, at most", max(0, blocked)/float64(count)/1024, "KiB")
 	r.figure("the others' p99, more by", share(healthy.Late(0.99, from, began), healthy.Late(0.99, began, now)), "%")
-	r.figure("of them disconnected", float64(len(healthy.Ends())), "")
-	if n := len(healthy.Ends()); n > 0 {
+	r.figure("of them disconnected", float64(healthy.Ended()), "")
+	if n := healthy.Ended(); n > 0 {
 		r.Errorf("%d healthy clients were disconnected", n)
 	}
 	stuck.Close()

@@ -149,6 +149,13 @@ func (s *Swarm) Ends() []End {
 	return slices.Clone(s.ends)
 }
 
+// Ended is how many those are.
+func (s *Swarm) Ended() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.ends)
+}
+
 // Codes counts how connections ended; 1006 is for those that were told nothing.
 func (s *Swarm) Codes() map[uint16]int {
 	codes := make(map[uint16]int)
