@@ -327,7 +327,7 @@ func subscribeFlood(r *trial) {
 			r.Errorf("%d connections were closed with %d", codes[code], code)
 		}
 	}
-	n.churn(pick(r, 50, 2000))
+	n.churn(pick(r, 50, 500))
 	n.ends()
 }
 
