@@ -135,7 +135,7 @@ func (c *Config) define() {
 	add(c, &c.TLS.HTTP2, boolean, "tls.http2", false,
 		"offer HTTP/2 too: one connection then carries all that a page asks for, its WebSockets included (RFC 8441), each of them at a higher cost").flag("http2")
 	add(c, &c.WebTransport.Listen, text.where(isHostPortOrNone), "webtransport.listen", "",
-		"`HOST:PORT` of UDP for clients that connect over WebTransport, with the certificate of tls.cert; port 0 takes a free one; empty serves none")
+		"`HOST:PORT` of UDP for clients that connect over WebTransport, with the certificate of tls.cert; port 0 takes a free one; empty serves none. A session takes some 140 KB, seven times what a WebSocket does")
 	add(c, &c.Proxy.Trusted, words, "proxy.trusted", nil,
 		"`LIST` of the load balancers' networks, such as 10.0.0.0/8: what they say in X-Forwarded-For is believed").flag("trusted-proxies")
 	add(c, &c.Proxy.Protocol, boolean, "proxy.protocol", false,
