@@ -124,8 +124,6 @@ func TestAPriceOfOnesOwn(t *testing.T) {
 	}
 	watch := command(t, "watch", "--url", server.WebSocket(), "demo:BTC-USD")
 	say("md.demo.BTC-USD.quote", `{"bid":"61837.65","ask":"61837.66"}`)
-	for !strings.Contains(watch.Text(), "61837.65") {
-		watch.Next()
-	}
+	watch.Says("61837.65")
 	watch.Interrupt()
 }

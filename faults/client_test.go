@@ -165,7 +165,7 @@ func halfOpen(r *trial) {
 	for _, c := range []struct{ name, symbol string }{{"with rows under way", n.market.Symbols[0]}, {"with none", quiet.Symbols[0]}} {
 		host := network.Host()
 		watching := host.Run(r, "watch", "--url", "ws://"+u.Host+"/v1/ws", c.symbol)
-		watching.Next()
+		watching.Says(c.symbol)
 		connections := func() int { return int(n.feedd.Number("feedd_connections")) }
 		rig.Eventually(r, "the client", func() bool { return connections() == 2 })
 		began := time.Now()

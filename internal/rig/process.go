@@ -141,23 +141,36 @@ func (p *Process) read(stdout io.Reader) {
 // Line waits for a line of stdout that starts with word, and returns what follows it.
 func (p *Process) Line(word string) string {
 	p.t.Helper()
+	line := p.await(word, func(line string) bool {
+		rest, ok := strings.CutPrefix(line, word)
+		return ok && (rest == "" || rest[0] == ' ')
+	})
+	return strings.TrimSpace(strings.TrimPrefix(line, word))
+}
+
+// await waits for a line of stdout that is told apart by is, and returns it.
+func (p *Process) await(what string, is func(line string) bool) string {
+	p.t.Helper()
 	timeout := time.After(Within)
-	for {
+	for over := false; ; {
 		p.mu.Lock()
 		for _, l := range p.lines {
-			if rest, ok := strings.CutPrefix(l, word); ok && (rest == "" || rest[0] == ' ') {
+			if is(l) {
 				p.mu.Unlock()
-				return strings.TrimSpace(rest)
+				return l
 			}
 		}
-		more := p.more
+		more := p.more // taken with the lines: what comes after this look closes it
 		p.mu.Unlock()
+		if over {
+			p.t.Fatalf("feedd ended before it said %q:\n%s", what, p.stderr.String())
+		}
 		select {
 		case <-more:
 		case <-p.exited:
-			p.t.Fatalf("feedd ended before it said %q:\n%s", word, p.stderr.String())
+			over = true // its last lines may have come since the look
 		case <-timeout:
-			p.t.Fatalf("feedd never said %q:\n%s", word, p.stderr.String())
+			p.t.Fatalf("feedd never said %q:\n%s", what, p.stderr.String())
 		}
 	}
 }
@@ -169,19 +182,10 @@ func (p *Process) Text() string {
 	return strings.Join(p.lines, "\n")
 }
 
-// Next waits for another line of stdout.
-func (p *Process) Next() {
+// Says waits until stdout has a line with text in it.
+func (p *Process) Says(text string) {
 	p.t.Helper()
-	p.mu.Lock()
-	more := p.more
-	p.mu.Unlock()
-	select {
-	case <-more:
-	case <-p.exited:
-		p.t.Fatalf("feedd ended:\n%s", p.stderr.String())
-	case <-time.After(Within):
-		p.t.Fatalf("feedd says no more:\n%s", p.Text())
-	}
+	p.await(text, func(line string) bool { return strings.Contains(line, text) })
 }
 
 // Stderr is the log so far.
