@@ -85,7 +85,7 @@ func (s *socket) receive(fd uintptr) (done bool) {
 	}
 }
 
-// dialing is how connections to NATS are made here.
-func dialing() nats.Option {
+// dialled is how connections to NATS are made here.
+func dialled() nats.Option {
 	return nats.SetCustomDialer(&dialer{net.Dialer{Timeout: nats.DefaultTimeout}})
 }

@@ -4,5 +4,5 @@ package ingest
 
 import "github.com/nats-io/nats.go"
 
-// dialing is how connections to NATS are made here: as the library does.
-func dialing() nats.Option { return func(*nats.Options) error { return nil } }
+// dialled is how connections to NATS are made here: as the library does.
+func dialled() nats.Option { return func(*nats.Options) error { return nil } }
