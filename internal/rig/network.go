@@ -61,6 +61,7 @@ func (n *Network) Host() *Host {
 	n.t.Cleanup(func() { n.ip("netns", "del", h.name) })
 	n.ip("link", "add", near, "type", "veth", "peer", "name", far)
 	n.ip("link", "set", far, "netns", h.name)
+	n.t.Cleanup(func() { n.ip("link", "del", near) }) // ahead of the namespace, which takes its time to go and would keep the name
 	n.ip("link", "set", near, "master", n.bridge, "up")
 	n.ip("-n", h.name, "addr", "add", h.Address+"/24", "dev", far)
 	n.ip("-n", h.name, "link", "set", far, "up")
