@@ -300,7 +300,9 @@ func TestDroppedInstrumentsGiveTheirMemoryBack(t *testing.T) {
 	// The first round leaves behind what is made once, such as handles.
 	kept, cost := free[2]-free[0], held[2]-free[2]
 	t.Logf("%d bytes an instrument while held; %d more after two more rounds of all", cost/instruments, kept)
-	if cost < instruments*20_000 || kept > cost/10 {
+	// A feed that kept everything would hold twice the cost more. The NATS server in this process has a heap that moves by
+	// a tenth of it or two.
+	if cost < instruments*20_000 || kept > cost/2 {
 		t.Errorf("heap while held %v, after that %v: want what was held to be given back", held, free)
 	}
 }
