@@ -163,6 +163,11 @@ func clusterSplit(r *trial) {
 		r.Fatal(err)
 	}
 	leader := c.nats.Leader(bucket)
+	for leader == c.under { // feedd is to be with the majority
+		_, _ = c.nats.Connect().Request("$JS.API.STREAM.LEADER.STEPDOWN."+policyStream, nil, 5*time.Second)
+		time.Sleep(300 * time.Millisecond)
+		leader = c.nats.Leader(bucket)
+	}
 	// The other nodes of this test are at servers that stay together.
 	alone, rest := -1, []string{}
 	for i, s := range c.nats.Servers {
