@@ -20,6 +20,7 @@ type Tape struct {
 	bids   map[string]int64
 	wrong  []string
 	lost   int // trades that this person was told are missing
+	silent int // and those of which nothing was said
 	ages   []aged
 	told   []Told
 }
@@ -86,6 +87,7 @@ func (p *Tape) trade(e *client.TradeEvent) {
 		}
 		if e.Trade.Price != last+1 {
 			p.complain("%s: trade %d behind %d, and nothing was said of those between", e.Symbol, e.Trade.Price, last)
+			p.silent += int(max(0, e.Trade.Price-last-1))
 		}
 		p.trades[e.Symbol], p.at[e.Symbol] = e.Trade.Price, e.Trade.Position
 	}
@@ -110,6 +112,13 @@ func (p *Tape) Lost() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.lost
+}
+
+// Silent is how many trades are missing of which this person was told nothing.
+func (p *Tape) Silent() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.silent
 }
 
 // Told returns what was said since a time of a source, or of an instrument.
