@@ -36,6 +36,7 @@ type Figures struct {
 	SourcesHeard            []Source
 	LastTick                float64
 	NATSConnected           bool
+	StreamRecords           bool
 	NATSReconnects          uint64
 
 	// Of the other nodes that are heard of.

@@ -139,6 +139,7 @@ var table = []metric{
 			}
 		}),
 	gauge("nats_connected", "1 while the connection to NATS stands.", nil, func(s *scrape, to sink) { to.is(truth(s.NATSConnected)) }),
+	gauge("stream_records", "1 while a stream records every channel of the ticks, from which gaps are filled; looked at every 5 s.", nil, func(s *scrape, to sink) { to.is(truth(s.StreamRecords)) }),
 	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
 
 	gauge("nodes", "Other nodes on the same NATS: heard (all of them), draining, strange (they speak another revision, and no client is sent to them), namesakes (they share a name), clock_off (their clock, or this node's, is more than 1 s off the median of all).",

@@ -101,6 +101,7 @@ type Feed struct {
 	stats struct {
 		tally     tally
 		connected bool
+		recorded  bool
 	}
 }
 
@@ -158,6 +159,8 @@ func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *sl
 		return nil, err
 	}
 	f.status = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	f.finder.Add(1)
+	go f.watchStream()
 	go f.run()
 	return f, nil
 }
@@ -181,7 +184,7 @@ func (f *Feed) Stats() Stats {
 	var st Stats
 	f.mu.Lock()
 	t := f.stats.tally
-	st.Connected = f.stats.connected
+	st.Connected, st.Recorded = f.stats.connected, f.stats.recorded
 	f.mu.Unlock()
 	t.fill(&st)
 	st.Booted, st.Transit, st.Reconnects = f.Ready(), f.transit.Read(), f.nc.Stats().Reconnects

@@ -317,3 +317,36 @@ func TestBadOptions(t *testing.T) {
 		t.Error("a URL without a port passes")
 	}
 }
+
+// A stream that is deleted, or made anew with other subjects, under a running node is noticed.
+func TestAStreamThatSomebodyChanges(t *testing.T) {
+	n := newNode(t)
+	n.start()
+	recorded := func(want bool) {
+		t.Helper()
+		n.sink.await(t, "a look at the stream", func() bool { return n.feed.Stats().Recorded == want })
+	}
+	recorded(true)
+	js, err := jetstream.New(n.connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), DefaultStream); err != nil {
+		t.Fatal(err)
+	}
+	recorded(false)
+	cfg := StreamOptions{}.config()
+	all := cfg.Subjects
+	cfg.Subjects = all[:2]
+	if _, err := js.CreateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if now, ok := n.feed.lookAtStream(); !ok || now.whole() || len(now.lacks) == 0 {
+		t.Errorf("a stream of two channels: %+v", now)
+	}
+	cfg.Subjects = all
+	if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	recorded(true)
+}

@@ -30,6 +30,8 @@ type Stats struct {
 	Heard []Heard
 	// Connected tells whether there is a NATS server, Booted whether the state at start-up has been read.
 	Connected, Booted bool
+	// Recorded tells whether a stream records every channel of the ticks, as of the last look.
+	Recorded bool
 }
 
 // Heard is when a source was last heard.

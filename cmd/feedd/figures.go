@@ -14,7 +14,7 @@ func (s *server) figures() admin.Figures {
 	f.CutLatenessMax = sent.LatestCut.Seconds()
 	f.Ticks, f.Transit, f.AheadOfClock, f.Gaps, f.Held = map[string]uint64{}, in.Transit, in.Ahead, in.Gaps, in.Held
 	f.Instruments, f.Sources, f.SourcesSuspect, f.LastTick = in.Instruments, in.Sources, in.SuspectSources, seconds(in.LastTick)
-	f.NATSConnected, f.NATSReconnects = in.Connected, in.Reconnects
+	f.NATSConnected, f.StreamRecords, f.NATSReconnects = in.Connected, in.Recorded, in.Reconnects
 	others := s.member.Fleet()
 	f.Nodes, f.NodesStrange, f.NodesNamesakes, f.NodesClockOff, f.ClockBehind = len(others.Nodes), others.Strangers, others.Namesakes, others.ClocksOff, others.Ahead.Seconds()
 	for i := range others.Nodes {
