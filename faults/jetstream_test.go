@@ -28,11 +28,11 @@ func leaderLost(r *trial) {
 		do   func(*rig.NATSServer)
 		undo func(*rig.NATSServer)
 	}{
-		{"stepped down", func(*rig.NATSServer) { stepDown(r, nc, "") }, func(*rig.NATSServer) {}},
+		{"stepped down", func(*rig.NATSServer) { stepDown(r, nc, ingest.DefaultStream, "") }, func(*rig.NATSServer) {}},
 		{"frozen", (*rig.NATSServer).Freeze, (*rig.NATSServer).Thaw},
 		{"killed", (*rig.NATSServer).Kill, (*rig.NATSServer).Start},
 	} {
-		leader := c.leadElsewhere(nc)
+		leader := c.leadElsewhere(nc, c.stream)
 		follower := follow(r, js)
 		c.sometime()
 		began := time.Now()
@@ -50,8 +50,8 @@ func leaderLost(r *trial) {
 	c.ends()
 }
 
-// leadElsewhere has the stream led by a server that neither feedd nor the market is at, and returns it.
-func (c *cluster) leadElsewhere(nc *nats.Conn) (leader *rig.NATSServer) {
+// leadElsewhere has a stream led by a server that neither feedd nor the market is at, and returns it.
+func (c *cluster) leadElsewhere(nc *nats.Conn, stream jetstream.Stream) (leader *rig.NATSServer) {
 	c.r.Helper()
 	at := c.nats.Serving("feedd")
 	want := c.nats.Servers[(at+2)%3]
@@ -59,18 +59,18 @@ func (c *cluster) leadElsewhere(nc *nats.Conn) (leader *rig.NATSServer) {
 		want = c.nats.Servers[(at+1)%3]
 	}
 	rig.Eventually(c.r, "another leader", func() bool {
-		if leader = c.nats.Leader(c.stream); leader == want {
+		if leader = c.nats.Leader(stream); leader == want {
 			return true
 		}
-		stepDown(c.r, nc, want.Name)
+		stepDown(c.r, nc, stream.CachedInfo().Config.Name, want.Name)
 		time.Sleep(200 * time.Millisecond)
 		return false
 	})
 	return leader
 }
 
-// stepDown asks the stream's leader to make place, for a server where one is named.
-func stepDown(r *trial, nc *nats.Conn, preferred string) {
+// stepDown asks a stream's leader to make place, for a server where one is named.
+func stepDown(r *trial, nc *nats.Conn, stream, preferred string) {
 	r.Helper()
 	request := map[string]any{}
 	if preferred != "" {
@@ -78,7 +78,7 @@ func stepDown(r *trial, nc *nats.Conn, preferred string) {
 	}
 	text, err := json.Marshal(request)
 	if err == nil {
-		_, err = nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+ingest.DefaultStream, text, 5*time.Second)
+		_, err = nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, text, 5*time.Second)
 	}
 	if err != nil {
 		r.Logf("step down: %v", err)

@@ -181,7 +181,8 @@ func clusterSplit(r *trial) {
 	c := newCluster(r, hosts...)
 	major := operate(r, c.feedd)
 	major.apply(1)
-	js, err := jetstream.New(c.nats.Connect())
+	nc := c.nats.Connect()
+	js, err := jetstream.New(nc)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -189,12 +190,7 @@ func clusterSplit(r *trial) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	leader := c.nats.Leader(bucket)
-	for leader == c.under { // feedd is to be with the majority
-		_, _ = c.nats.Connect().Request("$JS.API.STREAM.LEADER.STEPDOWN."+policyStream, nil, 5*time.Second)
-		time.Sleep(300 * time.Millisecond)
-		leader = c.nats.Leader(bucket)
-	}
+	leader := c.leadElsewhere(nc, bucket) // feedd and the market are to be with the majority
 	// The other nodes of this test are at servers that stay together.
 	alone, rest := -1, []string{}
 	for i, s := range c.nats.Servers {
