@@ -6,15 +6,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
 // Network is hosts of their own, network namespaces on one bridge, that only this test binary can reach.
 type Network struct {
 	t      testing.TB
+	number int32 // from 1, of this process; below 256
 	bridge string
 	hosts  int
 }
+
+// networks is how many were made by this process. Tests that run side by side have one each, with names and addresses of its own.
+var networks atomic.Int32
 
 // Host is one of them. The test itself, and what it starts on no host, is at Network.Address.
 type Host struct {
@@ -40,7 +45,8 @@ func NewNetwork(t testing.TB) *Network {
 	if why := NoNetwork(); why != "" {
 		t.Skip(why)
 	}
-	n := &Network{t: t, bridge: "rig0"}
+	n := &Network{t: t, number: networks.Add(1)}
+	n.bridge = fmt.Sprintf("rig%d", n.number)
 	n.ip("link", "add", n.bridge, "type", "bridge")
 	t.Cleanup(func() { n.ip("link", "del", n.bridge) })
 	n.ip("addr", "add", n.Address()+"/24", "dev", n.bridge)
@@ -49,14 +55,16 @@ func NewNetwork(t testing.TB) *Network {
 }
 
 // Address is the test's own on the network.
-func (n *Network) Address() string { return "10.77.0.1" }
+func (n *Network) Address() string { return n.address(1) }
+
+func (n *Network) address(host int) string { return fmt.Sprintf("10.77.%d.%d", n.number, host) }
 
 // Host adds a host.
 func (n *Network) Host() *Host {
 	n.t.Helper()
 	n.hosts++
-	h := &Host{net: n, name: fmt.Sprintf("rig%d-%d", os.Getpid(), n.hosts), Address: fmt.Sprintf("10.77.0.%d", n.hosts+1)}
-	near, far := fmt.Sprintf("rign%d", n.hosts), fmt.Sprintf("rigf%d", n.hosts)
+	h := &Host{net: n, name: fmt.Sprintf("rig%d-%d-%d", os.Getpid(), n.number, n.hosts), Address: n.address(n.hosts + 1)}
+	near, far := fmt.Sprintf("rig%dn%d", n.number, n.hosts), fmt.Sprintf("rig%df%d", n.number, n.hosts)
 	n.ip("netns", "add", h.name)
 	n.t.Cleanup(func() { n.ip("netns", "del", h.name) })
 	n.ip("link", "add", near, "type", "veth", "peer", "name", far)
