@@ -53,7 +53,7 @@ func TestReplayOfRealRecordings(t *testing.T) {
 		files = append(files, paths...)
 		want = append(want, readRecording(t, c.symbol, paths...))
 	}
-	testReplay(t, "32", []throttle.Cadence{throttle.Immediate, throttle.Every100ms, throttle.Every1s, throttle.Every5s}, files, want...)
+	testReplay(t, "24", []throttle.Cadence{throttle.Immediate, throttle.Every100ms, throttle.Every1s, throttle.Every5s}, files, want...)
 }
 
 // barLengths are the intervals that everybody watches here.
