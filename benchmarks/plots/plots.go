@@ -56,7 +56,7 @@ func Write(s *report.Suite, dir string) error {
 		{"curve-sessions", "sessions", "CPU per frame, µs", perFrame},
 		{"curve-instruments", "instruments", "CPU per frame, µs", perFrame},
 		{"curve-instruments", "updates", "CPU per update, µs", perUpdate},
-		{"curve-instruments", "memory", "memory per session, KB", memory},
+		{"curve-instruments", "memory", "KB a session", memory},
 		{"curve-ticks", "ticks", "CPU per frame, µs", perFrame[:1]},
 		{"curve-cadence", "cadence", "CPU per frame, µs", perFrame[:1]},
 	} {
@@ -98,12 +98,13 @@ func draw1(c *report.Curve, y string, lines []line) ([]byte, error) {
 		dots.Shape, dots.Radius = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}}[n%2], vg.Points(3)
 		p.Add(drawn, dots)
 		if len(lines) > 1 {
-			p.Legend.Add(l.name, drawn, dots)
+			p.Legend.Add(l.name+"\u00a0\u00a0", drawn, dots) // letters may be wider than reckoned with
 		}
 	}
-	const room = 1.12 // for half of the last label
+	p.Legend.XOffs, p.Legend.YOffs, p.Legend.Padding = -vg.Points(4), -vg.Points(2), vg.Points(5)
+	const room = 1.4 // for half of the last label, on a scale of logarithms and in letters that may be wider than those that were reckoned with
 	p.X.Max *= room
-	p.Y.Min, p.Y.Max = 0, math.Max(top*1.15, 1e-9)
+	p.Y.Min, p.Y.Max = 0, math.Max(top*1.3, 1e-9) // for the legend
 	return finish(p, 12*vg.Centimeter, 7*vg.Centimeter)
 }
 
