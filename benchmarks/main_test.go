@@ -32,7 +32,7 @@ func TestWrongCommandLinesSayWhatWouldBeRight(t *testing.T) {
 		{"-sessions 5 -probes 6", "number of sessions"},
 		{"-window 10ms", "1s to 10m"},
 		{"-warmup 0s", "1s to 10m"},
-		{"-rounds 0", "1 to 100"},
+		{"-rounds 101", "1 to 100"}, {"-scenario peers -rounds 0", "1 to 100"},
 		{"-pin maybe", "on, off or auto"},
 		{"-distribution normal", "uniform or zipf"},
 		{"-cohorts -1", "0 (each session its own set)"},
