@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/feedd/feedd/admin/client"
@@ -72,27 +71,6 @@ func (o *operator) runs(number int) {
 // numbered is a policy that can be told from others.
 func numbered(n int) []byte { return fmt.Appendf(nil, "tiers: {default: {subscriptions: %d}}\n", n) }
 
-// held is the policy that the bucket holds, as soon as it says.
-func held(r *trial, nc *nats.Conn) (text string) {
-	r.Helper()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		r.Fatal(err)
-	}
-	rig.Eventually(r, "the bucket to say what it holds", func() bool {
-		kv, err := js.KeyValue(rig.Deadline(r), policyBucket)
-		if err != nil {
-			return false
-		}
-		entry, err := kv.Get(rig.Deadline(r), "current")
-		if err == nil {
-			text = string(entry.Value())
-		}
-		return err == nil
-	})
-	return text
-}
-
 // watchLost takes the watch of a node away, which is told nothing of it.
 func watchLost(r *trial) {
 	solo := rig.StartNATS(r)
@@ -150,13 +128,7 @@ func powerLost(r *trial) {
 	o.apply(3)
 	killAll()
 	startAll()
-	lost := 0
-	if text := held(r, c.Connect()); text != string(numbered(3)) {
-		lost++
-		r.Errorf("the bucket holds %s", text)
-	}
 	o.runs(3)
-	r.figure("revisions lost by killing all three", float64(lost), "")
 
 	// All disks gone, but for one that is older: the older policy does not come back by itself.
 	killAll()
