@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"crypto/rand"
-	mathrand "math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -191,28 +190,9 @@ func (s *Server) endAway(now time.Time) {
 	}
 }
 
-// closeStep is the shortest time between two slices of CloseAll.
-const closeStep = 50 * time.Millisecond
-
-// CloseAll closes the connections of this moment in slices of equal size and random choice, spread over a time, so that they do
-// not all come back at once. When ctx ends, the rest is closed at once.
+// CloseAll closes the connections of this moment as ws.Server does: in slices, spread over a time.
 func (s *Server) CloseAll(ctx context.Context, code uint16, reason string, over time.Duration) {
-	conns := s.all()
-	mathrand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
-	steps := max(1, min(len(conns), int(over/closeStep)))
-	tick := time.NewTicker(max(closeStep, over/time.Duration(steps)))
-	defer tick.Stop()
-	for i := range steps {
-		for _, c := range conns[i*len(conns)/steps : (i+1)*len(conns)/steps] {
-			c.Close(code, reason)
-		}
-		if i+1 < steps && ctx.Err() == nil {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-			}
-		}
-	}
+	ws.InSlices(ctx, s.all(), over, func(c *Conn) { c.Close(code, reason) })
 }
 
 // Shutdown lets nobody in any more, closes what is open with 1001, and returns when every goroutine of the server has ended. When

@@ -249,20 +249,25 @@ func (s *Server) Refuse(why string) { s.gate.setShut(why) }
 // Drain lets nobody in any more; connections stay. It cannot be undone.
 func (s *Server) Drain() { s.gate.drain() }
 
-// closeStep is the shortest time between two slices of CloseAll.
-const closeStep = 50 * time.Millisecond
-
 // CloseAll closes the connections of this moment in slices of equal size and random choice, spread over a
 // time, so that they do not all come back at once. When ctx ends, the rest is closed at once.
 func (s *Server) CloseAll(ctx context.Context, code uint16, reason string, over time.Duration) {
-	conns := s.all()
+	InSlices(ctx, s.all(), over, func(c *Conn) { c.Close(code, reason) })
+}
+
+// sliceStep is the shortest time between two slices of InSlices.
+const sliceStep = 50 * time.Millisecond
+
+// InSlices calls end for each of conns, which it shuffles, in slices of equal size that are spread over a time. When ctx ends, the rest
+// follows at once.
+func InSlices[C any](ctx context.Context, conns []C, over time.Duration, end func(C)) {
 	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
-	steps := max(1, min(len(conns), int(over/closeStep)))
-	tick := time.NewTicker(max(closeStep, over/time.Duration(steps)))
+	steps := max(1, min(len(conns), int(over/sliceStep)))
+	tick := time.NewTicker(max(sliceStep, over/time.Duration(steps)))
 	defer tick.Stop()
 	for i := range steps {
 		for _, c := range conns[i*len(conns)/steps : (i+1)*len(conns)/steps] {
-			c.Close(code, reason)
+			end(c)
 		}
 		if i+1 < steps && ctx.Err() == nil {
 			select {
