@@ -106,6 +106,10 @@ var forbidden = []struct {
 		"what carries frames to clients must work whatever ticks come from",
 	},
 	{
+		[]string{"./transport/gate", "./transport/carrier"}, []string{"./fanout", "./session", "./proto/...", "./transport/ws", "./transport/stream", "./transport/webtransport", "./transport/rest"},
+		"all transports share them, so they can depend on none, nor on what clients say once they are in",
+	},
+	{
 		[]string{"./admin/control"}, []string{"./ingest/...", "./snapshot", "./fanout", "./session", "./transport/...", "./policy/live", "github.com/nats-io/nats.go/..."},
 		"it knows the form of policies; the node and its hold on them are passed in, so that a test needs neither",
 	},

@@ -12,7 +12,7 @@ func (s *server) clients() admin.Figures {
 	sockets := s.sockets.Stats()
 	f := admin.Figures{
 		Connections: sockets.Open, Blocked: sockets.Blocked, PendingBytes: sockets.Pending,
-		ConnectionsOpened: sockets.Opened, ConnectionsClosed: maps.Clone(sockets.Closed), HandshakesRefused: sockets.Refused, Stalls: sockets.Stalls,
+		ConnectionsOpened: sockets.Opened, ConnectionsClosed: maps.Clone(sockets.Closed), HandshakesRefused: s.gate.Stats().Refused, Stalls: sockets.Stalls,
 		MessagesIn: sockets.MessagesIn, BytesIn: sockets.BytesIn, FramesSent: sockets.FramesOut, BytesSent: sockets.BytesOut,
 		DeflateIn: sockets.DeflatedIn, DeflateOut: sockets.DeflatedOut, DeflateSeconds: sockets.DeflateTime.Seconds(), DeflateHeld: sockets.DeflateHeld,
 		Transports: []admin.Transport{{Name: "websocket", Open: sockets.Open, Opened: sockets.Opened, Frames: sockets.FramesOut, Bytes: sockets.BytesOut}},

@@ -16,6 +16,8 @@ import (
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/footprint"
 	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/transport/carrier"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/listen"
 	"github.com/feedd/feedd/transport/rest"
 	"github.com/feedd/feedd/transport/stream"
@@ -38,10 +40,10 @@ const (
 	reconnectMin = 500 * time.Millisecond
 )
 
-// bounds of a connection of HTTP/2. Browsers open another one for more streams: so a lost packet, or one worker that writes
+// streamBounds are those of a connection of HTTP/2. Browsers open another one for more streams: so a lost packet, or one worker that writes
 // for all of them, holds up no more than that. What clients send is short; a session that reads nothing for a while leaves
 // the others room in the connection's window.
-var bounds = http.HTTP2Config{
+var streamBounds = http.HTTP2Config{
 	MaxConcurrentStreams: 100, MaxReadFrameSize: 16 << 10, MaxReceiveBufferPerStream: 64 << 10, MaxReceiveBufferPerConnection: 1 << 20,
 	WriteByteTimeout: 20 * time.Second,
 }
@@ -53,16 +55,14 @@ func (s *server) startSockets() error {
 		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
 		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log, Trace: s.traceRequest(),
 	}
-	sockets := ws.Options{
-		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
-		Origins:    s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxPerAddress: s.options.Admission.Address,
-		AcceptRate: float64(s.options.Admission.AddressRate), AcceptBurst: 2 * s.options.Admission.AddressRate, MaxMessage: clientFrame, Drops: &s.drops, Log: s.options.log,
-		Deflate: compression[s.options.Deflate],
+	bounds := gate.Options{
+		Origins: s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxPerAddress: s.options.Admission.Address,
+		AcceptRate: float64(s.options.Admission.AddressRate), AcceptBurst: 2 * s.options.Admission.AddressRate, MaxMessage: clientFrame, Drops: &s.drops,
 	}
+	bounds.MaxConns, _ = descriptors(footprint.Descriptors())
 	if s.options.onDemand() {
 		env.Interest = s.feed
 	}
-	sockets.MaxConns, _ = descriptors(footprint.Descriptors())
 	for _, d := range s.delayed {
 		env.Delayed = append(env.Delayed, session.Feed{
 			Delay: d.delay, Engine: engine{d.engine}, Directory: d.store, Backfill: session.NewBackfill(d.feed), FirstHandle: d.first,
@@ -72,9 +72,9 @@ func (s *server) startSockets() error {
 		env.Access, env.Users = s.access, session.NewUsers()
 		s.startUsage()
 		env.Usage = s.meter
-		sockets.Authenticate = s.access.Authenticate
+		bounds.Authenticate = s.access.Authenticate
 		if s.access.Anonymous() == nil {
-			sockets.Strangers.MaxConns, sockets.Strangers.MaxMessage = strangers, strangerFrame
+			bounds.Strangers.MaxConns, bounds.Strangers.MaxMessage = strangers, strangerFrame
 		}
 	}
 	if l := s.options.lists; l != nil {
@@ -86,14 +86,21 @@ func (s *server) startSockets() error {
 	}
 	s.sessions = env
 	var err error
-	if s.sockets, err = ws.New(sockets); err != nil {
+	if s.gate, err = gate.New(bounds); err != nil {
+		return err
+	}
+	s.sockets, err = ws.New(ws.Options{
+		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
+		Gate:       s.gate, Deflate: compression[s.options.Deflate], Drops: &s.drops, Log: s.options.log,
+	})
+	if err != nil {
 		return err
 	}
 	s.streams, err = stream.New(stream.Options{
 		NewHandler: func(c *stream.Conn, f fanout.Framing) stream.Handler {
 			return session.New(env, conn{c}, f, c.Identity())
 		},
-		Gate: s.sockets, Strict: s.access != nil && s.access.Anonymous() == nil, Drops: &s.drops, Log: s.options.log,
+		Gate: s.gate, Strict: s.access != nil && s.access.Anonymous() == nil, Drops: &s.drops, Log: s.options.log,
 	})
 	if err != nil {
 		return err
@@ -199,7 +206,7 @@ func (s *server) startPublic() {
 func (s *server) serveHTTP(part string, l net.Listener, h http.Handler) {
 	hs := &http.Server{
 		Handler: h, ErrorLog: slog.NewLogLogger(s.options.log.Handler(), slog.LevelDebug), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ConnContext: ws.ConnContext, HTTP2: &bounds,
+		ConnContext: carrier.Context, HTTP2: &streamBounds,
 	}
 	s.run(part, func(ctx context.Context) error {
 		closed := make(chan struct{})
@@ -226,7 +233,7 @@ func (s *server) drain() error {
 	defer cancel()
 	s.draining.Store(true)
 	s.member.Tell()
-	s.sockets.Drain()
+	s.gate.Drain()
 	if open := s.clients().Connections; open > 0 {
 		window := s.window(open)
 		over := min(window, time.Duration(closeShare*float64(within)))

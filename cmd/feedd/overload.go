@@ -119,7 +119,7 @@ func (w *lookout) follow() {
 	if w.machine.Level() >= overload.Slowing {
 		cadence, _ = throttle.Round(w.server.options.Overload.SlowTo)
 	}
-	w.server.sockets.Refuse(refusal)
+	w.server.gate.Refuse(refusal)
 	w.server.sessions.Policy.Slow(cadence)
 }
 

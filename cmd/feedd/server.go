@@ -32,6 +32,7 @@ import (
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/sim"
 	"github.com/feedd/feedd/snapshot"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/stream"
 	"github.com/feedd/feedd/transport/webtransport"
 	"github.com/feedd/feedd/transport/ws"
@@ -82,6 +83,7 @@ type server struct {
 	access          *auth.Verifier // nil: nobody asks who clients are
 	meter           *usage.Meter   // nil: nobody counts
 	sessions        *session.Env
+	gate            *gate.Gate
 	sockets         *ws.Server
 	streams         *stream.Server
 	lookout         *lookout

@@ -18,8 +18,8 @@ func (e engine) Attach(c fanout.Conn, f fanout.Framing) session.Subscriber {
 	return e.Engine.Attach(c.(conn).Outlet(), f)
 }
 
-// carrier is a connection of any transport.
-type carrier interface {
+// anyConn is a connection of any transport.
+type anyConn interface {
 	fanout.Conn
 	Outlet() fanout.Conn
 	SendControl(payload []byte) bool
@@ -31,9 +31,9 @@ type carrier interface {
 }
 
 // conn gives a session its connection, with the session's own type of close code.
-type conn struct{ carrier }
+type conn struct{ anyConn }
 
-func (c conn) Close(code session.CloseCode, reason string) { c.carrier.Close(uint16(code), reason) }
+func (c conn) Close(code session.CloseCode, reason string) { c.anyConn.Close(uint16(code), reason) }
 
 // eachSession calls f for every session of this moment.
 func (s *server) eachSession(f func(*session.Session)) {

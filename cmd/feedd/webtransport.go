@@ -32,7 +32,7 @@ func (s *server) startWebTransport() {
 		return
 	}
 	wt := webtransport.New(webtransport.Options{
-		TLS: s.options.edge.certificate.Config(), Gate: s.sockets, Streams: s.streams, Log: s.options.log,
+		TLS: s.options.edge.certificate.Config(), Gate: s.gate, Streams: s.streams, Log: s.options.log,
 	})
 	s.run("webtransport", func(ctx context.Context) error { return wt.Serve(ctx, s.datagrams) })
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws"
 )
 
@@ -32,7 +33,7 @@ func (e *EndedError) Error() string {
 // Carry serves a client that was let in over p, in protobuf: in both directions each message stands behind its length, as in the
 // body of a request. It returns when the connection has ended and p is not touched any more, with the close code and the reason, if
 // it was us. The client has been sent them as its last message.
-func (s *Server) Carry(entry *ws.Entry, remote string, p Pipe) (code uint16, reason string) {
+func (s *Server) Carry(entry *gate.Entry, remote string, p Pipe) (code uint16, reason string) {
 	c := &Conn{
 		srv: s, way: WebTransport, entry: entry, remote: remote, framing: delimited, born: time.Now(),
 		pipe: p, from: bufio.NewReaderSize(p, 512), written: make(chan struct{}), ended: make(chan struct{}),

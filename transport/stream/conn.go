@@ -16,6 +16,7 @@ import (
 	"github.com/feedd/feedd/internal/outlet"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws"
 )
 
@@ -25,7 +26,7 @@ type Conn struct {
 	srv     *Server
 	way     Way
 	secret  string // under which further requests come; "" for none
-	entry   *ws.Entry
+	entry   *gate.Entry
 	remote  string
 	framing *framing
 	born    time.Time

@@ -12,5 +12,5 @@
 // handler's goroutine writes, one more handles the client's messages. Between two polls a client is not ready, like one whose
 // socket is full: it misses cuts and catches up with fresh rows, so nothing grows while it is away.
 //
-// Who may come in is decided by the gate of the WebSockets, with whom these clients are counted.
+// Who may come in is decided by a gate that the transports share: see package gate.
 package stream

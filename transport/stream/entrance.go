@@ -7,18 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/feedd/feedd/transport/ws"
+	"github.com/feedd/feedd/transport/carrier"
+	"github.com/feedd/feedd/transport/gate"
 )
 
-// fault is an answer to a request that is not served. Its text says what would be right.
-type fault struct {
-	status        int
-	text          string
-	header, value string // one more header; "" for none
-}
-
 // answer serves a request, or says why not.
-type answer func(w http.ResponseWriter, r *http.Request) *fault
+type answer func(w http.ResponseWriter, r *http.Request) *gate.Refusal
 
 // entrance is what all requests go through first: where they come from, and whether the method is one of those that serve.
 func (s *Server) entrance(serve map[string]answer) http.Handler {
@@ -40,21 +34,16 @@ func (s *Server) entrance(serve map[string]answer) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		case f == nil:
-			refused = &fault{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not possible here: want %s", r.Method, wanted), "Allow", allowed}
+			refused = &gate.Refusal{
+				Status: http.StatusMethodNotAllowed, Text: fmt.Sprintf("%s is not possible here: want %s", r.Method, wanted), Header: "Allow", Value: allowed,
+			}
 		default:
 			refused = f(w, r)
 		}
 		if refused != nil {
-			refused.write(w)
+			refused.Write(w)
 		}
 	})
-}
-
-func (f *fault) write(w http.ResponseWriter) {
-	if f.header != "" {
-		w.Header().Set(f.header, f.value)
-	}
-	http.Error(w, f.text, f.status)
 }
 
 // The headers that we add, which pages of other origins may read.
@@ -64,49 +53,48 @@ const (
 )
 
 // crossOrigin lets pages of the allowed origins read what we answer, and refuses others.
-func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) *fault {
+func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) *gate.Refusal {
 	h := w.Header()
 	h.Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return nil
 	}
-	allowed, named := s.opt.Gate.Allows(origin, r.Host)
-	if !allowed {
-		s.opt.Gate.CountRefused(http.StatusForbidden)
-		return &fault{status: http.StatusForbidden, text: fmt.Sprintf("pages of origin %q may not connect; the operator can add it to the allowed origins", origin)}
+	if refused := s.opt.Gate.CheckOrigin(r); refused != nil {
+		s.opt.Gate.CountRefused(refused.Status)
+		return refused
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Expose-Headers", headerSecret+", "+headerAnswer+", Retry-After")
-	if named {
+	if s.opt.Gate.Names(r) {
 		h.Set("Access-Control-Allow-Credentials", "true")
 	}
 	return nil
 }
 
 // enter lets a client in.
-func (s *Server) enter(r *http.Request) (*ws.Entry, *fault) {
+func (s *Server) enter(r *http.Request) (*gate.Entry, *gate.Refusal) {
 	token, wrong := s.token(r)
 	if wrong != nil {
-		s.opt.Gate.CountRefused(wrong.status)
+		s.opt.Gate.CountRefused(wrong.Status)
 		return nil, wrong
 	}
 	entry, refused := s.opt.Gate.Enter(r, token)
-	if refused != nil {
-		return nil, &fault{refused.Status, refused.Text, refused.Header, refused.Value}
+	if refused == nil {
+		carrier.Of(r).Tune(s.opt.Log)
 	}
-	return entry, nil
+	return entry, refused
 }
 
 // tokenCookie is the cookie in which a page's own site may leave the token, for an EventSource, which cannot send headers.
 const tokenCookie = "feedd_token"
 
 // token returns what a request's headers say of who sent it; "" for nothing.
-func (s *Server) token(r *http.Request) (string, *fault) {
+func (s *Server) token(r *http.Request) (string, *gate.Refusal) {
 	if given := r.Header.Get("Authorization"); given != "" {
 		kind, token, _ := strings.Cut(given, " ")
 		if !strings.EqualFold(kind, "Bearer") {
-			return "", &fault{http.StatusUnauthorized, "want Authorization: Bearer TOKEN", "WWW-Authenticate", "Bearer"}
+			return "", gate.Unauthorized("want Authorization: Bearer TOKEN", "")
 		}
 		return strings.TrimSpace(token), nil
 	}
@@ -120,9 +108,8 @@ func (s *Server) token(r *http.Request) (string, *fault) {
 // mayUseCookies tells whether a request's cookies count. A browser sends them along whichever page made it ask: they count only
 // for pages of our own host, and of origins that the operator named.
 func (s *Server) mayUseCookies(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		_, named := s.opt.Gate.Allows(origin, r.Host)
-		return named
+	if r.Header.Get("Origin") != "" {
+		return s.opt.Gate.Names(r)
 	}
 	return !slices.Contains([]string{"cross-site", "same-site"}, r.Header.Get("Sec-Fetch-Site"))
 }

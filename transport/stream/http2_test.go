@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws"
 )
 
 // Over HTTP/2 many streams share a connection: one whose client takes nothing is ended, and the others go on.
 func TestStreamsOfOneConnection(t *testing.T) {
-	r := newRig(t, Options{WriteTimeout: time.Second}, ws.Options{})
+	r := newRig(t, Options{WriteTimeout: time.Second}, gate.Options{})
 	srv := httptest.NewUnstartedServer(r.Server)
 	srv.EnableHTTP2 = true
 	srv.StartTLS()

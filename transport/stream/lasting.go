@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws"
 )
 
 // serveStream answers a client's first messages with a response that does not end.
-func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) *fault {
+func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) *gate.Refusal {
 	c, wrong := s.open(Stream, w, r)
 	if wrong != nil {
 		return wrong
@@ -24,10 +25,10 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) *fault {
 }
 
 // open lets in a client whose first messages are the request's body.
-func (s *Server) open(way Way, w http.ResponseWriter, r *http.Request) (*Conn, *fault) {
+func (s *Server) open(way Way, w http.ResponseWriter, r *http.Request) (*Conn, *gate.Refusal) {
 	f, wrong := framingFor(r)
 	if wrong != nil {
-		s.opt.Gate.CountRefused(wrong.status)
+		s.opt.Gate.CountRefused(wrong.Status)
 		return nil, wrong
 	}
 	entry, wrong := s.enter(r)
@@ -36,22 +37,18 @@ func (s *Server) open(way Way, w http.ResponseWriter, r *http.Request) (*Conn, *
 	}
 	messages, wrong := s.readMessages(w, r, f, entry.MaxMessage())
 	if wrong == nil && len(messages) == 0 {
-		wrong = &fault{status: http.StatusBadRequest, text: `the body is empty: want the client's first messages, such as {"subscribe":{"symbols":["sim:BTC-USD"]}}`}
+		wrong = &gate.Refusal{Status: http.StatusBadRequest, Text: `the body is empty: want the client's first messages, such as {"subscribe":{"symbols":["sim:BTC-USD"]}}`}
 	}
 	if wrong != nil {
 		entry.Leave()
-		s.opt.Gate.CountRefused(wrong.status)
+		s.opt.Gate.CountRefused(wrong.Status)
 		return nil, wrong
 	}
 	c := s.begin(way, entry, r, f, messages)
 	if c == nil {
-		return nil, stopping()
+		return nil, gate.Stopping()
 	}
 	return c, nil
-}
-
-func stopping() *fault {
-	return &fault{http.StatusServiceUnavailable, "the server is about to stop; connect again, to another node if there is one", "Retry-After", "1"}
 }
 
 // last writes the response to its end, on the goroutine of the HTTP handler, and returns when all is over. begin comes ahead of
@@ -122,7 +119,7 @@ func (r *response) Behind(batch []byte) []byte {
 }
 
 // serveMessages takes further messages of a client that streams.
-func (s *Server) serveMessages(w http.ResponseWriter, r *http.Request) *fault {
+func (s *Server) serveMessages(w http.ResponseWriter, r *http.Request) *gate.Refusal {
 	c := s.find(Stream, r.PathValue("secret"))
 	if c == nil {
 		return unknown("/v1/stream")
@@ -136,7 +133,7 @@ func (s *Server) serveMessages(w http.ResponseWriter, r *http.Request) *fault {
 
 // serveLeave ends the connection of a client that says it is done, which one that polls could not tell otherwise.
 func (s *Server) serveLeave(way Way) answer {
-	return func(w http.ResponseWriter, r *http.Request) *fault {
+	return func(w http.ResponseWriter, r *http.Request) *gate.Refusal {
 		c := s.find(way, r.PathValue("secret"))
 		if c == nil {
 			return unknown("/v1/" + way.String())
@@ -149,13 +146,13 @@ func (s *Server) serveLeave(way Way) answer {
 }
 
 // unknown says that there is no connection with a secret.
-func unknown(path string) *fault {
-	return &fault{status: http.StatusNotFound,
-		text: "no such connection on this node: it has ended, or is with another node, whose requests a load balancer must keep together; open a new one with POST " + path}
+func unknown(path string) *gate.Refusal {
+	return &gate.Refusal{Status: http.StatusNotFound,
+		Text: "no such connection on this node: it has ended, or is with another node, whose requests a load balancer must keep together; open a new one with POST " + path}
 }
 
 // takeMessages hands the messages in a request's body, if any, to a connection.
-func (s *Server) takeMessages(c *Conn, w http.ResponseWriter, r *http.Request) *fault {
+func (s *Server) takeMessages(c *Conn, w http.ResponseWriter, r *http.Request) *gate.Refusal {
 	number, wrong := numberOf(r, "send")
 	if wrong != nil {
 		return wrong
@@ -169,24 +166,24 @@ func (s *Server) takeMessages(c *Conn, w http.ResponseWriter, r *http.Request) *
 	}
 	switch c.intake.put(messages, number) {
 	case full:
-		return &fault{http.StatusTooManyRequests, "earlier messages are still being handled, since their answers wait to be read", "Retry-After", "1"}
+		return gate.RetryAfter(1, http.StatusTooManyRequests, "earlier messages are still being handled, since their answers wait to be read")
 	case early:
-		return &fault{status: http.StatusConflict, text: fmt.Sprintf("send=%d, while send=%d has not arrived: send the messages of one request at a time", number, number-1)}
+		return &gate.Refusal{Status: http.StatusConflict, Text: fmt.Sprintf("send=%d, while send=%d has not arrived: send the messages of one request at a time", number, number-1)}
 	case tooLate:
-		return &fault{status: http.StatusGone, text: "the connection is ending; its last message says why"}
+		return &gate.Refusal{Status: http.StatusGone, Text: "the connection is ending; its last message says why"}
 	}
 	return nil
 }
 
 // numberOf reads a parameter that is a whole number; 0 where it is not given.
-func numberOf(r *http.Request, name string) (uint64, *fault) {
+func numberOf(r *http.Request, name string) (uint64, *gate.Refusal) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
 		return 0, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
-		return 0, &fault{status: http.StatusBadRequest, text: fmt.Sprintf("%s=%q: want a whole number", name, text)}
+		return 0, &gate.Refusal{Status: http.StatusBadRequest, Text: fmt.Sprintf("%s=%q: want a whole number", name, text)}
 	}
 	return n, nil
 }

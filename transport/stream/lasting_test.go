@@ -16,11 +16,12 @@ import (
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/outlet"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws"
 )
 
 func TestStreamInJSON(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	resp := r.ask("POST", "/v1/stream", `{"id":1,"hello":{}} {"id":2,"subscribe":{"symbols":["x:BTC"]}}`, "Content-Type", "application/x-www-form-urlencoded")
 	secret := resp.Header.Get(headerSecret)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/x-ndjson" || len(secret) < 20 {
@@ -64,7 +65,7 @@ func TestStreamInJSON(t *testing.T) {
 }
 
 func TestStreamInProtobuf(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	body := ""
 	for _, f := range []*feedv1.ClientFrame{
 		{Id: 1, Request: &feedv1.ClientFrame_Subscribe{Subscribe: &feedv1.Subscribe{Symbols: []string{"x:BTC"}}}},
@@ -110,7 +111,7 @@ func TestStreamInProtobuf(t *testing.T) {
 
 // Until it is known who they are, clients may send small messages only.
 func TestStrangersOverHTTP(t *testing.T) {
-	opt := ws.Options{}
+	opt := gate.Options{}
 	opt.Strangers.MaxConns, opt.Strangers.MaxMessage = 1, 200
 	r := newRig(t, Options{}, opt)
 	long := `{"subscribe":{"symbols":["x:` + strings.Repeat("B", 300) + `"]}}`
@@ -127,7 +128,7 @@ func TestStrangersOverHTTP(t *testing.T) {
 
 // A client that does not read costs a bounded piece of memory, holds nobody up, and is ended.
 func TestSlowReader(t *testing.T) {
-	r := newRig(t, Options{WriteTimeout: 2 * time.Second}, ws.Options{})
+	r := newRig(t, Options{WriteTimeout: 2 * time.Second}, gate.Options{})
 	stuck, err := net.Dial("tcp", r.http.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +168,7 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestClientsThatGo(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, r.http.URL+"/v1/sse?symbols=x:BTC", nil)
 	resp, err := http.DefaultClient.Do(req)
@@ -183,7 +184,7 @@ func TestClientsThatGo(t *testing.T) {
 
 // Closes are spread over a while, and Shutdown leaves nothing behind.
 func TestSeenOff(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	for range 5 {
 		r.ask("GET", "/v1/sse?symbols=x:BTC", "")
 		r.ask("POST", "/v1/poll", `{"subscribe":{"symbols":["x:BTC"]}}`)

@@ -10,6 +10,8 @@ import (
 	"mime"
 	"net/http"
 	"time"
+
+	"github.com/feedd/feedd/transport/gate"
 )
 
 // readWithin is what a request's body gets to arrive.
@@ -19,7 +21,7 @@ const readWithin = 10 * time.Second
 const maxMessages = 64
 
 // framingFor finds out what a request, and with it the connection, is written in.
-func framingFor(r *http.Request) (*framing, *fault) {
+func framingFor(r *http.Request) (*framing, *gate.Refusal) {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	f := lines
 	switch kind {
@@ -27,12 +29,12 @@ func framingFor(r *http.Request) (*framing, *fault) {
 	case "application/x-protobuf", "application/protobuf":
 		f = delimited
 	default:
-		return nil, &fault{status: http.StatusUnsupportedMediaType, text: fmt.Sprintf(
+		return nil, &gate.Refusal{Status: http.StatusUnsupportedMediaType, Text: fmt.Sprintf(
 			"a body of %q is not read here: want application/x-ndjson (JSON, a message a line) or application/x-protobuf (each message behind its length as a varint)", kind)}
 	}
 	for _, accepted := range r.Header.Values("Accept") {
 		if other := otherThan(f); accepts(accepted, other.kind) && !accepts(accepted, f.kind) && !accepts(accepted, "*/*") {
-			return nil, &fault{status: http.StatusNotAcceptable, text: fmt.Sprintf(
+			return nil, &gate.Refusal{Status: http.StatusNotAcceptable, Text: fmt.Sprintf(
 				"a connection speaks one form in both directions: the request is %s, so the answer cannot be %s", f.kind, other.kind)}
 		}
 	}
@@ -47,7 +49,7 @@ func otherThan(f *framing) *framing {
 }
 
 // readMessages reads the messages in a request's body. longest is the most bytes that one may have.
-func (s *Server) readMessages(w http.ResponseWriter, r *http.Request, f *framing, longest int) ([][]byte, *fault) {
+func (s *Server) readMessages(w http.ResponseWriter, r *http.Request, f *framing, longest int) ([][]byte, *gate.Refusal) {
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(readWithin)) // not every ResponseWriter has deadlines; a connection of net/http does
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.opt.MaxBody)))
@@ -55,20 +57,20 @@ func (s *Server) readMessages(w http.ResponseWriter, r *http.Request, f *framing
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return nil, &fault{status: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("a body may have %d bytes: send the rest in further requests", s.opt.MaxBody)}
+		return nil, &gate.Refusal{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("a body may have %d bytes: send the rest in further requests", s.opt.MaxBody)}
 	case err != nil:
-		return nil, &fault{status: http.StatusBadRequest, text: "the body did not arrive whole: " + err.Error()}
+		return nil, &gate.Refusal{Status: http.StatusBadRequest, Text: "the body did not arrive whole: " + err.Error()}
 	}
 	messages, err := split(body, f)
 	switch {
 	case err != nil:
-		return nil, &fault{status: http.StatusBadRequest, text: err.Error()}
+		return nil, &gate.Refusal{Status: http.StatusBadRequest, Text: err.Error()}
 	case len(messages) > maxMessages:
-		return nil, &fault{status: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("%d messages in one request: at most %d are taken", len(messages), maxMessages)}
+		return nil, &gate.Refusal{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("%d messages in one request: at most %d are taken", len(messages), maxMessages)}
 	}
 	for n, m := range messages {
 		if len(m) > longest {
-			return nil, &fault{status: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("message %d has %d bytes: at most %d are allowed", n+1, len(m), longest)}
+			return nil, &gate.Refusal{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("message %d has %d bytes: at most %d are allowed", n+1, len(m), longest)}
 		}
 	}
 	return messages, nil

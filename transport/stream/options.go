@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws"
 )
 
@@ -16,22 +16,12 @@ import (
 // any other, but never before NewHandler has returned nor once End has begun.
 type Handler = ws.Handler
 
-// Gate decides who may come in. A ws.Server is one.
-type Gate interface {
-	// Enter lets the client of a request in, or says why not. token is what its headers say of it; "" for nothing.
-	Enter(r *http.Request, token string) (*ws.Entry, *ws.Refusal)
-	// Allows tells whether a page of origin may connect to host, and whether that is for its own sake.
-	Allows(origin, host string) (allowed, named bool)
-	// CountRefused counts a request that was refused for another reason.
-	CountRefused(status int)
-}
-
 // Options of a Server. Zero fields mean the default.
 type Options struct {
 	// NewHandler begins the handling of a connection, on its goroutine, before its first message. What is sent with f's
 	// frames goes through Conn.Send.
 	NewHandler func(c *Conn, f fanout.Framing) Handler
-	Gate       Gate
+	Gate       *gate.Gate
 	// Strict: nobody is served without saying who that is, so an event stream without a token is refused with a status.
 	Strict bool
 

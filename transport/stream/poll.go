@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/feedd/feedd/transport/gate"
 )
 
 const (
@@ -32,7 +34,7 @@ type poll struct {
 }
 
 // servePoll opens a connection with the client's first messages, and answers with what there is then.
-func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) *fault {
+func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) *gate.Refusal {
 	wait, wrong := s.pollWait(r)
 	if wrong != nil {
 		return wrong
@@ -46,13 +48,13 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) *fault {
 }
 
 // serveNextPoll takes what a client has to say, if anything, and answers with what there is for it.
-func (s *Server) serveNextPoll(w http.ResponseWriter, r *http.Request) *fault {
+func (s *Server) serveNextPoll(w http.ResponseWriter, r *http.Request) *gate.Refusal {
 	c := s.find(Poll, r.PathValue("secret"))
 	if c == nil {
 		return unknown("/v1/poll")
 	}
 	if r.URL.Query().Get("after") == "" {
-		return &fault{status: http.StatusBadRequest, text: "want after=N, the number of the last answer that arrived: the header " + headerAnswer + " says it"}
+		return &gate.Refusal{Status: http.StatusBadRequest, Text: "want after=N, the number of the last answer that arrived: the header " + headerAnswer + " says it"}
 	}
 	after, wrong := numberOf(r, "after")
 	if wrong != nil {
@@ -62,14 +64,14 @@ func (s *Server) serveNextPoll(w http.ResponseWriter, r *http.Request) *fault {
 	if wrong != nil {
 		return wrong
 	}
-	if wrong := s.takeMessages(c, w, r); wrong != nil && wrong.status != http.StatusGone { // then the last answer says why
+	if wrong := s.takeMessages(c, w, r); wrong != nil && wrong.Status != http.StatusGone { // then the last answer says why
 		return wrong
 	}
 	return c.answerPoll(w, r, after, wait)
 }
 
 // pollWait is how long a poll may wait.
-func (s *Server) pollWait(r *http.Request) (time.Duration, *fault) {
+func (s *Server) pollWait(r *http.Request) (time.Duration, *gate.Refusal) {
 	ms, wrong := numberOf(r, "wait_ms")
 	if wrong != nil || r.URL.Query().Get("wait_ms") == "" {
 		return s.opt.PollWait, wrong
@@ -78,7 +80,7 @@ func (s *Server) pollWait(r *http.Request) (time.Duration, *fault) {
 }
 
 // answerPoll answers one poll.
-func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, after uint64, wait time.Duration) *fault {
+func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, after uint64, wait time.Duration) *gate.Refusal {
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	c.poll.arrive(cancel)
@@ -105,7 +107,7 @@ func (c *Conn) answerPoll(w http.ResponseWriter, r *http.Request, after uint64, 
 
 // collect returns the answer behind the one that the client has, and its number: the last one once more, or a new one. nil: there
 // is none yet.
-func (c *Conn) collect(ctx context.Context, after uint64) (body []byte, number uint64, wrong *fault) {
+func (c *Conn) collect(ctx context.Context, after uint64) (body []byte, number uint64, wrong *gate.Refusal) {
 	p := &c.poll
 	p.turn.Lock()
 	defer p.turn.Unlock()
@@ -132,14 +134,14 @@ func (c *Conn) collect(ctx context.Context, after uint64) (body []byte, number u
 }
 
 // acknowledge takes note of the last answer that the client has. It returns the one behind that, where it was given already.
-func (p *poll) acknowledge(after uint64) (again []byte, number uint64, wrong *fault) {
+func (p *poll) acknowledge(after uint64) (again []byte, number uint64, wrong *gate.Refusal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case after+1 == p.number && p.answer != nil:
 		return p.answer, p.number, nil
 	case after != p.number:
-		return nil, 0, &fault{status: http.StatusConflict, text: fmt.Sprintf(
+		return nil, 0, &gate.Refusal{Status: http.StatusConflict, Text: fmt.Sprintf(
 			"after=%d, while the last answer was number %d: want the number of the last answer that arrived; what came before is not kept, so open a new connection", after, p.number)}
 	}
 	p.answer = nil
@@ -149,8 +151,8 @@ func (p *poll) acknowledge(after uint64) (again []byte, number uint64, wrong *fa
 	return nil, p.number, nil
 }
 
-func ended() *fault {
-	return &fault{status: http.StatusGone, text: "the connection has ended, as its last message said; open a new one with POST /v1/poll"}
+func ended() *gate.Refusal {
+	return &gate.Refusal{Status: http.StatusGone, Text: "the connection has ended, as its last message said; open a new one with POST /v1/poll"}
 }
 
 // arrive notes that a poll is being answered, and ends the wait of the one before: its client has given up on it.

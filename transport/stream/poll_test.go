@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws"
 )
 
@@ -32,7 +33,7 @@ func (p *poller) again(query, body string) *http.Response {
 }
 
 func TestPolling(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	p, first := r.poll(`{"id":2,"subscribe":{"symbols":["x:BTC"]}}`)
 	peer := next(t, r.peers)
 	expect(t, first, 200, `"replyTo":2`)
@@ -74,7 +75,7 @@ func TestPolling(t *testing.T) {
 
 // A client that gives up on a poll and sends another gets what the first would have had.
 func TestALaterPollTakesOver(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	p, first := r.poll(`{"id":2,"subscribe":{"symbols":["x:BTC"]}}`)
 	peer := next(t, r.peers)
 	text(t, first)
@@ -91,7 +92,7 @@ func TestALaterPollTakesOver(t *testing.T) {
 }
 
 func TestAClientLeaves(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	p, first := r.poll(`{"id":2,"subscribe":{"symbols":["x:BTC"]}}`)
 	polling := next(t, r.peers)
 	text(t, first)
@@ -110,7 +111,7 @@ func TestAClientLeaves(t *testing.T) {
 }
 
 func TestWhoDoesNotPollIsEnded(t *testing.T) {
-	r := newRig(t, Options{PollGrace: 50 * time.Millisecond}, ws.Options{})
+	r := newRig(t, Options{PollGrace: 50 * time.Millisecond}, gate.Options{})
 	p, first := r.poll(`{"id":2,"subscribe":{"symbols":["x:BTC"]}}`)
 	peer := next(t, r.peers)
 	text(t, first)
@@ -124,7 +125,7 @@ func TestWhoDoesNotPollIsEnded(t *testing.T) {
 
 // What waits for a client between two polls is bounded, as are the answers that it may leave there.
 func TestNothingGrowsBetweenPolls(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	p, first := r.poll(`{"id":2,"subscribe":{"symbols":["x:BTC"]}}`)
 	peer := next(t, r.peers)
 	text(t, first)

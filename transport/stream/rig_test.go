@@ -19,7 +19,7 @@ import (
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
-	"github.com/feedd/feedd/transport/ws"
+	"github.com/feedd/feedd/transport/gate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type rig struct {
 	*Server
 	t     *testing.T
-	gate  *ws.Server
+	gate  *gate.Gate
 	http  *httptest.Server
 	drops drop.Counters
 	peers chan *peer // each in its turn
@@ -43,12 +43,11 @@ type peer struct {
 	ended   chan struct{}
 }
 
-func newRig(t *testing.T, opt Options, gate ws.Options) *rig {
+func newRig(t *testing.T, opt Options, bounds gate.Options) *rig {
 	r := &rig{t: t, peers: make(chan *peer, 100)}
-	gate.NewHandler = func(*ws.Conn, fanout.Framing) ws.Handler { t.Error("a WebSocket"); return nil }
-	gate.Drops, opt.Drops = &r.drops, &r.drops
+	bounds.Drops, opt.Drops = &r.drops, &r.drops
 	var err error
-	if r.gate, err = ws.New(gate); err != nil {
+	if r.gate, err = gate.New(bounds); err != nil {
 		t.Fatal(err)
 	}
 	opt.Gate = r.gate
@@ -65,7 +64,6 @@ func newRig(t *testing.T, opt Options, gate ws.Options) *rig {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		r.Shutdown(ctx)
-		r.gate.Shutdown(ctx)
 		r.http.Close()
 		http.DefaultClient.CloseIdleConnections()
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws"
 )
 
@@ -67,7 +68,7 @@ func (s *Server) route() {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // begin makes a connection of a request that was let in, and starts its goroutine. It returns nil where the server has stopped.
-func (s *Server) begin(way Way, entry *ws.Entry, r *http.Request, f *framing, messages [][]byte) *Conn {
+func (s *Server) begin(way Way, entry *gate.Entry, r *http.Request, f *framing, messages [][]byte) *Conn {
 	c := &Conn{srv: s, way: way, entry: entry, remote: r.RemoteAddr, framing: f, born: time.Now(), intake: newIntake(), ended: make(chan struct{})}
 	c.out = outlet.New(&s.outlets[way], c.wake)
 	if way == Poll {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/params"
 	"github.com/feedd/feedd/transport/ws"
 )
@@ -82,7 +83,7 @@ func (a *asked) messages() (all [][]byte) {
 
 // serveSSE answers with an event stream. What is wrong with the subscription is told by a status, as an EventSource shows
 // nothing else of a stream that does not begin.
-func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) *fault {
+func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) *gate.Refusal {
 	entry, wrong := s.enter(r)
 	if wrong != nil {
 		return wrong
@@ -91,20 +92,20 @@ func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) *fault {
 	if err != nil {
 		entry.Leave()
 		s.opt.Gate.CountRefused(http.StatusBadRequest)
-		return &fault{status: http.StatusBadRequest, text: err.Error()}
+		return &gate.Refusal{Status: http.StatusBadRequest, Text: err.Error()}
 	}
 	if s.opt.Strict && entry.Identity() == nil {
 		entry.Leave()
 		s.opt.Gate.CountRefused(http.StatusUnauthorized)
-		return &fault{http.StatusUnauthorized, "this server wants to know who you are: send Authorization: Bearer TOKEN, or the cookie " + tokenCookie, "WWW-Authenticate", "Bearer"}
+		return gate.Unauthorized("this server wants to know who you are: send Authorization: Bearer TOKEN, or the cookie "+tokenCookie, "")
 	}
 	c := s.begin(SSE, entry, r, events, ask.messages())
 	if c == nil {
-		return stopping()
+		return gate.Stopping()
 	}
 	first, wrong := c.firstAnswer(r.Context())
 	if wrong != nil {
-		s.opt.Gate.CountRefused(wrong.status)
+		s.opt.Gate.CountRefused(wrong.Status)
 		c.lost(ws.CodeNormal)
 		close(c.written)
 		<-c.ended
@@ -136,7 +137,7 @@ func (c *Conn) tellLeft(n int) {
 const answerWithin = 10 * time.Second
 
 // firstAnswer waits for the answer to the subscription, and returns what came up to it, or why the stream does not begin.
-func (c *Conn) firstAnswer(ctx context.Context) (begin []byte, wrong *fault) {
+func (c *Conn) firstAnswer(ctx context.Context) (begin []byte, wrong *gate.Refusal) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	for {
@@ -159,16 +160,16 @@ func (c *Conn) firstAnswer(ctx context.Context) (begin []byte, wrong *fault) {
 }
 
 // judge finds in a frame whether the stream begins: done once that is known.
-func judge(f *feedv1.ServerFrame) (done bool, wrong *fault) {
+func judge(f *feedv1.ServerFrame) (done bool, wrong *gate.Refusal) {
 	switch {
 	case f.Close != nil:
 		return true, refusedBy(f.Close)
 	case f.ReplyTo == rateID && f.Error != nil:
-		return true, &fault{status: http.StatusBadRequest, text: f.Error.Text}
+		return true, &gate.Refusal{Status: http.StatusBadRequest, Text: f.Error.Text}
 	case f.ReplyTo != subscribeID:
 		return false, nil
 	case f.Subscribed == nil && f.Error != nil:
-		return true, &fault{status: statusOf(f.Error.Code), text: f.Error.Text}
+		return true, &gate.Refusal{Status: statusOf(f.Error.Code), Text: f.Error.Text}
 	case f.Subscribed == nil || f.Subscribed.Partial:
 		return true, nil
 	}
@@ -178,7 +179,7 @@ func judge(f *feedv1.ServerFrame) (done bool, wrong *fault) {
 		}
 	}
 	for _, res := range f.Subscribed.Results {
-		return true, &fault{status: statusOf(res.Code), text: cmp.Or(res.Text, res.Symbol+": "+res.Code.String())}
+		return true, &gate.Refusal{Status: statusOf(res.Code), Text: cmp.Or(res.Text, res.Symbol+": "+res.Code.String())}
 	}
 	return true, nil
 }
@@ -199,14 +200,14 @@ func statusOf(code feedv1.ErrorCode) int {
 }
 
 // refusedBy is the answer for a session that ended before its stream began.
-func refusedBy(end *feedv1.Close) *fault {
+func refusedBy(end *feedv1.Close) *gate.Refusal {
 	switch {
 	case end.Code == 4510 || end.Code == 4511:
-		return &fault{http.StatusUnauthorized, end.Reason, "WWW-Authenticate", "Bearer"}
+		return gate.Unauthorized(end.Reason, "")
 	case end.Code == 4012:
-		return &fault{http.StatusTooManyRequests, end.Reason, "Retry-After", "10"}
+		return gate.RetryAfter(10, http.StatusTooManyRequests, end.Reason)
 	case end.Code < 4500:
-		return &fault{http.StatusServiceUnavailable, end.Reason, "Retry-After", "1"}
+		return gate.RetryAfter(1, http.StatusServiceUnavailable, end.Reason)
 	}
-	return &fault{status: http.StatusForbidden, text: end.Reason}
+	return &gate.Refusal{Status: http.StatusForbidden, Text: end.Reason}
 }

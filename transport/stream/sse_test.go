@@ -7,13 +7,13 @@ import (
 
 	"github.com/feedd/feedd/internal/drop"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
-	"github.com/feedd/feedd/transport/ws"
+	"github.com/feedd/feedd/transport/gate"
 )
 
 const btc = `{"tradeTexts":[{"symbol":"x:BTC","price":"1","sequence":"88","epoch":"7"}],"cutTimeUs":"1"}`
 
 func TestEventStream(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	resp := r.ask("GET", "/v1/sse?symbols=x:BTC,x:E*&channels=quote,trade&depth=10&cadence_ms=100&history=5&max_bytes_per_second=2000&client=me", "")
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || kind != "text/event-stream" ||
 		resp.Header.Get("X-Accel-Buffering") != "no" || !strings.Contains(resp.Header.Get("Cache-Control"), "no-transform") {
@@ -61,7 +61,7 @@ func TestEventStream(t *testing.T) {
 }
 
 func TestEventStreamGoesOn(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	resp := r.ask("GET", "/v1/sse?symbols=x:BTC&channels=trade", "", "Last-Event-ID", "@7 x:BTC=88 x:ETH=5 @9 x:SOL=1 +3")
 	p := next(t, r.peers)
 	next(t, p.got)
@@ -88,7 +88,7 @@ func TestEventStreamGoesOn(t *testing.T) {
 
 // Clients of one kind have one framing, which is what has the engine build their frames once.
 func TestFramesAreShared(t *testing.T) {
-	r := newRig(t, Options{}, ws.Options{})
+	r := newRig(t, Options{}, gate.Options{})
 	for _, open := range []func(){
 		func() { r.ask("GET", "/v1/sse?symbols=x:BTC", "") },
 		func() { r.ask("POST", "/v1/stream", "{}") },
@@ -103,7 +103,7 @@ func TestFramesAreShared(t *testing.T) {
 }
 
 func TestEventStreamRefused(t *testing.T) {
-	r := newRig(t, Options{Strict: true}, ws.Options{Authenticate: tokens, Origins: []string{"https://page.example"}})
+	r := newRig(t, Options{Strict: true}, gate.Options{Authenticate: tokens, Origins: []string{"https://page.example"}})
 	who := []string{"Authorization", "Bearer ada"}
 	for _, c := range []struct {
 		query   string
@@ -147,7 +147,7 @@ func TestEventStreamRefused(t *testing.T) {
 
 // A browser sends cookies along for any page, so they count for those pages only that may know.
 func TestCookiesAndOrigins(t *testing.T) {
-	r := newRig(t, Options{Strict: true}, ws.Options{Authenticate: tokens, Origins: []string{"https://page.example", "*"}})
+	r := newRig(t, Options{Strict: true}, gate.Options{Authenticate: tokens, Origins: []string{"https://page.example", "*"}})
 	for _, c := range []struct {
 		name, header, value string
 		status              int

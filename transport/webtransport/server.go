@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"github.com/quic-go/webtransport-go"
 
 	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/stream"
 	"github.com/feedd/feedd/transport/ws"
 )
@@ -40,7 +40,7 @@ const Path = "/v1/webtransport"
 // Options of a Server. All but the last must be set.
 type Options struct {
 	TLS     *tls.Config // with a certificate, or a way to get one
-	Gate    stream.Gate
+	Gate    *gate.Gate
 	Streams *stream.Server
 	Log     *slog.Logger
 	// OpenWithin is what a client gets to ask for a session, and then to open its stream. 0 means 10 s.
@@ -160,10 +160,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer s.sessions.Done()
 	entry, refused := s.enter(r)
 	if refused != nil {
-		if refused.Header != "" {
-			w.Header().Set(refused.Header, refused.Value)
-		}
-		http.Error(w, refused.Text, refused.Status)
+		refused.Write(w)
 		return
 	}
 	c := r.Context().Value(connKey{}).(*conn) // as hold put it there
@@ -185,28 +182,26 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // enter lets the client of a request in, or says why not.
-func (s *Server) enter(r *http.Request) (*ws.Entry, *ws.Refusal) {
-	refuse := func(status int, text string) (*ws.Entry, *ws.Refusal) {
-		s.opt.Gate.CountRefused(status)
-		return nil, &ws.Refusal{Status: status, Text: text}
+func (s *Server) enter(r *http.Request) (*gate.Entry, *gate.Refusal) {
+	refuse := func(refused *gate.Refusal) (*gate.Entry, *gate.Refusal) {
+		s.opt.Gate.CountRefused(refused.Status)
+		return nil, refused
 	}
 	if r.Method != http.MethodConnect {
-		return refuse(http.StatusMethodNotAllowed, "this is for WebTransport: a session begins with an extended CONNECT, not "+r.Method)
+		return refuse(&gate.Refusal{Status: http.StatusMethodNotAllowed, Text: "this is for WebTransport: a session begins with an extended CONNECT, not " + r.Method})
 	}
-	if origin := r.Header.Get("Origin"); origin != "" {
-		if allowed, _ := s.opt.Gate.Allows(origin, r.Host); !allowed {
-			return refuse(http.StatusForbidden, fmt.Sprintf("pages of origin %q may not connect; the operator can add it to the allowed origins", origin))
-		}
+	if refused := s.opt.Gate.CheckOrigin(r); refused != nil {
+		return refuse(refused)
 	}
 	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if kind != "" && !strings.EqualFold(kind, "Bearer") {
-		return refuse(http.StatusUnauthorized, "want Authorization: Bearer TOKEN, or the token in hello")
+		return refuse(gate.Unauthorized("want Authorization: Bearer TOKEN, or the token in hello", ""))
 	}
 	return s.opt.Gate.Enter(r, strings.TrimSpace(token))
 }
 
 // run waits for the client's stream and serves the client on it.
-func (s *Server) run(entry *ws.Entry, remote string, c *conn, sess *webtransport.Session) (code uint16, reason string) {
+func (s *Server) run(entry *gate.Entry, remote string, c *conn, sess *webtransport.Session) (code uint16, reason string) {
 	ctx, cancel := context.WithTimeout(sess.Context(), s.opt.OpenWithin)
 	defer cancel()
 	st, err := sess.AcceptStream(ctx)

@@ -26,6 +26,7 @@ import (
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/outbox/tlstest"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/stream"
 	"github.com/feedd/feedd/transport/ws"
 )
@@ -65,7 +66,7 @@ func (p *peer) End() []slog.Attr { close(p.ended); return nil }
 type rig struct {
 	*Server
 	t       *testing.T
-	gate    *ws.Server
+	gate    *gate.Gate
 	streams *stream.Server
 	url     string
 	trust   *tls.Config
@@ -73,18 +74,17 @@ type rig struct {
 	peers   chan *peer // each in its turn
 }
 
-func newRig(t *testing.T, gate ws.Options, opt stream.Options) *rig {
+func newRig(t *testing.T, bounds gate.Options, opt stream.Options) *rig {
 	t.Helper()
-	return newImpatientRig(t, gate, opt, 0)
+	return newImpatientRig(t, bounds, opt, 0)
 }
 
-func newImpatientRig(t *testing.T, gate ws.Options, opt stream.Options, openWithin time.Duration) *rig {
+func newImpatientRig(t *testing.T, bounds gate.Options, opt stream.Options, openWithin time.Duration) *rig {
 	t.Helper()
 	r := &rig{t: t, peers: make(chan *peer, 100)}
-	gate.NewHandler = func(*ws.Conn, fanout.Framing) ws.Handler { t.Error("a WebSocket"); return nil }
-	gate.Drops, opt.Drops = &r.drops, &r.drops
+	bounds.Drops, opt.Drops = &r.drops, &r.drops
 	var err error
-	if r.gate, err = ws.New(gate); err != nil {
+	if r.gate, err = gate.New(bounds); err != nil {
 		t.Fatal(err)
 	}
 	opt.Gate = r.gate
@@ -111,7 +111,6 @@ func newImpatientRig(t *testing.T, gate ws.Options, opt stream.Options, openWith
 		within, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		r.streams.Shutdown(within)
-		r.gate.Shutdown(within)
 		stop()
 		if err := <-served; err != nil {
 			t.Errorf("serve: %v", err)
@@ -243,7 +242,7 @@ func (r *rig) eventually(ok func() bool) {
 func (r *rig) count(code uint16) uint64 { return r.streams.Stats()[stream.WebTransport].Closed[code] }
 
 func TestSession(t *testing.T) {
-	r := newRig(t, ws.Options{}, stream.Options{})
+	r := newRig(t, gate.Options{}, stream.Options{})
 	c := r.dial()
 	c.same("hello")
 	c.same(strings.Repeat("x", 16<<10))
@@ -262,7 +261,7 @@ func TestSession(t *testing.T) {
 }
 
 func TestClientsThatGo(t *testing.T) {
-	r := newRig(t, ws.Options{}, stream.Options{})
+	r := newRig(t, gate.Options{}, stream.Options{})
 	for _, c := range []struct {
 		leave func(*client)
 		code  uint16
@@ -288,7 +287,7 @@ func TestClientsThatGo(t *testing.T) {
 }
 
 func TestWhoComesIn(t *testing.T) {
-	opt := ws.Options{Origins: []string{"https://app.example.com"}, MaxConns: 2, Authenticate: func(token string) (*entitlement.Identity, error) {
+	opt := gate.Options{Origins: []string{"https://app.example.com"}, MaxConns: 2, Authenticate: func(token string) (*entitlement.Identity, error) {
 		if token != "good" {
 			return nil, errors.New("the token has expired; get a new one")
 		}
@@ -330,7 +329,7 @@ func TestWhoComesIn(t *testing.T) {
 }
 
 func TestOtherRequests(t *testing.T) {
-	r := newRig(t, ws.Options{}, stream.Options{})
+	r := newRig(t, gate.Options{}, stream.Options{})
 	h := &http3.Transport{TLSClientConfig: r.trust}
 	defer h.Close()
 	for path, want := range map[string]int{"": http.StatusMethodNotAllowed, "x": http.StatusNotFound} {
@@ -346,7 +345,7 @@ func TestOtherRequests(t *testing.T) {
 }
 
 func TestMessagesAreBounded(t *testing.T) {
-	opt := ws.Options{MaxMessage: 1000}
+	opt := gate.Options{MaxMessage: 1000}
 	opt.Strangers.MaxMessage = 200
 	r := newRig(t, opt, stream.Options{})
 	c := r.dial()
@@ -366,7 +365,7 @@ func TestMessagesAreBounded(t *testing.T) {
 
 // A client that reads nothing costs a bounded piece of memory and is ended; nobody waits for it.
 func TestASlowClient(t *testing.T) {
-	r := newRig(t, ws.Options{}, stream.Options{WriteTimeout: time.Second})
+	r := newRig(t, gate.Options{}, stream.Options{WriteTimeout: time.Second})
 	c := r.dial()
 	c.same("hello")
 	slow := r.next()
@@ -393,7 +392,7 @@ func TestASlowClient(t *testing.T) {
 }
 
 func TestConnectionsThatAreNotUsed(t *testing.T) {
-	r := newImpatientRig(t, ws.Options{}, stream.Options{}, 50*time.Millisecond)
+	r := newImpatientRig(t, gate.Options{}, stream.Options{}, 50*time.Millisecond)
 	secure := http3.ConfigureTLSConfig(r.trust)
 	qc, err := quic.DialAddr(t.Context(), strings.TrimSuffix(strings.TrimPrefix(r.url, "https://"), Path), secure,
 		&quic.Config{EnableDatagrams: true, EnableStreamResetPartialDelivery: true, KeepAlivePeriod: time.Second})
@@ -414,7 +413,7 @@ func TestConnectionsThatAreNotUsed(t *testing.T) {
 }
 
 func TestShutdown(t *testing.T) {
-	r := newRig(t, ws.Options{}, stream.Options{})
+	r := newRig(t, gate.Options{}, stream.Options{})
 	var clients []*client
 	for range 3 {
 		c := r.dial()

@@ -10,6 +10,7 @@ import (
 	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -25,7 +26,8 @@ func checkToken(token string) (*entitlement.Identity, error) {
 }
 
 func TestTokensInHandshakes(t *testing.T) {
-	r := newRig(t, Options{Authenticate: checkToken})
+	drops := new(drop.Counters)
+	r := newRig(t, Options{Gate: newGate(t, gate.Options{Authenticate: checkToken, Drops: drops})})
 	for _, c := range []struct {
 		name, path, offered string
 		status              int
@@ -59,10 +61,10 @@ func TestTokensInHandshakes(t *testing.T) {
 			}
 		})
 	}
-	if n := r.drops.Count(drop.RefusedToken); n != 1 {
+	if n := drops.Count(drop.RefusedToken); n != 1 {
 		t.Errorf("%d tokens are counted as refused", n)
 	}
-	eventually(t, func() bool { return r.gate.count() == r.Stats().Open })
+	eventually(t, func() bool { return r.gate.Stats().Open == r.Stats().Open })
 	if _, rest := takeToken([]string{"bearer.a", "x", "bearer.b"}); len(rest) != 1 {
 		t.Errorf("what is left is %q", rest)
 	}
@@ -79,10 +81,9 @@ func (h hello) Receive(payload []byte) {
 }
 
 func TestStrangersAreBounded(t *testing.T) {
-	opt := Options{}
-	opt.Strangers.MaxConns, opt.Strangers.MaxMessage = 2, 1000
-	opt.NewHandler = func(c *Conn, f fanout.Framing) Handler { return hello{newEcho(c, f)} }
-	r := newRig(t, opt)
+	bounds := gate.Options{}
+	bounds.Strangers.MaxConns, bounds.Strangers.MaxMessage = 2, 1000
+	r := newRig(t, Options{Gate: newGate(t, bounds), NewHandler: func(c *Conn, f fanout.Framing) Handler { return hello{newEcho(c, f)} }})
 	first := wstest.Dial(t, r.addr, wstest.Request{})
 	second := wstest.Dial(t, r.addr, wstest.Request{})
 	third := wstest.Try(t, r.addr, wstest.Request{})
@@ -101,19 +102,17 @@ func TestStrangersAreBounded(t *testing.T) {
 	}
 	_ = first.Conn().Close()
 	eventually(t, func() bool { return r.Stats().Open == 2 })
-	eventually(t, func() bool {
-		r.gate.mu.Lock()
-		defer r.gate.mu.Unlock()
-		return r.gate.strange == 2
-	})
+	eventually(t, func() bool { return r.gate.Stats().Strangers == 2 })
 }
 
 // Many clients connect and never say a word, each of them costing what any silent one does; those that do speak get in.
 func TestSilentStrangersKeepNobodyOut(t *testing.T) {
-	opt := Options{PingInterval: time.Hour}
-	opt.Strangers.MaxConns = 50
-	opt.NewHandler = func(c *Conn, f fanout.Framing) Handler { return hello{newEcho(c, f)} }
-	r := newRig(t, opt)
+	bounds := gate.Options{}
+	bounds.Strangers.MaxConns = 50
+	r := newRig(t, Options{
+		Gate: newGate(t, bounds), PingInterval: time.Hour,
+		NewHandler: func(c *Conn, f fanout.Framing) Handler { return hello{newEcho(c, f)} },
+	})
 	refused := 0
 	for i := range 60 {
 		if wstest.Try(t, r.addr, wstest.Request{}).Response.StatusCode == http.StatusServiceUnavailable {

@@ -111,7 +111,7 @@ func TestDrainAndCloseAll(t *testing.T) {
 		clients[i] = wstest.Dial(t, r.addr, wstest.Request{})
 	}
 	eventually(t, func() bool { return len(r.came) == n })
-	r.Drain()
+	r.gate.Drain()
 	late := wstest.Try(t, r.addr, wstest.Request{})
 	if late.Response.StatusCode != http.StatusServiceUnavailable || late.Response.Header.Get("Retry-After") == "" {
 		t.Errorf("while draining: %s", late.Response.Status)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"github.com/feedd/feedd/internal/inbox"
 	"github.com/feedd/feedd/internal/outbox"
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/gate"
 )
 
 // Conn is one client's connection. Its exported methods may be called from any goroutine, and never wait.
@@ -26,7 +26,7 @@ type Conn struct {
 	// Constant.
 	srv         *Server
 	remote      string
-	addr        netip.Addr // what the gate counts it under
+	entry       *gate.Entry
 	subprotocol string
 	framing     *framing
 	born        int64 // on the server's clock
@@ -34,9 +34,6 @@ type Conn struct {
 	link        link
 	out         out
 	guard       *guard.Conn
-	identity    *entitlement.Identity // nil: the handshake did not say
-
-	admitted atomic.Bool
 
 	heard atomic.Int64 // when the client's last bytes came, on the server's clock
 
@@ -82,14 +79,13 @@ type out interface {
 func (c *Conn) Remote() string { return c.remote }
 
 // Identity is whom the token in the handshake speaks for; nil: there was none.
-func (c *Conn) Identity() *entitlement.Identity { return c.identity }
+func (c *Conn) Identity() *entitlement.Identity { return c.entry.Identity() }
 
-// Admitted says that it is known who the client is, so that Options.Strangers no longer bounds it. It must be called from
+// Admitted says that it is known who the client is, so that the bounds of strangers no longer hold for it. It must be called from
 // within NewHandler or Handler.Receive.
 func (c *Conn) Admitted() {
-	if !c.admitted.Swap(true) {
+	if c.entry.Admitted() {
 		c.guard.SetLimits(&c.srv.limits)
-		c.srv.gate.admit()
 	}
 }
 

@@ -5,17 +5,22 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/guard"
+	"github.com/feedd/feedd/transport/gate"
 )
 
 // maxEcho is the largest message that conformance suites send, and get back, in bytes.
-const maxEcho = 16 << 20
+const maxEcho = gate.MostMessage
 
 // NewEcho returns a Server that sends every message back as it came, text or binary, on the very stack that serves
-// clients: a place for conformance suites to point at. Of opt, NewHandler is not used, and what bounds messages,
+// clients: a place for conformance suites to point at. Of opt, NewHandler and Gate are not used, and what bounds messages,
 // answers and floods gives way to what those suites send, so it is no place for the public.
 func NewEcho(opt Options) (*Server, error) {
 	opt.NewHandler = func(*Conn, fanout.Framing) Handler { return silent{} }
-	opt.MaxMessage, opt.MaxQueued = maxEcho, 4*maxEcho
+	own, err := gate.New(gate.Options{MaxMessage: maxEcho, Drops: opt.Drops})
+	if err != nil {
+		return nil, err
+	}
+	opt.Gate, opt.MaxQueued = own, 4*maxEcho
 	s, err := New(opt)
 	if err != nil {
 		return nil, err
@@ -23,6 +28,7 @@ func NewEcho(opt Options) (*Server, error) {
 	s.echoes = true
 	plenty := guard.Rate{PerSecond: 1_000_000, Burst: 1_000_000}
 	s.limits.Controls, s.limits.Fragments = plenty, plenty
+	s.strange = s.limits
 	return s, nil
 }
 

@@ -35,8 +35,8 @@ func TestBehindALoadBalancer(t *testing.T) {
 				t.Fatalf("%q", f.Payload)
 			}
 			h := <-r.came
-			if h.conn.Remote() != "203.0.113.7:4711" || h.conn.addr != netip.MustParseAddr("203.0.113.7") {
-				t.Errorf("taken for %s, counted as %v", h.conn.Remote(), h.conn.addr)
+			if h.conn.Remote() != "203.0.113.7:4711" || h.conn.entry.Address() != netip.MustParseAddr("203.0.113.7") {
+				t.Errorf("taken for %s, counted as %v", h.conn.Remote(), h.conn.entry.Address())
 			}
 			if _, direct := h.conn.nc.(*net.TCPConn); direct || h.conn.out.(*outbox.Conn).Conn == h.conn.nc {
 				t.Errorf("the outbox lies on %T, so writes go round the PROXY header's reader", h.conn.out.(*outbox.Conn).Conn)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -47,9 +49,13 @@ func FuzzClient(f *testing.F) {
 // serveScript runs a connection from its handshake to its end.
 func serveScript(t *testing.T, srv *Server, nc *script, h *handshake) {
 	t.Helper()
-	c := &Conn{srv: srv, addr: neighbourhood("")}
+	entry, refused := srv.opt.Gate.Enter(&http.Request{URL: new(url.URL)}, "")
+	if refused != nil {
+		t.Fatal(refused.Text)
+	}
+	c := &Conn{srv: srv, entry: entry}
 	c.lay(nc, h, nil)
-	if refused := srv.gate.enter(c.addr, srv.born); refused != nil || !srv.add(c) {
+	if !srv.add(c) {
 		t.Fatal("no room for one connection")
 	}
 	c.run(h)

@@ -3,14 +3,12 @@ package ws
 import (
 	"crypto/sha1" // RFC 6455 prescribes it for the handshake, where it protects nothing
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
-	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
-	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/gate"
 )
 
 // handshake is what a request to connect asks for, as far as we agree to it.
@@ -22,23 +20,12 @@ type handshake struct {
 	deflate     string // answer to the offers of compression; "" without
 }
 
-// refusal is an answer to a request that is not upgraded. Its text says what would be right.
-type refusal struct {
-	status        int
-	text          string
-	header, value string // one more header; "" for none
-}
-
 // read judges a request by itself: whether we could serve it, if there is room.
-func (s *Server) read(r *http.Request) (handshake, *refusal) {
+func (s *Server) read(r *http.Request) (handshake, *gate.Refusal) {
 	if refused := checkUpgrade(r); refused != nil {
 		return handshake{}, refused
 	}
-	if origin := r.Header.Get("Origin"); !s.origins.allows(origin, r.Host) {
-		return handshake{}, &refusal{status: http.StatusForbidden,
-			text: fmt.Sprintf("pages of origin %q may not connect; the operator can add it to the allowed origins", origin)}
-	}
-	if refused := checkQuery(r); refused != nil {
+	if refused := s.opt.Gate.CheckOrigin(r); refused != nil {
 		return handshake{}, refused
 	}
 	h := handshake{key: r.Header.Get("Sec-WebSocket-Key")}
@@ -46,7 +33,7 @@ func (s *Server) read(r *http.Request) (handshake, *refusal) {
 	offered := tokens(r.Header, "Sec-WebSocket-Protocol")
 	h.token, offered = takeToken(offered)
 	if h.subprotocol, h.encoding, ok = chooseSubprotocol(offered); !ok {
-		return handshake{}, &refusal{status: http.StatusBadRequest, text: fmt.Sprintf(
+		return handshake{}, &gate.Refusal{Status: http.StatusBadRequest, Text: fmt.Sprintf(
 			"none of the subprotocols %q is known; offer %s or %s, or none for JSON", offered, SubprotocolProto, SubprotocolJSON)}
 	}
 	if s.opt.Deflate != DeflateOff {
@@ -70,79 +57,40 @@ func takeToken(offered []string) (token string, rest []string) {
 	return token, rest
 }
 
-// checkQuery refuses tokens where they would end up in the logs of everything on the way.
-func checkQuery(r *http.Request) *refusal {
-	query := r.URL.Query()
-	for _, name := range []string{"token", "access_token", "jwt", "bearer"} {
-		if query.Has(name) {
-			return &refusal{status: http.StatusBadRequest, text: "a token does not belong into a URL, which ends up in logs: " +
-				"give it in the first request, hello, or offer the subprotocol bearer.TOKEN; and get a new one"}
-		}
-	}
-	return nil
-}
-
-// identify finds out whom a token speaks for.
-func (s *Server) identify(token string) (*entitlement.Identity, *refusal) {
-	who, err := s.opt.Authenticate(token)
-	switch {
-	case err == nil:
-		return who, nil
-	case errors.Is(err, entitlement.ErrUnavailable):
-		return nil, busy(http.StatusServiceUnavailable, err.Error(), 3)
-	}
-	s.opt.Drops.Add(drop.RefusedToken, 1)
-	return nil, &refusal{http.StatusUnauthorized, err.Error(), "WWW-Authenticate", `Bearer error="invalid_token"`}
-}
-
 // checkUpgrade judges what RFC 6455, section 4.2.1 asks of a request, or RFC 8441, section 5.
-func checkUpgrade(r *http.Request) *refusal {
+func checkUpgrade(r *http.Request) *gate.Refusal {
 	if r.ProtoMajor == 2 {
 		return checkConnect(r)
 	}
 	switch {
 	case r.Method != http.MethodGet:
-		return &refusal{http.StatusMethodNotAllowed, "a WebSocket begins with GET, not " + r.Method, "Allow", http.MethodGet}
+		return &gate.Refusal{Status: http.StatusMethodNotAllowed, Text: "a WebSocket begins with GET, not " + r.Method, Header: "Allow", Value: http.MethodGet}
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return &refusal{status: http.StatusHTTPVersionNotSupported, text: "a WebSocket needs HTTP/1.1 or HTTP/2 here, not " + r.Proto}
+		return &gate.Refusal{Status: http.StatusHTTPVersionNotSupported, Text: "a WebSocket needs HTTP/1.1 or HTTP/2 here, not " + r.Proto}
 	case !hasToken(r.Header, "Upgrade", "websocket") || !hasToken(r.Header, "Connection", "Upgrade"):
-		return &refusal{http.StatusUpgradeRequired,
-			`this is a WebSocket; send the headers "Connection: Upgrade" and "Upgrade: websocket"`, "Upgrade", "websocket"}
+		return &gate.Refusal{Status: http.StatusUpgradeRequired, Text: `this is a WebSocket; send the headers "Connection: Upgrade" and "Upgrade: websocket"`, Header: "Upgrade", Value: "websocket"}
 	case strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13":
-		return &refusal{http.StatusUpgradeRequired, "only version 13 of WebSocket is known", "Sec-WebSocket-Version", "13"}
+		return &gate.Refusal{Status: http.StatusUpgradeRequired, Text: "only version 13 of WebSocket is known", Header: "Sec-WebSocket-Version", Value: "13"}
 	}
 	if key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key")); err != nil || len(key) != 16 {
-		return &refusal{status: http.StatusBadRequest, text: "Sec-WebSocket-Key must be 16 bytes in base64"}
+		return &gate.Refusal{Status: http.StatusBadRequest, Text: "Sec-WebSocket-Key must be 16 bytes in base64"}
 	}
 	return nil
 }
 
 // checkConnect judges an extended CONNECT. Neither a key nor an answer to it exist there: what they were for, to keep
 // requests that are none from being taken for a handshake, the pseudo-header does.
-func checkConnect(r *http.Request) *refusal {
+func checkConnect(r *http.Request) *gate.Refusal {
 	switch protocol := r.Header.Get(":protocol"); {
 	case r.Method != http.MethodConnect || protocol == "":
-		return &refusal{status: http.StatusBadRequest,
-			text: "over HTTP/2 a WebSocket begins with an extended CONNECT (RFC 8441), not " + r.Method + "; over HTTP/1.1 with GET"}
+		return &gate.Refusal{Status: http.StatusBadRequest,
+			Text: "over HTTP/2 a WebSocket begins with an extended CONNECT (RFC 8441), not " + r.Method + "; over HTTP/1.1 with GET"}
 	case protocol != "websocket":
-		return &refusal{status: http.StatusNotImplemented, text: fmt.Sprintf("protocol %q is not spoken here, websocket is", protocol)}
+		return &gate.Refusal{Status: http.StatusNotImplemented, Text: fmt.Sprintf("protocol %q is not spoken here, websocket is", protocol)}
 	case strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13":
-		return &refusal{http.StatusBadRequest, "only version 13 of WebSocket is known", "Sec-WebSocket-Version", "13"}
+		return &gate.Refusal{Status: http.StatusBadRequest, Text: "only version 13 of WebSocket is known", Header: "Sec-WebSocket-Version", Value: "13"}
 	}
 	return nil
-}
-
-// write answers a request that is not upgraded, and closes its connection: whoever comes again should come
-// through the load balancer again. Over HTTP/2 other streams may be on the connection; it takes no more (GOAWAY) only where
-// another node might.
-func (f *refusal) write(w http.ResponseWriter, version int) {
-	if f.header != "" {
-		w.Header().Set(f.header, f.value)
-	}
-	if version != 2 || f.status == http.StatusServiceUnavailable {
-		w.Header().Set("Connection", "close")
-	}
-	http.Error(w, f.text, f.status)
 }
 
 // tell puts what was agreed on into the headers of a response over HTTP/2.

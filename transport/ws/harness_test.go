@@ -12,6 +12,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -52,6 +53,7 @@ func (h *echo) End() []slog.Attr { close(h.ended); return nil }
 // rig is a server of echoes.
 type rig struct {
 	*Server
+	gate  *gate.Gate
 	addr  string
 	drops *drop.Counters
 	came  chan *echo // each handler as it begins
@@ -74,6 +76,7 @@ func newRigBehind(t testing.TB, opt Options, wrap func(net.Listener) net.Listene
 	if r.Server, err = New(opt); err != nil {
 		t.Fatal(err)
 	}
+	r.gate = r.opt.Gate
 	t.Cleanup(func() { r.Shutdown(t.Context()) })
 	r.addr = wstest.Serve(t, r.Server, wrap)
 	return r
@@ -111,6 +114,15 @@ func same(t testing.TB, c *wstest.Client, text string) {
 	if f := c.Read(); f.First&0xf != 1 || string(f.Payload) != text {
 		t.Fatalf("sent %q, got frame %#x with %q", text, f.First, f.Payload)
 	}
+}
+
+func newGate(t testing.TB, opt gate.Options) *gate.Gate {
+	t.Helper()
+	g, err := gate.New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 const deflateOffer = "permessage-deflate; client_max_window_bits"

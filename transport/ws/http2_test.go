@@ -14,6 +14,8 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/carrier"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -24,7 +26,7 @@ func newHTTP2Rig(t testing.TB, opt Options, window int) (*rig, *wstest.HTTP2) {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/ws", r.Server)
 	mux.HandleFunc("GET /hello", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
-	h := wstest.ServeHTTP2(t, &http.Server{Handler: mux, ConnContext: ConnContext}, window)
+	h := wstest.ServeHTTP2(t, &http.Server{Handler: mux, ConnContext: carrier.Context}, window)
 	t.Cleanup(func() { // ahead of the server, which would wait for its connections' handlers
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -51,7 +53,7 @@ func stallStream(t *testing.T, served *echo) (taken int) {
 }
 
 func TestOverHTTP2(t *testing.T) {
-	r, h := newHTTP2Rig(t, Options{Authenticate: checkToken, CloseWait: 20 * time.Millisecond}, 64<<10)
+	r, h := newHTTP2Rig(t, Options{Gate: newGate(t, gate.Options{Authenticate: checkToken}), CloseWait: 20 * time.Millisecond}, 64<<10)
 	c := h.Dial(t, wstest.Request{Subprotocols: SubprotocolJSON + ", bearer.good", Extensions: deflateOffer})
 	if got := c.Response.Header; got.Get("Sec-WebSocket-Protocol") != SubprotocolJSON || !strings.HasPrefix(got.Get("Sec-WebSocket-Extensions"), deflateName) ||
 		c.Response.ProtoMajor != 2 || got.Get("Sec-WebSocket-Accept") != "" {
@@ -93,7 +95,9 @@ func TestOverHTTP2(t *testing.T) {
 }
 
 func TestHandshakesOverHTTP2(t *testing.T) {
-	r, h := newHTTP2Rig(t, Options{MaxConns: 1, Origins: []string{"https://app.example.com"}, Authenticate: checkToken}, 64<<10)
+	r, h := newHTTP2Rig(t, Options{Gate: newGate(t, gate.Options{
+		MaxConns: 1, Origins: []string{"https://app.example.com"}, Authenticate: checkToken,
+	})}, 64<<10)
 	for _, c := range []struct {
 		name    string
 		request wstest.Request
@@ -138,7 +142,7 @@ func TestConformanceOverHTTP2(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Shutdown(context.Background()) })
-	h := wstest.ServeHTTP2(t, &http.Server{Handler: s, ConnContext: ConnContext}, 1<<20)
+	h := wstest.ServeHTTP2(t, &http.Server{Handler: s, ConnContext: carrier.Context}, 1<<20)
 	playAll(t, string(text), func(t *testing.T) *wstest.Client { return h.Dial(t, wstest.Request{}) })
 }
 

@@ -6,18 +6,14 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
-	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
-	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/guard"
 	"github.com/feedd/feedd/internal/outbox"
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/gate"
 )
 
 // Server is an http.Handler that serves WebSockets. Make it with New and end it with Shutdown. Its methods
@@ -25,7 +21,6 @@ import (
 type Server struct {
 	// Constant.
 	opt      Options
-	origins  origins
 	limits   guard.Limits
 	strange  guard.Limits // of clients of whom it is not known who they are
 	outbox   outbox.Options
@@ -35,7 +30,6 @@ type Server struct {
 	born     time.Time // zero of now
 	echoes   bool      // see NewEcho
 
-	gate   gate
 	totals totals
 
 	// conns are the connections whose goroutine is running.
@@ -52,29 +46,13 @@ func New(opt Options) (*Server, error) {
 	if err := opt.complete(); err != nil {
 		return nil, err
 	}
-	allowed, err := newOrigins(opt.Origins)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{
-		opt: opt, origins: allowed, limits: guard.DefaultLimits(int64(opt.MaxMessage)),
-		born: time.Now(), stop: make(chan struct{}),
-	}
+	s := &Server{opt: opt, limits: guard.DefaultLimits(int64(opt.Gate.MaxMessage(true))), born: time.Now(), stop: make(chan struct{})}
 	s.strange = s.limits
-	if n := opt.Strangers.MaxMessage; n > 0 {
-		s.strange.MaxMessage = int64(n)
-	}
+	s.strange.MaxMessage = int64(opt.Gate.MaxMessage(false))
 	s.deflate.mode, s.deflate.share = opt.Deflate, opt.DeflateShare
 	s.outbox = outbox.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outbox}
 	s.outlet = outlet.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outlet}
-	s.gate = gate{
-		maxConns: opt.MaxConns, maxPerAddress: opt.MaxPerAddress, maxStrangers: opt.Strangers.MaxConns,
-		rate: rate.Limit(opt.AcceptRate), burst: opt.AcceptBurst, visitors: make(map[netip.Addr]*visitor),
-	}
-	if opt.NodeRate > 0 {
-		s.gate.pace = rate.NewLimiter(rate.Limit(opt.NodeRate), opt.NodeBurst)
-	}
-	s.totals.closed, s.totals.refused = make(map[uint16]uint64), make(map[int]uint64)
+	s.totals.closed = make(map[uint16]uint64)
 	for enc, first := range map[fanout.Encoding]byte{fanout.Proto: frameBinary, fanout.JSON: frameText} {
 		s.framings[enc][0] = framing{encoding: enc, first: first}
 		s.framings[enc][1] = framing{encoding: enc, first: first, deflate: &s.deflate}
@@ -94,30 +72,27 @@ func (s *Server) now() int64 { return time.Since(s.born).Microseconds() }
 // HTTP/1.1 it returns while the WebSocket lives on; over HTTP/2 it returns at the end of it.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, refused := s.read(r)
-	addr := neighbourhood(r.RemoteAddr)
-	if refused == nil {
-		refused = s.gate.enter(addr, time.Now())
-	}
-	var who *entitlement.Identity
-	if refused == nil && h.token != "" && s.opt.Authenticate != nil {
-		if who, refused = s.identify(h.token); refused != nil {
-			s.gate.leave(addr, false)
-		}
-	}
 	if refused != nil {
-		s.refuse(w, r, refused)
+		s.opt.Gate.CountRefused(refused.Status)
+		refuse(w, r, refused)
+		return
+	}
+	entry, refused := s.opt.Gate.Enter(r, h.token)
+	if refused != nil {
+		refuse(w, r, refused)
 		return
 	}
 	h.token = ""
-	c := &Conn{srv: s, remote: r.RemoteAddr, addr: addr, identity: who}
+	c := &Conn{srv: s, remote: r.RemoteAddr, entry: entry}
 	if r.ProtoMajor == 2 {
 		s.serveStream(w, r, c, &h)
 		return
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		s.gate.leave(addr, false)
-		s.refuse(w, r, &refusal{status: http.StatusInternalServerError, text: "this connection cannot be upgraded"})
+		entry.Leave()
+		s.opt.Gate.CountRefused(http.StatusInternalServerError)
+		refuse(w, r, &gate.Refusal{Status: http.StatusInternalServerError, Text: "this connection cannot be upgraded"})
 		s.opt.Log.Error("upgrade failed", "error", err)
 		return
 	}
@@ -132,10 +107,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, refused *refusal) {
-	s.opt.Drops.Add(drop.RefusedHandshake, 1)
-	s.totals.refuse(refused.status)
-	refused.write(w, r.ProtoMajor)
+// refuse answers a request that is not upgraded, and closes its connection: whoever comes again should come
+// through the load balancer again. Over HTTP/2 other streams may be on the connection; it takes no more (GOAWAY) only where
+// another node might.
+func refuse(w http.ResponseWriter, r *http.Request, refused *gate.Refusal) {
+	if r.ProtoMajor != 2 || refused.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Connection", "close")
+	}
+	refused.Write(w)
 }
 
 // lay puts the layers of a connection on top of each other. early was read from nc already.
@@ -156,12 +135,8 @@ func (c *Conn) lay(nc net.Conn, h *handshake, early []byte) {
 		}
 		c.link, c.out = link, out
 	}
-	limits := &s.limits
-	if s.opt.Strangers.MaxMessage > 0 {
-		limits = &s.strange
-	}
-	c.guard = guard.New(nc, limits, deflate, early, c.hear)
-	c.inbox.Limit = s.opt.MaxMessage
+	c.guard = guard.New(nc, &s.strange, deflate, early, c.hear)
+	c.inbox.Limit = s.opt.Gate.MaxMessage(true)
 	c.raw = c.look()
 }
 
@@ -195,7 +170,7 @@ func (s *Server) add(c *Conn) bool {
 		return true
 	}
 	_ = c.out.Close()
-	s.gate.leave(c.addr, false)
+	c.entry.Leave()
 	return false
 }
 
@@ -223,7 +198,7 @@ func (s *Server) remove(c *Conn, code uint16) {
 	s.totals.sent.Add(c.out.Sent())
 	s.mu.Unlock()
 	s.totals.close(code)
-	s.gate.leave(c.addr, c.admitted.Load())
+	c.entry.Leave()
 }
 
 // all returns the connections of this moment.
@@ -242,12 +217,6 @@ func (s *Server) Each(fn func(Handler)) {
 		}
 	}
 }
-
-// Refuse lets nobody new in, and tells them why, until it is called with "".
-func (s *Server) Refuse(why string) { s.gate.setShut(why) }
-
-// Drain lets nobody in any more; connections stay. It cannot be undone.
-func (s *Server) Drain() { s.gate.drain() }
 
 // CloseAll closes the connections of this moment in slices of equal size and random choice, spread over a
 // time, so that they do not all come back at once. When ctx ends, the rest is closed at once.
@@ -278,10 +247,10 @@ func InSlices[C any](ctx context.Context, conns []C, over time.Duration, end fun
 	}
 }
 
-// Shutdown lets nobody in any more, closes what is open with 1001, and returns when every goroutine of the
+// Shutdown shuts the gate for good, closes what is open with 1001, and returns when every goroutine of the
 // server has ended. When ctx ends first, connections are cut off without waiting for their farewell.
 func (s *Server) Shutdown(ctx context.Context) {
-	s.Drain()
+	s.opt.Gate.Drain()
 	s.mu.Lock()
 	if !s.stopped {
 		s.stopped = true

@@ -19,8 +19,6 @@ type Stats struct {
 	Opened uint64
 	// Closed is how many have ended, by close code; see the codes for those that are never sent.
 	Closed map[uint16]uint64
-	// Refused is how many requests were not upgraded, by HTTP status.
-	Refused map[int]uint64
 	// Stalls is how often a frame did not go out at once.
 	Stalls uint64
 	// FramesOut and BytesOut are the frames sent, without what TLS adds; MessagesIn and BytesIn the messages
@@ -45,9 +43,8 @@ type totals struct {
 	outlet              outlet.Stats
 	sent                outbox.Sent // by connections that have ended; under Server.mu
 
-	mu      sync.Mutex
-	closed  map[uint16]uint64
-	refused map[int]uint64
+	mu     sync.Mutex
+	closed map[uint16]uint64
 }
 
 func (t *totals) received(n int) {
@@ -61,20 +58,14 @@ func (t *totals) close(code uint16) {
 	t.closed[code]++
 }
 
-func (t *totals) refuse(status int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.refused[status]++
-}
-
 // Stats returns the counts of this moment.
 func (s *Server) Stats() Stats {
 	t, d := &s.totals, &s.deflate.stats
 	t.mu.Lock()
-	closed, refused := maps.Clone(t.closed), maps.Clone(t.refused)
+	closed := maps.Clone(t.closed)
 	t.mu.Unlock()
 	st := Stats{
-		Blocked: int(t.outbox.Blocked.Load() + t.outlet.Blocked.Load()), Opened: t.opened.Load(), Closed: closed, Refused: refused,
+		Blocked: int(t.outbox.Blocked.Load() + t.outlet.Blocked.Load()), Opened: t.opened.Load(), Closed: closed,
 		Stalls:     t.outbox.Stalls.Load() + t.outlet.Stalls.Load(),
 		MessagesIn: t.messagesIn.Load(), BytesIn: t.bytesIn.Load(),
 		DeflatedIn: d.in.Load(), DeflatedOut: d.out.Load(), DeflateTime: time.Duration(d.took.Load()), DeflateHeld: d.held.Load(),

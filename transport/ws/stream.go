@@ -1,10 +1,8 @@
 package ws
 
 import (
-	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +12,7 @@ import (
 	_ "github.com/feedd/feedd/internal/extendedconnect" // else HTTP/2 has no WebSockets
 	"github.com/feedd/feedd/internal/outbox"
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/carrier"
 )
 
 // stream is a WebSocket on a stream of HTTP/2, as a net.Conn: the request's body is what comes, the response's what goes.
@@ -22,7 +21,7 @@ type stream struct {
 	body    io.ReadCloser
 	w       http.ResponseWriter
 	control *http.ResponseController // not to be asked for anything once the handler has returned; closed is set ahead of that
-	carrier *carrier                 // nil: not known
+	carrier *carrier.Conn            // nil: not known
 	out     *outlet.Conn
 	written chan struct{} // closed once nothing more will be written
 
@@ -42,13 +41,13 @@ const severAfter = time.Second
 // stream. This goroutine writes; one more reads.
 func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, c *Conn, h *handshake) {
 	st := &stream{
-		body: r.Body, w: w, control: http.NewResponseController(w), carrier: carrierOf(r), written: make(chan struct{}),
+		body: r.Body, w: w, control: http.NewResponseController(w), carrier: carrier.Of(r), written: make(chan struct{}),
 	}
-	st.carrier.tune(s.opt.Log)
+	st.carrier.Tune(s.opt.Log)
 	h.tell(w.Header())
 	w.WriteHeader(http.StatusOK)
 	if st.control.Flush() != nil { // the client has gone
-		s.gate.leave(c.addr, false)
+		c.entry.Leave()
 		return
 	}
 	c.lay(st, h, nil)
@@ -141,7 +140,7 @@ func (s *stream) expire() {
 // abort resets the stream, which ends the write that is under way. mu is held.
 func (s *stream) abort() {
 	if s.sever == nil && s.carrier != nil {
-		s.sever = time.AfterFunc(severAfter, func() { _ = s.carrier.Close() })
+		s.sever = time.AfterFunc(severAfter, s.carrier.Close)
 	}
 	_ = s.control.SetWriteDeadline(time.Unix(1, 0)) // one that has passed resets at once
 }
@@ -213,36 +212,4 @@ func (o waiting) Sent() outbox.Sent { return outbox.Sent(o.out.Sent()) }
 func (o waiting) Close() error {
 	o.out.Close()
 	return o.stream.Close()
-}
-
-// ConnContext is for http.Server.ConnContext where HTTP/2 is offered: with it a stream finds the connection that
-// carries it, whose socket is then tuned as that of a WebSocket of its own would be, and which ends where it holds up the
-// end of a stream.
-func ConnContext(ctx context.Context, nc net.Conn) context.Context {
-	return context.WithValue(ctx, carrierKey{}, &carrier{Conn: nc})
-}
-
-type carrierKey struct{}
-
-// carrier is a connection that carries streams.
-type carrier struct {
-	net.Conn
-	tuned sync.Once
-}
-
-func carrierOf(r *http.Request) *carrier {
-	c, _ := r.Context().Value(carrierKey{}).(*carrier)
-	return c
-}
-
-// tune sets the options of the socket, once.
-func (c *carrier) tune(log *slog.Logger) {
-	if c == nil {
-		return
-	}
-	c.tuned.Do(func() {
-		if err := outbox.Tune(c.Conn); err != nil {
-			log.Debug("socket options refused", "remote", c.RemoteAddr(), "error", err)
-		}
-	})
 }

@@ -61,7 +61,6 @@ func (s *Server) sweep() {
 	for {
 		select {
 		case <-tick.C:
-			s.gate.sweep(time.Now())
 			s.pulses(s.now())
 		case <-s.stop:
 			return

@@ -1,12 +1,27 @@
-package ws
+package gate
 
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
 )
+
+// CheckOrigin refuses requests of pages that may not connect. The caller counts what it refuses for that.
+func (g *Gate) CheckOrigin(r *http.Request) *Refusal {
+	origin := r.Header.Get("Origin")
+	if g.origins.allows(origin, r.Host) {
+		return nil
+	}
+	return &Refusal{Status: http.StatusForbidden,
+		Text: fmt.Sprintf("pages of origin %q may not connect; the operator can add it to the allowed origins", origin)}
+}
+
+// Names tells whether the page that a request with an Origin comes from may connect for its own sake, since it is of the host that is
+// asked or its origin was named by the operator, rather than since any may.
+func (g *Gate) Names(r *http.Request) bool { return g.origins.names(r.Header.Get("Origin"), r.Host) }
 
 // origins decides which web pages may connect. A browser tells where a page came from, and lets any page
 // open a WebSocket anywhere: the check is the server's.
@@ -52,6 +67,20 @@ func (o origins) allows(origin, host string) bool {
 	}
 	name, _, err := net.SplitHostPort(at)
 	return err == nil && isLoopback(name)
+}
+
+// names tells whether a page of origin is of the host, or was named.
+func (o origins) names(origin, host string) bool {
+	canonical, ok := canonicalOrigin(origin)
+	if !ok || o.allowed != nil {
+		return ok && o.allowed[canonical]
+	}
+	for _, scheme := range []string{"http", "https"} {
+		if asked, ok := canonicalOrigin(scheme + "://" + host); ok && asked == canonical {
+			return true
+		}
+	}
+	return false
 }
 
 func isLoopback(name string) bool {
