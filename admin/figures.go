@@ -54,6 +54,7 @@ type Figures struct {
 
 	// Load.
 	Admission               uint8   // 0 open, 1 refusing, 2 slowing, 3 shedding
+	Refusing                bool    // newcomers: at 1 and 3, and at 2 until slower rows have made room
 	MemoryLive, MemoryLimit float64 // bytes; limit 0: none
 	ProcessorShare          float64
 	AcceptsMax              float64 // the most connections that began in a second

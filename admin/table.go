@@ -173,8 +173,10 @@ var table = []metric{
 		func(s *scrape, to sink) { to.is(truth(s.PolicyRefused)) }),
 
 	// Load.
-	gauge("admission_state", "What the node gives up: 0 nothing, 1 new connections are refused, 2 and rows come less often, 3 and sessions of the "+
+	gauge("admission_state", "The gravest measure against overload: 0 none, 1 new connections are refused, 2 rows come less often, 3 sessions of the "+
 		"least important tiers are ended.", nil, func(s *scrape, to sink) { to.is(float64(s.Admission)) }),
+	gauge("admission_refusing", "1 while new connections are refused for overload: in states 1 and 3, and in state 2 until slower rows have made room.", nil,
+		func(s *scrape, to sink) { to.is(truth(s.Refusing)) }),
 	gauge("memory_live_bytes", "Memory that no collection can free: live objects and stacks.", nil, func(s *scrape, to sink) { to.is(s.MemoryLive) }),
 	gauge("memory_limit_bytes", "The limit that it is measured by; 0: there is none.", nil, func(s *scrape, to sink) { to.is(s.MemoryLimit) }),
 	gauge("processor_ratio", "Processor time of the last second as a share of what the process may have.", nil,

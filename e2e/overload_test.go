@@ -210,7 +210,7 @@ func TestDrainSeesEverybodyOff(t *testing.T) {
 		t.Errorf("%d of %d connections ended as drained", n, len(c.clients))
 	}
 	for i := range c.clients {
-		// 60 clients at half of 200 a second on two nodes is less than the shortest window.
+		// 60 clients at half of what two nodes can take is less than the shortest window.
 		if away := c.goaway[i]; away == nil || away.ReconnectMinMs != 500 || away.ReconnectMaxMs != 1500 {
 			t.Errorf("client %d was told %v", i, away)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/natsserver"
+	"github.com/feedd/feedd/internal/overload"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const now = int64(1_700_000_000_000_000)
 
 func load(name string) Load {
-	return Load{Revision: Revision, Instance: "I" + name, Node: name, Version: "1", IntervalMS: 2000, Sent: now, Level: "open", URL: "ws://" + name + "/v1/ws"}
+	return Load{Revision: Revision, Instance: "I" + name, Node: name, Version: "1", IntervalMS: 2000, Sent: now, Started: now - 3600e6, Level: "open", URL: "ws://" + name + "/v1/ws"}
 }
 
 func TestLoadsThatCannotBeUsed(t *testing.T) {
@@ -119,7 +120,7 @@ func TestAlternatesAreEmptyAndSpread(t *testing.T) {
 	r := NewRoster(load("self"))
 	full, half, gone, busy, hidden, same, strange := load("full"), load("half"), load("gone"), load("busy"), load("hidden"), load("same"), load("strange")
 	full.CPU, half.CPU = 1, 0.5
-	gone.Draining, busy.Level, hidden.URL, same.URL, strange.Revision = true, "refusing", "", "ws://self/v1/ws", 2
+	gone.Draining, busy.Refuses, hidden.URL, same.URL, strange.Revision = true, true, "", "ws://self/v1/ws", 2
 	for _, l := range []Load{full, half, gone, busy, hidden, same, strange, load("empty")} {
 		r.Take(l, now)
 	}
@@ -143,8 +144,26 @@ func TestAlternatesAreEmptyAndSpread(t *testing.T) {
 		t.Errorf("alone: %v", urls)
 	}
 	// The hidden one takes clients of a load balancer all the same.
-	if able, leaving := f.Able(200); able != 5*200 || leaving != 0 {
+	if able, leaving := f.Able(); able != 5*overload.LeastAccepts || leaving != 0 {
 		t.Errorf("able to take %v a second, %d leaving", able, leaving)
+	}
+}
+
+// Of a node that has just started, and of one whose rows are slow, clients hear less often than of others.
+func TestAlternatesSpareWhoIsNotAtItsBest(t *testing.T) {
+	r := NewRoster(load("self"))
+	fresh, slow, both := load("fresh"), load("slow"), load("both")
+	fresh.Started, slow.Level, both.Level, both.Refuses = now-6e6, "slowing", "slowing", true
+	for _, l := range []Load{fresh, slow, both, load("well")} {
+		r.Take(l, now)
+	}
+	first := map[string]int{}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 13_500 {
+		first[r.Fleet().Alternates(1, random.Float64)[0]]++
+	}
+	if f, s, w := first[fresh.URL], first[slow.URL], first["ws://well/v1/ws"]; f < 800 || f > 1200 || s < 2200 || s > 2800 || w < 9500 || len(first) != 3 {
+		t.Errorf("first of 13,500: %v, want 1,000 at the fresh one and 2,500 at the slow one", first)
 	}
 }
 

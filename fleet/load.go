@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/feedd/feedd/internal/overload"
 )
 
 // Revision is that of Load. A node whose loads have another one is shown, and no client is sent to it.
@@ -42,8 +44,11 @@ type Load struct {
 	CPU         float64 `json:"cpu"`          // share of the processors
 	Memory      int64   `json:"memory_bytes"` // that live
 	MemoryLimit int64   `json:"memory_limit_bytes"`
-	Accepts     float64 `json:"accepts_per_s_max"` // the most connections that began in a second
-	Level       string  `json:"level"`             // of overload: open, refusing, slowing or shedding
+	Cores       int     `json:"cores"`
+	Accepts     float64 `json:"accepts_per_s_max"`      // the most connections that began in a second
+	Admits      float64 `json:"admits_per_s,omitempty"` // its admission rate; 0: any number
+	Level       string  `json:"level"`                  // of overload: open, refusing, slowing or shedding
+	Refuses     bool    `json:"refuses"`                // newcomers, as all levels do but open, and slowing once that has made room
 	Draining    bool    `json:"draining"`
 	Interest    string  `json:"interest"` // all or demand
 	Instruments int     `json:"instruments"`
@@ -116,6 +121,29 @@ func (l *Load) share() float64 {
 }
 
 // takes reports whether a node takes clients.
-func (l *Load) takes() bool { return l.Revision == Revision && !l.Draining && l.Level == "open" }
+func (l *Load) takes() bool { return l.Revision == Revision && !l.Draining && !l.Refuses }
+
+// able is how many connections it can begin a second.
+func (l *Load) able() float64 { return overload.Able(l.Accepts, l.Cores, l.Admits) }
+
+// settled is how long a node is up until it is sent as many clients as any other. One that has just started is the emptiest of
+// all, and would get everybody who leaves the next one.
+const settled = time.Minute
+
+// room is the weight with which clients are sent to a node.
+func (l *Load) room() float64 {
+	room := leastRoom + 1 - l.share()
+	if l.Level != open {
+		room /= 4 // rows come slower there
+	}
+	up := time.Duration(l.Sent-l.Started) * time.Microsecond // both on its own clock
+	return room * min(max(up.Seconds()/settled.Seconds(), 0.1), 1)
+}
+
+// leastRoom is what even a full node counts, so that none is ever left out by arithmetic.
+const leastRoom = 0.02
+
+// open is the level of a node that gives nothing up.
+const open = "open"
 
 func (l *Load) interval() time.Duration { return time.Duration(l.IntervalMS) * time.Millisecond }

@@ -150,7 +150,7 @@ func (f *Fleet) Alternates(n int, random func() float64) []string {
 		l := &f.Nodes[i].Load
 		known := func(c candidate) bool { return c.url == l.URL }
 		if l.takes() && l.URL != "" && l.URL != f.self.URL && !slices.ContainsFunc(all, known) {
-			all = append(all, candidate{l.URL, leastRoom + 1 - l.share()})
+			all = append(all, candidate{l.URL, l.room()})
 		}
 	}
 	var urls []string
@@ -170,16 +170,13 @@ func (f *Fleet) Alternates(n int, random func() float64) []string {
 	return urls
 }
 
-// leastRoom is what even a full node counts, so that none is ever left out by arithmetic.
-const leastRoom = 0.02
-
-// Able returns how many connections a second the others that take clients can begin, where one that never saw a crowd counts
-// as least, and how many sessions other nodes that drain are about to send away.
-func (f *Fleet) Able(least float64) (able float64, leaving int) {
+// Able returns how many connections a second the others that take clients can begin, and how many sessions other nodes that
+// drain are about to send away.
+func (f *Fleet) Able() (able float64, leaving int) {
 	for i := range f.Nodes {
 		switch l := &f.Nodes[i].Load; {
 		case l.takes():
-			able += max(l.Accepts, least)
+			able += l.able()
 		case l.Revision == Revision && l.Draining:
 			leaving += max(l.Sessions, 0)
 		}

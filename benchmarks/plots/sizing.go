@@ -65,7 +65,7 @@ func sheets() []sheet {
 		},
 		{
 			file: "sizing-rolling", y: "clients live and fresh, %", value: live, least: 60, most: 101, below: true, legend: 5 * vg.Centimeter,
-			cases: [][2]string{{"a rolling restart, nodes have seen a crowd", "nodes have seen a crowd"}, {"a rolling restart", "nodes have not"}, {"a rolling restart, drain.peers left at 1", "nor know of peers"}},
+			cases: [][2]string{{"a rolling restart", "the emptier of two"}, {"a rolling restart, always to the fewest connections", "always to the emptiest"}, {"a rolling restart, drain.peers left at 1", "nodes know of no others"}},
 		},
 	}
 }

@@ -94,7 +94,7 @@ func (s *sim) drain(n *node, r Rolling) {
 	if len(n.live) == 0 {
 		return
 	}
-	asked := overload.Window(len(n.live), n.accepts, r.Peers).Seconds()
+	asked := overload.Window(len(n.live), float64(r.Peers)*overload.Able(n.accepts, int(s.Cores), float64(s.Rate))).Seconds()
 	over := math.Min(asked, closeShare*r.Within)
 	all := append([]int32(nil), n.live...)
 	s.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

@@ -48,6 +48,7 @@ type node struct {
 	// The balancer's view.
 	conns    int
 	hiddenTo float64 // taken out until then
+	backAt   float64 // when it was taken in again
 }
 
 func (n *node) reset(s *sim) {
@@ -172,7 +173,7 @@ func (n *node) look(s *sim) {
 	late := n.late(s)
 	n.machine.Step(int64(s.now*1e6)+1, overload.Figures{Heap: heap, CPU: cpu, Late: time.Duration(late * float64(time.Second))})
 	level := n.machine.Level()
-	n.shut, n.slow = level >= overload.Refusing, level >= overload.Slowing
+	n.shut, n.slow = n.machine.Refuses(), n.machine.Slows()
 	s.out.look(n.begun, late, level)
 	if level == overload.Shedding {
 		n.shed(s)

@@ -17,8 +17,6 @@ type Setup struct {
 	Classes  []Class  `json:"-"`
 	Market   Market   `json:"market"`
 	Seed     uint64   `json:"seed"`
-	// Seen is the most connections that nodes have seen begin in a second before the case.
-	Seen float64 `json:"accepts_seen,omitempty"`
 	// Patience is for how many seconds behind its last step a case may go on until it is told as it is then: with clients who
 	// are still away.
 	Patience float64 `json:"patience_s"`
@@ -56,7 +54,7 @@ func newSim(name string, u Setup, c *Costs) *sim {
 	for i := range s.nodes {
 		s.nodes[i] = &node{id: int32(i), zone: i % zones}
 		s.nodes[i].reset(s)
-		s.nodes[i].accepts = u.Seen
+		s.nodes[i].backAt = -forever
 	}
 	s.clients = make([]client, u.Clients)
 	s.count[waits] = u.Clients

@@ -25,7 +25,7 @@ func small(t *rapid.T) Setup {
 		Clients: rapid.IntRange(1, 3000).Draw(t, "clients"), Nodes: rapid.IntRange(2, 7).Draw(t, "nodes"),
 		Cores: rapid.Float64Range(0.1, 4).Draw(t, "cores"), Memory: rapid.SampledFrom([]float64{0, 60e6, 1e9}).Draw(t, "memory"),
 		Rate: rapid.SampledFrom([]int{0, 20, 200}).Draw(t, "rate"), Network: rapid.Float64Range(0, 0.5).Draw(t, "network"),
-		Balancer: Balancer{Retry: rapid.Bool().Draw(t, "retry"), Notices: rapid.Float64Range(0.1, 10).Draw(t, "notices")},
+		Balancer: Balancer{OfTwo: rapid.Bool().Draw(t, "of two"), SlowStart: rapid.SampledFrom([]float64{0, 5}).Draw(t, "slow start"), Retry: rapid.Bool().Draw(t, "retry"), Notices: rapid.Float64Range(0.1, 10).Draw(t, "notices")},
 		Classes:  Mix(), Market: Market{Instruments: 200, Ticks: 1000, Burst: 4}, Seed: rapid.Uint64().Draw(t, "seed"), Patience: 300,
 	}
 }
@@ -144,6 +144,34 @@ func TestRestartsRefuseNobodyWhereTheBalancerRetries(t *testing.T) {
 	}
 	if o.P50 < reconnectMin {
 		t.Errorf("half were back within %v s, and were asked to wait for %v", o.P50, reconnectMin)
+	}
+}
+
+// Nodes that never saw a crowd, of the fleet for a million, are replaced without a refusal, and their clients are back within seconds: what
+// they are taken to accept is neither too much nor far too little.
+func TestRestartsOfAFleetThatNeverSawACrowd(t *testing.T) {
+	c := costs(t)
+	f := SizeOf(200_000, Shape{16, 16 << 30}, Mix(), Day(), c)
+	f.AdmissionRate = 0 // what the cores take is to be seen
+	o, err := Restart(f.setup(Day()), Rolling{Within: 30, Peers: f.Nodes - 1, Start: 10, Pause: 20}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Out != 0 || len(o.Refusals) != 0 || o.All > 20 || o.Level != "open" {
+		t.Errorf("%d still away, refusals %v, the last back after %v s, level %s", o.Out, o.Refusals, o.All, o.Level)
+	}
+}
+
+// Where a third of a fleet is gone that had no room for it, slower rows make room for all: nobody stays out, and nobody is sent away.
+func TestAFleetWithoutRoomSlowsDownAndLetsEverybodyIn(t *testing.T) {
+	c := costs(t)
+	st := &Study{Market: Day(), Need: NeedOf(Mix(), Day(), c)}
+	if err := st.noRoom(SizeOf(100_000, Shape{4, 8 << 30}, Mix(), Day(), c), c); err != nil {
+		t.Fatal(err)
+	}
+	o := st.Cases[0]
+	if o.Out != 0 || o.Shed != 0 || o.Level != "slowing" {
+		t.Errorf("%d still away, %d shed, level %s", o.Out, o.Shed, o.Level)
 	}
 }
 

@@ -96,7 +96,7 @@ func (st *Study) universes(c *Costs) {
 func (f Fleet) setup(market Market) Setup {
 	return Setup{
 		Clients: f.Clients, Nodes: f.Nodes, Cores: f.Shape.Cores, Memory: 0.85 * f.Shape.Bytes, Rate: f.AdmissionRate, Network: internet,
-		Balancer: Balancer{Retry: true, Notices: 4}, Classes: Mix(), Market: market, Seed: seed, Patience: 600,
+		Balancer: Balancer{OfTwo: true, Retry: true, Notices: 4}, Classes: Mix(), Market: market, Seed: seed, Patience: 600,
 	}
 }
 
@@ -113,11 +113,11 @@ func (st *Study) badDays(f Fleet, c *Costs, progress func(string)) error {
 	open, plain := well, well
 	open.Rate = 0
 	plain.Balancer.Retry = false
+	fewest, slowly := well, well
+	fewest.Balancer.OfTwo, slowly.Balancer.OfTwo, slowly.Balancer.SlowStart = false, false, 30
 	rolling := Rolling{Within: 30, Peers: f.Nodes - 1, Start: 10, Pause: 20}
 	alone := rolling
 	alone.Peers = 1
-	seen := well
-	seen.Seen = float64(f.AdmissionRate)
 	for _, k := range []struct {
 		name string
 		run  func() (*Outcome, error)
@@ -130,7 +130,8 @@ func (st *Study) badDays(f Fleet, c *Costs, progress func(string)) error {
 		{"every connection is cut at once", func() (*Outcome, error) { return CutAll(well, c) }},
 		{"every connection is cut at once, no admission rate", func() (*Outcome, error) { return CutAll(open, c) }},
 		{"a rolling restart", func() (*Outcome, error) { return Restart(well, rolling, c) }},
-		{"a rolling restart, nodes have seen a crowd", func() (*Outcome, error) { return Restart(seen, rolling, c) }},
+		{"a rolling restart, always to the fewest connections", func() (*Outcome, error) { return Restart(fewest, rolling, c) }},
+		{"a rolling restart, always to the fewest, new nodes slowly", func() (*Outcome, error) { return Restart(slowly, rolling, c) }},
 		{"a rolling restart, drain.peers left at 1", func() (*Outcome, error) { return Restart(well, alone, c) }},
 	} {
 		o, err := k.run()

@@ -33,7 +33,7 @@ func (s *server) figures() admin.Figures {
 	inForce := s.policy.Status()
 	f.PolicyRevision, f.PolicyStale, f.PolicyRefused = inForce.Version.Revision, inForce.Stale, inForce.Refused != nil
 	load := s.lookout.now.Load()
-	f.Admission, f.MemoryLive, f.MemoryLimit = uint8(load.Level), float64(load.Memory), float64(load.MemoryLimit)
+	f.Admission, f.Refusing, f.MemoryLive, f.MemoryLimit = uint8(load.Level), load.Refuses, float64(load.Memory), float64(load.MemoryLimit)
 	f.ProcessorShare, f.AcceptsMax, f.Draining = load.CPU, load.Accepts, s.draining.Load()
 	// Delayed feeds carry lanes of their own. What they time is not the market's.
 	for _, d := range s.delayed {

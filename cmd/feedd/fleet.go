@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	mathrand "math/rand/v2"
+	"runtime"
 	"time"
 
 	"github.com/feedd/feedd/admin/control"
@@ -18,7 +19,7 @@ const alternates = 3
 func (s *server) startFleet() {
 	self := fleet.Load{
 		Instance: rand.Text()[:12], Node: s.nodeName(), Version: build.Version(), Started: s.began.UnixMicro(), URL: s.options.PublicURL,
-		Interest: s.options.Interest.Mode,
+		Interest: s.options.Interest.Mode, Cores: runtime.GOMAXPROCS(0), Admits: float64(s.options.Admission.Rate),
 	}
 	s.rate = newRate(s.framesSent)
 	s.member = fleet.NewMember(s.conn, self, s.measureLoad, &s.drops, s.options.log)
@@ -30,7 +31,8 @@ func (s *server) startFleet() {
 func (s *server) measureLoad(l *fleet.Load) {
 	now := s.lookout.now.Load()
 	l.Sessions, l.FramesPerS = s.clients().Connections, s.rate.take(time.Now())
-	l.CPU, l.Memory, l.MemoryLimit, l.Accepts, l.Level = now.CPU, now.Memory, now.MemoryLimit, now.Accepts, now.Level.String()
+	l.CPU, l.Memory, l.MemoryLimit, l.Accepts = now.CPU, now.Memory, now.MemoryLimit, now.Accepts
+	l.Level, l.Refuses = now.Level.String(), now.Refuses
 	l.Draining, l.Instruments = s.draining.Load(), s.feed.Stats().Instruments
 }
 
@@ -57,11 +59,11 @@ func (r *rate) take(now time.Time) float64 {
 
 // window is the time over which the clients of this node should come back to others, who are told meanwhile that it drains.
 func (s *server) window(clients int) time.Duration {
-	able, leaving := s.member.Fleet().Able(overload.LeastAccepts)
-	if able == 0 { // nobody is heard of: they stand where only the operator knows
-		return overload.Window(clients, s.lookout.now.Load().Accepts, s.options.Drain.Peers)
+	able, leaving := s.member.Fleet().Able()
+	if able == 0 { // nobody is heard of: they stand where only the operator knows, and are taken to be like this one
+		able = float64(s.options.Drain.Peers) * overload.Able(s.lookout.now.Load().Accepts, runtime.GOMAXPROCS(0), float64(s.options.Admission.Rate))
 	}
-	return overload.WindowOf(clients+leaving, able)
+	return overload.Window(clients+leaving, able)
 }
 
 // Loads implements control.Node.

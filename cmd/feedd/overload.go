@@ -24,6 +24,7 @@ const shedShare = 0.05
 // strain is what the look at the load found last, for whoever shows it.
 type strain struct {
 	Level       overload.Level
+	Refuses     bool
 	Why         string
 	Memory      int64 // bytes that live
 	MemoryLimit int64 // 0: none
@@ -45,7 +46,11 @@ func (s *strain) String() string {
 	if s.MemoryLimit != 0 {
 		memory = fmt.Sprintf("memory %.0f %% of %d MiB", 100*s.heap(), s.MemoryLimit>>20)
 	}
-	text := fmt.Sprintf("%v; %s, processor %.0f %%", s.Level, memory, 100*s.CPU)
+	text := s.Level.String()
+	if s.Level == overload.Slowing && !s.Refuses {
+		text += ", newcomers are let in"
+	}
+	text += fmt.Sprintf("; %s, processor %.0f %%", memory, 100*s.CPU)
 	if s.Why != "" {
 		text += "; since " + s.Why
 	}
@@ -99,24 +104,24 @@ func (w *lookout) look() {
 	}
 	w.server.noteLateness(late, time.Now())
 	if w.machine.Step(int64(time.Since(w.begun)/time.Microsecond), overload.Figures{Heap: now.heap(), CPU: now.CPU, Late: late}) {
-		w.server.options.log.Warn("load", slog.String("level", w.machine.Level().String()), slog.String("why", w.machine.Why()),
+		w.server.options.log.Warn("load", slog.String("level", w.machine.Level().String()), slog.Bool("refuses", w.machine.Refuses()), slog.String("why", w.machine.Why()),
 			slog.Int64("memory_bytes", now.Memory), slog.Int64("memory_limit_bytes", now.MemoryLimit), slog.Float64("processor", now.CPU))
 		w.follow()
 	}
 	if w.machine.Level() == overload.Shedding {
 		w.shed()
 	}
-	now.Level, now.Why = w.machine.Level(), w.machine.Why()
+	now.Level, now.Refuses, now.Why = w.machine.Level(), w.machine.Refuses(), w.machine.Why()
 	w.now.Store(&now)
 }
 
 // follow does what the level asks for that lasts.
 func (w *lookout) follow() {
 	refusal, cadence := "", throttle.Immediate
-	if w.machine.Level() >= overload.Refusing {
+	if w.machine.Refuses() {
 		refusal = "the server has more to carry than it can; connect again later, or to another node"
 	}
-	if w.machine.Level() >= overload.Slowing {
+	if w.machine.Slows() {
 		cadence, _ = throttle.Round(w.server.options.Overload.SlowTo)
 	}
 	w.server.gate.Refuse(refusal)

@@ -189,7 +189,7 @@ func (c *Config) define() {
 	add(c, &c.Admission.AddressRate, integer.from(0), "admission.per_address_rate", 0,
 		"`number` of connections that one address may begin a second; those beyond are told when to come again; 0 for any number").noFlag()
 	add(c, &c.Overload.Heap, steps, "overload.heap", Steps{0.70, 0.80, 0.90},
-		"`SHARES` of the memory limit (GOMEMLIMIT, or 85 % of the container's) from which new connections are refused, rows come less often, and sessions of the tiers of lowest priority are ended").noFlag()
+		"`SHARES` of the memory limit (GOMEMLIMIT, or 85 % of the container's) from which new connections are refused, rows come less often, and sessions of the tiers of lowest priority are ended; each measure ends by itself").noFlag()
 	add(c, &c.Overload.CPU, steps, "overload.cpu", Steps{0.85, 0.90, 0.95},
 		"`SHARES` of the processors for the same, after 5 s and only while cuts come more than 100 ms late").noFlag()
 	add(c, &c.Overload.SlowTo, duration.within(0, 5*time.Second), "overload.slow_to", 500*time.Millisecond,
@@ -199,7 +199,7 @@ func (c *Config) define() {
 	add(c, &c.Drain.Within, duration.within(0, time.Hour), "drain.within", 5*time.Second,
 		"`DURATION` in which all clients are seen off at the end, a few at a time")
 	add(c, &c.Drain.Peers, integer.from(1), "drain.peers", 1,
-		"`number` of other nodes that clients go to then: with it and the rate at which connections were accepted follows when they are asked to come back")
+		"`number` of other nodes that clients go to then, where this one hears of none: when clients are asked to come back follows from it")
 
 	add(c, &c.Sim.Mode, oneOf("on", "off", "auto"), "sim.mode", "auto",
 		"simulated market: on, off, or auto for on when NATS is inside").flag("sim")

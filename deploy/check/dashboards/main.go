@@ -85,7 +85,7 @@ var overview = []row{
 		{"NATS connections made again", "", "short", "", 8, []line{{`increase(feedd_nats_reconnects_total` + of + `}[$__rate_interval])`, "{{instance}}"}}},
 	}},
 	{"Nodes", []panel{
-		{"Load", "0 open, 1 refuses connections, 2 and slower rows, 3 and sends sessions away", "short", "", 6, []line{{sum("feedd_admission_state", "", "instance"), "{{instance}}"}}},
+		{"Load", "0 open, 1 refuses connections, 2 slower rows, 3 sends sessions away", "short", "", 6, []line{{sum("feedd_admission_state", "", "instance"), "{{instance}}"}}},
 		{"Live memory of its limit", "", "percentunit", "", 6, []line{
 			{`feedd_memory_live_bytes` + of + `} / (feedd_memory_limit_bytes` + of + `} > 0)`, "{{instance}}"}}},
 		{"Processor", "", "percentunit", "", 6, []line{{sum("feedd_processor_ratio", "", "instance"), "{{instance}}"}}},
