@@ -36,7 +36,7 @@ var (
 	nobody  = &entitlement.Identity{}
 )
 
-const needsToken = "this server wants to know who you are: give a token in the first request, hello, or offer the subprotocol bearer.TOKEN"
+const needsToken = "this server wants to know who you are: give a token in the first request, hello, in the header Authorization: Bearer TOKEN, or with a WebSocket as the subprotocol bearer.TOKEN"
 
 // Identity is whom the session is taken for; nil: that is not known yet.
 func (s *Session) Identity() *entitlement.Identity { return s.who.Load() }

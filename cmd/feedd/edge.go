@@ -173,6 +173,12 @@ func (s *server) startAdmin() error {
 	return nil
 }
 
+// nothing answers requests for what the API does not have.
+func nothing(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, fmt.Sprintf("nothing at %q: clients connect to /v1/ws, /v1/sse, /v1/stream or /v1/poll; /v1/snapshot, /v1/instruments and /v1/lists answer once",
+		r.URL.Path), http.StatusNotFound)
+}
+
 func (s *server) startPublic() {
 	var access rest.Access // of no type where there is none
 	if s.access != nil {
@@ -187,6 +193,7 @@ func (s *server) startPublic() {
 	mux.Handle("/v1/instruments", rest.Instruments(s.store, s.sessions.Lists, access))
 	mux.Handle("/v1/lists", rest.NamedLists(s.sessions.Lists, access))
 	mux.Handle("/v1/snapshot", rest.Snapshot(s.sessions, access))
+	mux.HandleFunc("/v1/", nothing)
 	mux.Handle("/", web.Handler())
 	if s.echo != nil {
 		mux.Handle("/v1/echo", s.echo)

@@ -45,8 +45,8 @@ func checkQuery(r *http.Request) *Refusal {
 	query := r.URL.Query()
 	for _, name := range []string{"token", "access_token", "jwt", "bearer"} {
 		if query.Has(name) {
-			return &Refusal{Status: http.StatusBadRequest, Text: "a token does not belong into a URL, which ends up in logs: " +
-				"give it in the first request, hello, or offer the subprotocol bearer.TOKEN; and get a new one"}
+			return &Refusal{Status: http.StatusBadRequest, Text: "a token does not belong into a URL, which ends up in logs: give it in the header " +
+				"Authorization: Bearer TOKEN, in the first request, hello, or with a WebSocket as the subprotocol bearer.TOKEN; and get a new one"}
 		}
 	}
 	return nil

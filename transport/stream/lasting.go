@@ -10,6 +10,7 @@ import (
 
 	"github.com/feedd/feedd/internal/outlet"
 	"github.com/feedd/feedd/transport/gate"
+	"github.com/feedd/feedd/transport/params"
 	"github.com/feedd/feedd/transport/ws"
 )
 
@@ -35,7 +36,7 @@ func (s *Server) open(way Way, w http.ResponseWriter, r *http.Request) (*Conn, *
 	if wrong != nil {
 		return nil, wrong
 	}
-	messages, wrong := s.readMessages(w, r, f, entry.MaxMessage())
+	messages, wrong := s.firstMessages(w, r, f, way, entry.MaxMessage())
 	if wrong == nil && len(messages) == 0 {
 		wrong = &gate.Refusal{Status: http.StatusBadRequest, Text: `the body is empty: want the client's first messages, such as {"subscribe":{"symbols":["sim:BTC-USD"]}}`}
 	}
@@ -49,6 +50,31 @@ func (s *Server) open(way Way, w http.ResponseWriter, r *http.Request) (*Conn, *
 		return nil, gate.Stopping()
 	}
 	return c, nil
+}
+
+// firstMessages reads what a client begins with. A subscription in the URL, as event streams have it, would go unseen here.
+func (s *Server) firstMessages(w http.ResponseWriter, r *http.Request, f *framing, way Way, maxMessage int) ([][]byte, *gate.Refusal) {
+	known := []string(nil)
+	if way == Poll {
+		known = pollParameters
+	}
+	if wrong := checkParameters(r, known...); wrong != nil {
+		wrong.Text += "; what a client wants stands in the body"
+		return nil, wrong
+	}
+	return s.readMessages(w, r, f, maxMessage)
+}
+
+// checkParameters refuses what a URL has beside the known parameters.
+func checkParameters(r *http.Request, known ...string) *gate.Refusal {
+	q := params.New(r.URL.RawQuery)
+	for _, name := range known {
+		q.Text(name)
+	}
+	if err := q.End(); err != nil {
+		return &gate.Refusal{Status: http.StatusBadRequest, Text: err.Error()}
+	}
+	return nil
 }
 
 // last writes the response to its end, on the goroutine of the HTTP handler, and returns when all is over. begin comes ahead of
@@ -123,6 +149,9 @@ func (s *Server) serveMessages(w http.ResponseWriter, r *http.Request) *gate.Ref
 	c := s.find(Stream, r.PathValue("secret"))
 	if c == nil {
 		return unknown("/v1/stream")
+	}
+	if wrong := checkParameters(r, "send"); wrong != nil {
+		return wrong
 	}
 	if wrong := s.takeMessages(c, w, r); wrong != nil {
 		return wrong

@@ -106,6 +106,9 @@ func TestStreamInProtobuf(t *testing.T) {
 	expect(t, r.ask("POST", "/v1/stream", "", kind...), 400, "body is empty")
 	expect(t, r.ask("POST", "/v1/stream", "x", "Content-Type", "image/png"), 415, "image/png")
 	expect(t, r.ask("POST", "/v1/stream", "{}", "Accept", "application/x-protobuf"), 406, "one form")
+	expect(t, r.ask("POST", "/v1/stream?symbols=x:BTC", "{}"), 400, "stands in the body")
+	expect(t, r.ask("POST", "/v1/stream?token=x", "{}"), 400, "Authorization: Bearer TOKEN")
+	expect(t, r.ask("POST", "/v1/stream/secret/more", "{}"), 404, "want /v1/sse")
 	eventually(t, func() bool { return len(r.all()) == 0 })
 }
 

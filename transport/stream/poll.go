@@ -19,6 +19,9 @@ const (
 	pollLinger = 10 * time.Millisecond
 )
 
+// pollParameters are those of every poll.
+var pollParameters = []string{"wait_ms"}
+
 // poll is what a client that polls has of the protocol: answers are numbered, and the last one is kept until the client says,
 // with its next poll, that it has it. So nothing is lost with a response that does not arrive.
 type poll struct {
@@ -52,6 +55,9 @@ func (s *Server) serveNextPoll(w http.ResponseWriter, r *http.Request) *gate.Ref
 	c := s.find(Poll, r.PathValue("secret"))
 	if c == nil {
 		return unknown("/v1/poll")
+	}
+	if wrong := checkParameters(r, append([]string{"after", "send"}, pollParameters...)...); wrong != nil {
+		return wrong
 	}
 	if r.URL.Query().Get("after") == "" {
 		return &gate.Refusal{Status: http.StatusBadRequest, Text: "want after=N, the number of the last answer that arrived: the header " + headerAnswer + " says it"}

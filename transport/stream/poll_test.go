@@ -61,6 +61,7 @@ func TestPolling(t *testing.T) {
 	expect(t, p.again("", ""), 409, "the last answer was number 3")
 	p.after = 3
 	expect(t, p.again("&wait_ms=x", ""), 400, "whole number")
+	expect(t, p.again("&wait=1", ""), 400, "want after, send and wait_ms")
 	expect(t, r.ask("POST", "/v1/poll/"+p.secret, ""), 400, headerAnswer)
 	peer.Close(4503, "cut off")
 	expect(t, p.again("", ""), 200, "cut off")

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -62,6 +63,9 @@ func (s *Server) route() {
 	} {
 		s.mux.Handle(path, s.entrance(serve))
 	}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, fmt.Sprintf("nothing at %q: want /v1/sse, /v1/stream or /v1/poll, the latter two with /SECRET for further messages", r.URL.Path), http.StatusNotFound)
+	})
 }
 
 // ServeHTTP serves requests for /v1/sse, /v1/stream and /v1/poll, and what lies below the latter two.

@@ -37,39 +37,37 @@ func chooseSubprotocol(offered []string) (name string, enc fanout.Encoding, ok b
 // Both directions go without context takeover; a server may ask for that unasked. client_max_window_bits
 // must not be answered unless it was offered, and need not be then. A smaller server window is declined,
 // since frames are compressed once for all connections, with the whole window.
-func chooseDeflate(offers []string) string {
-	for _, offer := range offers {
-		params := strings.Split(offer, ";")
-		if strings.TrimSpace(params[0]) != deflateName {
+func chooseDeflate(offers []offer) string {
+	for _, o := range offers {
+		if o.name != deflateName {
 			continue
 		}
-		if answer, ok := answerDeflate(params[1:]); ok {
+		if answer, ok := answerDeflate(o.params); ok {
 			return answer
 		}
 	}
 	return ""
 }
 
-func answerDeflate(params []string) (answer string, ok bool) {
+func answerDeflate(params []param) (answer string, ok bool) {
 	answer = deflateName + "; server_no_context_takeover; client_no_context_takeover"
 	seen := make(map[string]bool)
-	for _, param := range params {
-		name, value, valued := strings.Cut(strings.TrimSpace(param), "=")
-		if seen[name] {
+	for _, p := range params {
+		if seen[p.name] {
 			return "", false
 		}
-		seen[name] = true
-		switch name {
+		seen[p.name] = true
+		switch p.name {
 		case "server_no_context_takeover", "client_no_context_takeover":
-			if valued {
+			if p.valued {
 				return "", false
 			}
 		case "client_max_window_bits":
-			if valued && windowBits(value) == 0 {
+			if p.valued && windowBits(p.value) == 0 {
 				return "", false
 			}
 		case "server_max_window_bits":
-			if windowBits(value) != 15 {
+			if windowBits(p.value) != 15 {
 				return "", false
 			}
 			answer += "; server_max_window_bits=15"
@@ -80,13 +78,8 @@ func answerDeflate(params []string) (answer string, ok bool) {
 	return answer, true
 }
 
-// windowBits reads 8 to 15, which may stand in quotes, and returns 0 for anything else.
+// windowBits reads 8 to 15, without leading zeros, and returns 0 for anything else.
 func windowBits(s string) int {
-	if unquoted, ok := strings.CutPrefix(s, `"`); ok {
-		if s, ok = strings.CutSuffix(unquoted, `"`); !ok {
-			return 0
-		}
-	}
 	if n, err := strconv.Atoi(s); err == nil && n >= 8 && n <= 15 && s == strconv.Itoa(n) {
 		return n
 	}

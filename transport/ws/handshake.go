@@ -36,8 +36,13 @@ func (s *Server) read(r *http.Request) (handshake, *gate.Refusal) {
 		return handshake{}, &gate.Refusal{Status: http.StatusBadRequest, Text: fmt.Sprintf(
 			"none of the subprotocols %q is known; offer %s or %s, or none for JSON", offered, SubprotocolProto, SubprotocolJSON)}
 	}
+	offers, ok := parseOffers(r.Header.Values("Sec-WebSocket-Extensions"))
+	if !ok {
+		return handshake{}, &gate.Refusal{Status: http.StatusBadRequest,
+			Text: "Sec-WebSocket-Extensions cannot be read: want extensions with parameters, such as permessage-deflate; client_max_window_bits=15"}
+	}
 	if s.opt.Deflate != DeflateOff {
-		h.deflate = chooseDeflate(tokens(r.Header, "Sec-WebSocket-Extensions"))
+		h.deflate = chooseDeflate(offers)
 	}
 	return h, nil
 }
@@ -68,12 +73,29 @@ func checkUpgrade(r *http.Request) *gate.Refusal {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
 		return &gate.Refusal{Status: http.StatusHTTPVersionNotSupported, Text: "a WebSocket needs HTTP/1.1 or HTTP/2 here, not " + r.Proto}
 	case !hasToken(r.Header, "Upgrade", "websocket") || !hasToken(r.Header, "Connection", "Upgrade"):
-		return &gate.Refusal{Status: http.StatusUpgradeRequired, Text: `this is a WebSocket; send the headers "Connection: Upgrade" and "Upgrade: websocket"`, Header: "Upgrade", Value: "websocket"}
-	case strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13":
+		return &gate.Refusal{Status: http.StatusUpgradeRequired, Text: `this is a WebSocket; send the headers "Connection: Upgrade" and "Upgrade: websocket"`, Header: "Sec-WebSocket-Version", Value: "13"}
+	case r.ContentLength != 0:
+		return &gate.Refusal{Status: http.StatusBadRequest, Text: "a WebSocket's handshake has no body; messages begin behind the answer"}
+	}
+	if refused := checkSingle(r.Header); refused != nil {
+		return refused
+	}
+	if strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13" {
 		return &gate.Refusal{Status: http.StatusUpgradeRequired, Text: "only version 13 of WebSocket is known", Header: "Sec-WebSocket-Version", Value: "13"}
 	}
 	if key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key")); err != nil || len(key) != 16 {
 		return &gate.Refusal{Status: http.StatusBadRequest, Text: "Sec-WebSocket-Key must be 16 bytes in base64"}
+	}
+	return nil
+}
+
+// checkSingle refuses headers that come more than once though they must not: which of them counts would differ from reader to
+// reader.
+func checkSingle(h http.Header) *gate.Refusal {
+	for _, name := range []string{"Sec-WebSocket-Key", "Sec-WebSocket-Version", "Origin"} {
+		if n := len(h.Values(name)); n > 1 {
+			return &gate.Refusal{Status: http.StatusBadRequest, Text: fmt.Sprintf("the header %s came %d times: want it once", name, n)}
+		}
 	}
 	return nil
 }
@@ -90,7 +112,7 @@ func checkConnect(r *http.Request) *gate.Refusal {
 	case strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13":
 		return &gate.Refusal{Status: http.StatusBadRequest, Text: "only version 13 of WebSocket is known", Header: "Sec-WebSocket-Version", Value: "13"}
 	}
-	return nil
+	return checkSingle(r.Header)
 }
 
 // tell puts what was agreed on into the headers of a response over HTTP/2.

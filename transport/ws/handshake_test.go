@@ -2,10 +2,13 @@ package ws
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -20,11 +23,18 @@ func TestRequestsThatAreNotUpgraded(t *testing.T) {
 		says   string
 	}{
 		{"POST", wstest.Request{Method: http.MethodPost}, 405, "Allow: GET", "GET, not POST"},
-		{"a page in a browser", wstest.Request{Header: http.Header{"Upgrade": {""}, "Connection": {"keep-alive"}}}, 426, "Upgrade: websocket", "Connection: Upgrade"},
+		{"a page in a browser", wstest.Request{Header: http.Header{"Upgrade": {""}, "Connection": {"keep-alive"}}}, 426, "Sec-Websocket-Version: 13", "Connection: Upgrade"},
 		{"another upgrade", wstest.Request{Header: http.Header{"Upgrade": {"h2c"}}}, 426, "Upgrade: websocket", "Upgrade: websocket"},
 		{"version 8", wstest.Request{Header: http.Header{"Sec-Websocket-Version": {"8"}}}, 426, "Sec-Websocket-Version: 13", "version 13"},
 		{"no version", wstest.Request{Header: without("Sec-Websocket-Version")}, 426, "Sec-Websocket-Version: 13", "version 13"},
 		{"no key", wstest.Request{Header: without("Sec-Websocket-Key")}, 400, "", "16 bytes in base64"},
+		{"two keys", wstest.Request{Header: http.Header{"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=="}}}, 400, "", "Sec-WebSocket-Key came 2 times"},
+		{"two versions", wstest.Request{Header: http.Header{"Sec-Websocket-Version": {"13", "8"}}}, 400, "", "Sec-WebSocket-Version came 2 times"},
+		{"a list of versions", wstest.Request{Header: http.Header{"Sec-Websocket-Version": {"13, 8"}}}, 426, "Sec-Websocket-Version: 13", "version 13"},
+		{"two origins", wstest.Request{Header: http.Header{"Origin": {"http://localhost", "https://evil.example"}}}, 400, "", "Origin came 2 times"},
+		{"a body", wstest.Request{Header: http.Header{"Content-Length": {"5"}}}, 400, "", "has no body"},
+		{"a body in chunks", wstest.Request{Header: http.Header{"Transfer-Encoding": {"chunked"}}}, 400, "", "has no body"},
+		{"extensions that are none", wstest.Request{Extensions: "permessage-deflate;"}, 400, "", "Sec-WebSocket-Extensions cannot be read"},
 		{"short key", wstest.Request{Header: http.Header{"Sec-Websocket-Key": {"c2hvcnQ="}}}, 400, "", "16 bytes in base64"},
 		{"key that is no base64", wstest.Request{Header: http.Header{"Sec-Websocket-Key": {"!!"}}}, 400, "", "16 bytes in base64"},
 		{"another site", wstest.Request{Origin: "https://evil.example"}, 403, "", "https://evil.example"},
@@ -38,6 +48,9 @@ func TestRequestsThatAreNotUpgraded(t *testing.T) {
 			if name, value, ok := strings.Cut(c.header, ": "); ok && client.Response.Header.Get(name) != value {
 				t.Errorf("header %s is %q, want %q", name, client.Response.Header.Get(name), value)
 			}
+			if upgrade := client.Response.Header.Get("Upgrade"); (c.status == 426) != (upgrade == "websocket") {
+				t.Errorf("Upgrade is %q", upgrade)
+			}
 			if body := client.Body(); !strings.Contains(body, c.says) || strings.Contains(body, "\n") {
 				t.Errorf("body %q, want one line with %q", body, c.says)
 			}
@@ -48,6 +61,15 @@ func TestRequestsThatAreNotUpgraded(t *testing.T) {
 	}
 	if s := r.Stats(); s.Opened != 0 || s.Open != 0 {
 		t.Errorf("%d connections were opened, %d are open", s.Opened, s.Open)
+	}
+}
+
+// Who names a protocol to upgrade to has to name Upgrade in Connection as well, where it may stand beside others: RFC 9110, 7.8.
+func TestUpgradeRequiredSaysToWhat(t *testing.T) {
+	w := httptest.NewRecorder()
+	refuse(w, httptest.NewRequest(http.MethodGet, "/v1/ws", http.NoBody), &gate.Refusal{Status: http.StatusUpgradeRequired})
+	if got := w.Header()["Connection"]; !slices.Equal(got, []string{"close", "Upgrade"}) || w.Header().Get("Upgrade") != "websocket" {
+		t.Errorf("Connection %q, Upgrade %q", got, w.Header().Get("Upgrade"))
 	}
 }
 
@@ -114,12 +136,12 @@ func TestDeflateOffers(t *testing.T) {
 		{"permessage-deflate; client_max_window_bits=7", ""},
 		{"permessage-deflate; client_max_window_bits=16", ""},
 		{"permessage-deflate; client_max_window_bits=08", ""},
-		{`permessage-deflate; client_max_window_bits="10`, ""},
+		{`permessage-deflate ; client_max_window_bits = "1\0"`, yes}, // space between any two parts, and a quoted pair
+		{", permessage-deflate,, x-other ,", yes},
 		{"permessage-deflate; client_no_context_takeover=1", ""},
 		{"permessage-deflate; client_no_context_takeover; client_no_context_takeover", ""},
 		{"permessage-deflate; unknown", ""},
 		{"permessage-deflate; unknown=1, permessage-deflate; client_max_window_bits", yes},
-		{"permessage-deflate;", ""},
 		{"x-webkit-deflate-frame", ""},
 		{"x-permessage-deflate", ""},
 		{"x-other; a=1, permessage-deflate", yes},
@@ -141,6 +163,25 @@ func TestDeflateOffers(t *testing.T) {
 	two := wstest.Dial(t, r.addr, wstest.Request{Header: http.Header{"Sec-Websocket-Extensions": {"x-other", "permessage-deflate"}}})
 	if got := two.Response.Header.Get("Sec-WebSocket-Extensions"); got != yes {
 		t.Errorf("offer in a second line: answer %q", got)
+	}
+}
+
+// What is no list of extensions by RFC 6455, section 9.1, ends the handshake, which an offer that we cannot keep to does not.
+func TestExtensionsThatAreNone(t *testing.T) {
+	r := newRig(t, Options{})
+	off := newRig(t, Options{Deflate: DeflateOff})
+	for _, bad := range []string{
+		";", "=", "permessage-deflate;", "permessage-deflate; ;", "permessage-deflate; =10", "permessage-deflate; client_max_window_bits=",
+		`permessage-deflate; client_max_window_bits="10`, `permessage-deflate; client_max_window_bits=""`, `permessage-deflate; client_max_window_bits="1 0"`,
+		`permessage-deflate; client_max_window_bits="10"5`, `permessage-deflate; a="\`, "permessage-deflate x", "permessage-deflate, @", "x/y",
+		"permessage-deflate; client_max_window_bits=10=10", "permessage\xc3\xa9",
+	} {
+		for _, r := range []*rig{r, off} {
+			client := wstest.Try(t, r.addr, wstest.Request{Extensions: bad})
+			if body := client.Body(); client.Response.StatusCode != http.StatusBadRequest || !strings.Contains(body, "such as permessage-deflate") {
+				t.Errorf("%q: %s %q, want 400 and what would be right", bad, client.Response.Status, body)
+			}
+		}
 	}
 }
 

@@ -114,6 +114,10 @@ func refuse(w http.ResponseWriter, r *http.Request, refused *gate.Refusal) {
 	if r.ProtoMajor != 2 || refused.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Connection", "close")
 	}
+	if refused.Status == http.StatusUpgradeRequired { // which must say to what, and that has to stand in Connection too: RFC 9110, 7.8 and 15.5.22
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Add("Connection", "Upgrade")
+	}
 	refused.Write(w)
 }
 
