@@ -10,6 +10,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 ARGS     ?=
 DURATION ?= 10m
+COUNT    ?= 5
 
 # Property tests draw the same cases in every run, so that a change is judged by the change. RAPID_SEED=0 draws others.
 RAPID_SEED ?= 1
@@ -25,6 +26,7 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=…       arguments of run and bench, as in: make run ARGS='--sim off'"
+	@echo "  COUNT=…      how often make test-faults breaks each (now $(COUNT))"
 	@echo "  DURATION=…   how long make soak goes on (now $(DURATION))"
 	@echo "  FUZZTIME=…   how long each fuzz function runs (now $(FUZZTIME))"
 
@@ -133,7 +135,7 @@ test-system: $(NPM) build ## the client library and a browser against bin/feedd
 .PHONY: test-faults
 test-faults: ## break everything that can break, and write down what came of it: minutes, and better as root
 	tools=$$(scripts/deploy-tools nft nginx) && DEPLOY_TOOLS=$$tools \
-	  $(GO) test ./faults -run 'TestMatrix$$' -v -timeout 2h -all $(ARGS)
+	  $(GO) test ./faults -run 'TestMatrix$$' -v -timeout 3h -all -runs $(COUNT) $(ARGS)
 
 .PHONY: audit
 audit: $(NPM) ## look for known vulnerabilities; says so where the databases cannot be reached

@@ -37,12 +37,13 @@ type options struct {
 	Curve        string        `json:"curve,omitempty"`
 	Duration     time.Duration `json:"duration_ns,omitempty"`
 
-	json    bool
-	save    string
-	server  string
-	profile string
-	ticks   string
-	plot    string
+	json     bool
+	save     string
+	server   string
+	profile  string
+	ticks    string
+	plot     string
+	profiles string
 }
 
 // What -deflate takes.
@@ -78,6 +79,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.Curve, "curve", "", "what grows in -scenario curve: "+curveNames())
 	fs.StringVar(&o.Peers, "peers", "", "of feedd and its peers, those to measure, such as feedd,latest; empty: all")
 	fs.DurationVar(&o.Duration, "duration", 0, "how long -scenario soak goes on; 0s: 10m")
+	fs.StringVar(&o.profiles, "profiles", "", "have -scenario soak write the server's heap profile once a minute into `DIR`, to see what grows")
 	fs.StringVar(&o.plot, "plot", "", "draw what -scenario soak saw into `FILE`, as SVG")
 	fs.BoolVar(&o.json, "json", false, "print the result as JSON instead of a table")
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")

@@ -22,7 +22,6 @@ import (
 const (
 	soakBooks  = 20
 	soakLevels = 50
-	soakPast   = 1100 // seconds: more than the ring of one-second bars, and more trades than a log holds
 )
 
 // leastSoak is the time in which slopes can be told from noise at all.
@@ -36,6 +35,8 @@ type soaking struct {
 	crowd  *proc.Child
 	lives  uint64 // of the publisher
 	began  time.Time
+
+	collected, profiled time.Time // the server's heap, last
 
 	figures  *report.Soak
 	problems []string
@@ -220,6 +221,17 @@ func (s *soaking) leave(ctx context.Context, before sample) error {
 			break
 		}
 		if err := s.wait(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	// What is pooled goes with the second collection.
+	for range 2 {
+		var err error
+		if err = s.wait(ctx, collectEvery); err != nil {
+			return err
+		}
+		s.profiled = time.Time{}
+		if after, err = s.look(ctx); err != nil {
 			return err
 		}
 	}

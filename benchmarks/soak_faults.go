@@ -57,7 +57,7 @@ func (s *soaking) startPublisher(ctx context.Context) error {
 		Levels: soakLevels, Books: min(soakBooks, s.Instruments), NATS: s.where.NATS,
 	}
 	if s.lives == 0 {
-		cfg.Past = soakPast
+		cfg.Past = feed.FullPast
 	}
 	s.lives++
 	if err := s.source.Ask(ctx, feed.Begin, cfg, nil); err != nil {

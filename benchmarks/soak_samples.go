@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -51,11 +53,34 @@ func (f holding) negligible(mean float64) float64 { return max(f.number, f.share
 // clear is ten times that.
 func (f holding) clear(mean float64) float64 { return 10 * f.negligible(mean) }
 
+// Every so often the server collects, so that what it is said to hold is of the moment: left to itself, so small a heap is
+// collected every minute or two, and then tells what it held in the middle of some fault.
+const collectEvery = 2 * time.Second
+
+// collect has the server collect its garbage, and keeps profiles of what is left where that is asked for.
+func (s *soaking) collect(ctx context.Context) error {
+	now := time.Now()
+	if now.Sub(s.collected) < collectEvery {
+		return nil
+	}
+	s.collected = now
+	profile, err := s.get(ctx, "/debug/pprof/heap?gc=1")
+	if err != nil || s.profiles == "" || now.Sub(s.profiled) < time.Minute {
+		return err
+	}
+	s.profiled = now
+	name := fmt.Sprintf("heap-%02.0f.pb.gz", now.Sub(s.began).Minutes())
+	return os.WriteFile(filepath.Join(s.profiles, name), profile, 0o644)
+}
+
 // tellEvery is how often a line of progress is written.
 const tellEvery = 10 * time.Second
 
 // look asks the server.
 func (s *soaking) look(ctx context.Context) (sample, error) {
+	if err := s.collect(ctx); err != nil {
+		return sample{}, err
+	}
 	text, err := s.get(ctx, "/metrics")
 	if err != nil {
 		return sample{}, err

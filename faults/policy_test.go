@@ -1,6 +1,8 @@
 package faults
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,7 +26,8 @@ const (
 
 // operator calls the admin API of a node.
 type operator struct {
-	r *trial
+	r    *trial
+	node *rig.Process
 	*client.Client
 }
 
@@ -34,7 +37,7 @@ func operate(r *trial, node *rig.Process) *operator {
 	if err != nil {
 		r.Fatal(err)
 	}
-	return &operator{r, c}
+	return &operator{r, node, c}
 }
 
 func (o *operator) status() client.Status {
@@ -60,6 +63,12 @@ func (o *operator) apply(number int) uint64 {
 		return err == nil
 	})
 	return s.Version.Revision
+}
+
+// alarmed reports whether the node says that the bucket cannot be followed, in its status and in what alerts look at.
+func (o *operator) alarmed() bool {
+	s := o.status()
+	return (s.Stale || s.Refused != nil) && o.node.Number("feedd_policy_stale")+o.node.Number("feedd_policy_refused") > 0
 }
 
 // runs waits until the node runs the policy of a number.
@@ -103,47 +112,134 @@ func watchLost(r *trial) {
 
 // powerLost takes the servers' power and, at last, their disks.
 func powerLost(r *trial) {
-	c := rig.StartCluster(r, 3)
-	data := r.TempDir()
-	node := rig.Serve(r, "--sim", "off", "--nats-url", c.URL(0), "--data-dir", data)
-	o := operate(r, node)
-	o.apply(1)
-	o.apply(2)
-	killAll := func() {
-		for _, s := range c.Servers {
-			s.Kill()
-		}
-	}
-	startAll := func() {
-		for _, s := range c.Servers {
-			s.Start()
-		}
-		c.AwaitHealth()
-	}
+	p := openPowered(r)
+	p.write(1)
+	p.write(2)
 	// What one of them has as of now is an older state than the policy in force later.
-	old := c.Servers[r.random.IntN(3)]
-	killAll()
+	old := p.servers.Servers[r.random.IntN(3)]
+	p.lose()
 	keep := old.Copy()
-	startAll()
-	o.apply(3)
-	killAll()
-	startAll()
-	o.runs(3)
+	p.back()
+	p.write(3)
+
+	// Without power, and without a minority of the disks, nothing that was acknowledged is gone.
+	first := r.random.IntN(3)
+	p.keeps("power lost")
+	p.keeps("and one disk", p.servers.Servers[first])
+
+	// Without the disks of a majority the last server may give the others what it has. Where it does not, the bucket is lost, or what was
+	// written last, and feedd keeps what is in force and says so.
+	p.lose(p.servers.Servers[(first+1)%3], p.servers.Servers[(first+2)%3])
+	began := time.Now()
+	p.back()
+	rig.Eventually(r, "the policy in the bucket, or word that it is gone", func() bool {
+		text, ok := asked(r, p.js)
+		return ok && text == string(numbered(p.newest)) || p.a.alarmed()
+	})
+	r.duration("two disks: until the policy is back or the operator told", time.Since(began))
+	p.a.runs(p.newest)
+	p.write(p.newest + 1)
+	r.duration("two disks: until both nodes run what one of them writes", time.Since(began))
 
 	// All disks gone, but for one that is older: the older policy does not come back by itself.
-	killAll()
-	for _, s := range c.Servers {
+	p.lose(p.servers.Servers...)
+	old.Restore(keep)
+	p.back()
+	rig.Eventually(r, "word that the bucket has lost its policy", p.a.alarmed)
+	p.a.runs(p.newest)
+	// Whatever the bucket has now, the next change is taken, and a node that starts has it.
+	p.write(p.newest + 1)
+	p.a.node.Interrupt()
+	operate(r, rig.Serve(r, "--sim", "off", "--nats-url", p.servers.URL(0), "--data-dir", p.data)).runs(p.newest)
+}
+
+// powered is three NATS servers that hold the policy, and two nodes that run it.
+type powered struct {
+	r       *trial
+	servers *rig.NATSCluster
+	js      jetstream.JetStream
+	a, b    *operator
+	data    string // directory of a
+	newest  int    // number of the policy that was written last
+}
+
+func openPowered(r *trial) *powered {
+	r.Helper()
+	p := &powered{r: r, servers: rig.StartCluster(r, 3), data: r.TempDir()}
+	p.a = operate(r, rig.Serve(r, "--sim", "off", "--nats-url", p.servers.URL(0), "--data-dir", p.data, "--node", "a"))
+	p.b = operate(r, rig.Serve(r, "--sim", "off", "--nats-url", p.servers.URL(1), "--node", "b"))
+	var err error
+	if p.js, err = jetstream.New(p.servers.Connect(), jetstream.WithDefaultTimeout(time.Second)); err != nil {
+		r.Fatal(err)
+	}
+	return p
+}
+
+// write has b take a policy, and waits until both run it.
+func (p *powered) write(number int) {
+	p.r.Helper()
+	p.newest = number
+	p.b.apply(number)
+	p.b.runs(number)
+	p.a.runs(number)
+}
+
+// lose takes all servers' power, and some of their disks.
+func (p *powered) lose(wiped ...*rig.NATSServer) {
+	p.r.Helper()
+	for _, s := range p.servers.Servers {
+		s.Kill()
+	}
+	for _, s := range wiped {
 		s.Wipe()
 	}
-	old.Restore(keep)
-	startAll()
-	rig.Eventually(r, "word that the bucket has lost its policy", func() bool { s := o.status(); return s.Stale || s.Refused != nil })
-	o.runs(3)
-	// Whatever the bucket has now, the next change is taken, and a node that starts has it.
-	o.apply(4)
-	o.runs(4)
-	node.Interrupt()
-	operate(r, rig.Serve(r, "--sim", "off", "--nats-url", c.URL(0), "--data-dir", data)).runs(4)
+}
+
+func (p *powered) back() {
+	p.r.Helper()
+	for _, s := range p.servers.Servers {
+		s.Start()
+	}
+	p.servers.AwaitHealth()
+}
+
+// keeps holds that the bucket has the newest policy behind a loss, and that nodes follow it again by themselves.
+func (p *powered) keeps(name string, wiped ...*rig.NATSServer) {
+	p.r.Helper()
+	p.lose(wiped...)
+	began := time.Now()
+	p.back()
+	text := held(p.r, p.js)
+	p.r.duration(name+": until the bucket says what it holds", time.Since(began))
+	if text != string(numbered(p.newest)) {
+		p.r.Errorf("%s: the bucket holds %s", name, text)
+	}
+	p.write(p.newest + 1)
+	p.r.duration(name+": until both nodes run what one of them writes", time.Since(began))
+}
+
+// held is the policy that the bucket holds, as soon as it says.
+func held(r *trial, js jetstream.JetStream) (text string) {
+	r.Helper()
+	rig.Eventually(r, "the bucket to say what it holds", func() (ok bool) { text, ok = asked(r, js); return ok })
+	return text
+}
+
+// asked asks the bucket once, and not for long: JetStream leaves questions without an answer while nobody leads.
+func asked(r *trial, js jetstream.JetStream) (text string, ok bool) {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+	defer cancel()
+	kv, err := js.KeyValue(ctx, policyBucket)
+	if err != nil {
+		return "", false
+	}
+	entry, err := kv.Get(ctx, "current")
+	if err != nil {
+		return "", false
+	}
+	var v policy.Version
+	err = json.Unmarshal(entry.Value(), &v)
+	return v.Text, err == nil
 }
 
 // clusterSplit leaves one server alone that leads the policy's bucket, with a node at it.

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -76,18 +77,47 @@ func (s *Source) openBook(i int) error {
 	return nil
 }
 
-// past publishes the trades that an instrument with a book has behind it.
-func (s *Source) past(i int) error {
-	if !s.hasBook(i) {
-		return nil
-	}
+// FullPast is a past with which nothing that feedd keeps of a trading instrument can grow any more.
+const FullPast = pastDays + pastSeconds
+
+const (
+	// A trade a day begins a bar of every interval there is, so that this many fill the longest ring, of 1,440 minutes.
+	pastDays = 1500
+	// More than the ring of seconds, and more than a log keeps: what is kept then looks like what will take its place.
+	pastSeconds = 1100
+	// A log grows beyond what it keeps with what comes within 6 s, and stays so large: fewer than it keeps come at once.
+	pastRound = 1000
+	pastPause = 7 * time.Second
+)
+
+// past publishes the trades that instruments with books have behind them.
+func (s *Source) past() error {
 	now := time.Now()
-	for ago := s.cfg.Past; ago > 0; ago-- {
-		if err := s.trade(i, now.Add(-time.Duration(ago)*time.Second).UnixMicro()); err != nil {
+	for left := s.cfg.Past; left > 0; {
+		round := min(left, pastRound)
+		for i := range s.instruments {
+			if !s.hasBook(i) {
+				continue
+			}
+			for k := left; k > left-round; k-- {
+				if err := s.trade(i, now.Add(-ago(k)).UnixMicro()); err != nil {
+					return err
+				}
+			}
+		}
+		if err := errors.Join(s.publisher.Flush(), s.nc.Flush()); err != nil {
 			return err
 		}
+		left -= round
+		time.Sleep(pastPause)
 	}
 	return nil
+}
+
+// ago is how long the last but k trades of the past lie back.
+func ago(k int) time.Duration {
+	const day = 24 * time.Hour
+	return time.Duration(min(k, pastSeconds))*time.Second + time.Duration(max(0, k-pastSeconds))*day
 }
 
 func (s *Source) trade(i int, us int64) error {

@@ -36,8 +36,8 @@ type Config struct {
 	Stream string `json:"stream"`
 	// NATS is the address of a server with a JetStream that somebody else runs; empty: the market has its own.
 	NATS string `json:"nats,omitempty"`
-	// Past is how many seconds of trades, one a second, instruments with books have behind them from the start, so
-	// that what a server keeps of trades and of their bars has its full size.
+	// Past is how many trades instruments with books have behind them from the start: the last ones a second apart, those
+	// before a day. With FullPast of them all that a server keeps of trades and bars has its full size.
 	Past int `json:"past,omitempty"`
 }
 
@@ -51,8 +51,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("bursts of %g ticks: want at least 1", c.Burst)
 	case c.Surge.Factor != 0 && (c.Surge.Factor <= 1 || c.Surge.Factor > 100 || c.Surge.Every < surging):
 		return fmt.Errorf("surges of %g times every %v: want more than 1, at most 100, and %v or more", c.Surge.Factor, c.Surge.Every, surging)
-	case c.Past < 0 || c.Past > 86_400:
-		return fmt.Errorf("%d seconds of trades: want 0 to a day", c.Past)
+	case c.Past < 0 || c.Past > FullPast:
+		return fmt.Errorf("%d trades of the past: want 0 to %d", c.Past, FullPast)
 	case c.Levels < 0 || c.Levels > market.MaxLevels:
 		return fmt.Errorf("books of %d levels: want 0 to %d", c.Levels, market.MaxLevels)
 	}
@@ -166,9 +166,14 @@ func (s *Source) open() error {
 		s.instruments = append(s.instruments, in)
 		s.walks = append(s.walks, NewWalk(s.cfg.Seed, i))
 		s.last = append(s.last, Quote{})
-		if err := errors.Join(s.openBook(i), s.past(i)); err != nil {
+		if err := s.openBook(i); err != nil {
 			return err
 		}
+	}
+	if err := s.past(); err != nil {
+		return err
+	}
+	for i := range s.cfg.Instruments {
 		if err := s.burst(i, 1, time.Now()); err != nil {
 			return err
 		}

@@ -101,3 +101,18 @@ func TestRoleAnswers(t *testing.T) {
 		}
 	}
 }
+
+// A past goes on without a step back, has as many bars of the longest ring as fit, and seconds for the shortest.
+func TestThePastFillsEveryRing(t *testing.T) {
+	minutes, days, last := map[time.Duration]bool{}, map[time.Duration]bool{}, ago(FullPast+1)
+	for k := FullPast; k > 0; k-- {
+		at := ago(k)
+		if at >= last {
+			t.Fatalf("trade %d lies %v back, the one before it %v", k, at, last)
+		}
+		minutes[at.Truncate(time.Minute)], days[at.Truncate(24*time.Hour)], last = true, true, at
+	}
+	if len(minutes) < 1440 || len(days) < 730 || ago(601) != 601*time.Second || last != time.Second {
+		t.Errorf("%d minutes, %d days, the last but 600 %v back and the last %v", len(minutes), len(days), ago(601), last)
+	}
+}
