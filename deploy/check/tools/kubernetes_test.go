@@ -34,6 +34,19 @@ func TestChart(t *testing.T) {
 			}
 		})
 	}
+	all := render(t, "--set", "tls.secret=feedd-tls", "--set", "tls.http2=true", "--set", "webtransport.enabled=true", "--set", "service.type=LoadBalancer",
+		"--set", "service.sessionAffinity=ClientIP", "--set", "config.interest.mode=demand")
+	if _, err := manifests.Decode([]byte(all)); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{
+		"mode: demand", "http2: true", "listen: 0.0.0.0:8443", "cert: /run/secrets/tls/tls.crt", "secretName: feedd-tls", "containerPort: 8443\n              protocol: UDP",
+		"port: 443\n      protocol: UDP", "{port: webtransport, protocol: UDP}", "sessionAffinity: ClientIP",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("with TLS, HTTP/2, WebTransport and on demand: no %q", want)
+		}
+	}
 	if out := render(t, "--set", "monitoring.enabled=true"); !strings.Contains(out, "kind: ServiceMonitor") {
 		t.Error("no ServiceMonitor")
 	}
@@ -49,6 +62,17 @@ func TestChartRefuses(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), tool(t, "helm"), "template", "feedd", "helm/feedd", "--kube-version", kubernetes, "--set", set)
 		cmd.Dir = deploy
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "values don't meet the specifications") {
+			t.Errorf("%s: %v\n%s", set, err, out)
+		}
+	}
+}
+
+// What needs a certificate says so, rather than that a pod says it over and over.
+func TestChartNeedsACertificate(t *testing.T) {
+	for _, set := range []string{"tls.http2=true", "webtransport.enabled=true"} {
+		cmd := exec.CommandContext(t.Context(), tool(t, "helm"), "template", "feedd", "helm/feedd", "--kube-version", kubernetes, "--set", set)
+		cmd.Dir = deploy
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "set tls.secret") {
 			t.Errorf("%s: %v\n%s", set, err, out)
 		}
 	}
