@@ -74,7 +74,7 @@ var forbidden = []struct {
 		"it puts policies in force; who follows them, and how, is none of its business",
 	},
 	{
-		[]string{"./internal/outbox", "./internal/outlet", "./internal/guard", "./internal/inbox"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
+		[]string{"./internal/outgoing", "./internal/outbox", "./internal/outlet", "./internal/guard", "./internal/inbox"}, []string{"./market", "./proto/...", "./snapshot", "./fanout", "./session", "github.com/lxzan/gws"},
 		"they know bytes and sockets, not what is in the frames, so that any protocol can lie on top",
 	},
 	{
@@ -106,7 +106,7 @@ var forbidden = []struct {
 		"what carries frames to clients must work whatever ticks come from",
 	},
 	{
-		[]string{"./transport/gate", "./transport/carrier"}, []string{"./fanout", "./session", "./proto/...", "./transport/ws", "./transport/stream", "./transport/webtransport", "./transport/rest"},
+		[]string{"./transport/conns", "./transport/gate", "./transport/carrier"}, []string{"./fanout", "./session", "./proto/...", "./transport/ws", "./transport/stream", "./transport/webtransport", "./transport/rest"},
 		"all transports share them, so they can depend on none, nor on what clients say once they are in",
 	},
 	{

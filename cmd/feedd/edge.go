@@ -17,6 +17,7 @@ import (
 	"github.com/feedd/feedd/internal/footprint"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/transport/carrier"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/listen"
 	"github.com/feedd/feedd/transport/rest"
@@ -90,14 +91,14 @@ func (s *server) startSockets() error {
 		return err
 	}
 	s.sockets, err = ws.New(ws.Options{
-		NewHandler: func(c *ws.Conn, f fanout.Framing) ws.Handler { return session.New(env, conn{c}, f, c.Identity()) },
+		NewHandler: func(c *ws.Conn, f fanout.Framing) conns.Handler { return session.New(env, conn{c}, f, c.Identity()) },
 		Gate:       s.gate, Deflate: compression[s.options.Deflate], Drops: &s.drops, Log: s.options.log,
 	})
 	if err != nil {
 		return err
 	}
 	s.streams, err = stream.New(stream.Options{
-		NewHandler: func(c *stream.Conn, f fanout.Framing) stream.Handler {
+		NewHandler: func(c *stream.Conn, f fanout.Framing) conns.Handler {
 			return session.New(env, conn{c}, f, c.Identity())
 		},
 		Gate: s.gate, Strict: s.access != nil && s.access.Anonymous() == nil, Drops: &s.drops, Log: s.options.log,

@@ -6,8 +6,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/session"
-	"github.com/feedd/feedd/transport/stream"
-	"github.com/feedd/feedd/transport/ws"
+	"github.com/feedd/feedd/transport/conns"
 )
 
 // engine lets package session have the engine through its own interface: Attach returns that package's
@@ -37,8 +36,8 @@ func (c conn) Close(code session.CloseCode, reason string) { c.anyConn.Close(uin
 
 // eachSession calls f for every session of this moment.
 func (s *server) eachSession(f func(*session.Session)) {
-	s.sockets.Each(func(h ws.Handler) { f(h.(*session.Session)) })
-	s.streams.Each(func(h stream.Handler) { f(h.(*session.Session)) })
+	s.sockets.Each(func(h conns.Handler) { f(h.(*session.Session)) })
+	s.streams.Each(func(h conns.Handler) { f(h.(*session.Session)) })
 }
 
 // Where every session has something new, such as another policy or a slower cadence, the answers of all would keep the

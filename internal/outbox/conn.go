@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 // Conn is a net.Conn whose writes never block. Read, addresses and read deadlines are those of the
@@ -23,14 +25,14 @@ type Conn struct {
 	// blocked is true while Send would refuse: bytes are kept, or no more are taken. Written under mu; read
 	// without it, so that a worker passes a blocked connection at the price of one load.
 	blocked atomic.Bool
-	sent    Sent    // under mu
-	fd      uintptr // of raw; constant after Start
+	sent    outgoing.Sent // under mu
+	fd      uintptr       // of raw; constant after Start
 
 	net.Conn
 
 	// Set by Start, constant afterwards.
-	opt     *Options        // nil until Start: everything passes through
-	raw     syscall.RawConn // nil: not a socket, every write goes through the drain goroutine
+	opt     *outgoing.Options // nil until Start: everything passes through
+	raw     syscall.RawConn   // nil: not a socket, every write goes through the drain goroutine
 	drained func()
 
 	drains sync.WaitGroup // goroutines of the outbox; they begin under mu while ended is false
@@ -52,7 +54,7 @@ func New(nc net.Conn) *Conn { return &Conn{Conn: nc} }
 // Start ends the passing-through; it must be called before any other goroutine writes. drained is called
 // from a goroutine of the outbox each time the bytes that it kept are gone; it must not call Close. An
 // error tells which socket options the kernel refused; the connection works without them.
-func (c *Conn) Start(opt *Options, drained func()) error {
+func (c *Conn) Start(opt *outgoing.Options, drained func()) error {
 	c.opt, c.drained = opt, drained
 	if sc, ok := c.Conn.(syscall.Conn); ok && directWrites {
 		if raw, err := sc.SyscallConn(); err == nil && raw.Control(func(fd uintptr) { c.fd = fd }) == nil {
@@ -74,17 +76,8 @@ func (c *Conn) Blocked() bool { return c.blocked.Load() }
 // Ready is the opposite of Blocked.
 func (c *Conn) Ready() bool { return !c.blocked.Load() }
 
-// Sent is what a connection took.
-type Sent struct{ Frames, Bytes uint64 }
-
-// Add adds what another connection took.
-func (s *Sent) Add(o Sent) {
-	s.Frames += o.Frames
-	s.Bytes += o.Bytes
-}
-
 // Sent returns what the connection took through Send, its own or that of a Sender above it, and what Count was told.
-func (c *Conn) Sent() Sent {
+func (c *Conn) Sent() outgoing.Sent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sent
@@ -94,7 +87,7 @@ func (c *Conn) Sent() Sent {
 func (c *Conn) Count(bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sent.Add(Sent{1, uint64(bytes)})
+	c.sent.Frame(bytes)
 }
 
 // Pending is how many bytes are waiting for the kernel to take them.
@@ -104,7 +97,7 @@ func (c *Conn) Pending() int {
 	return len(c.kept) - c.head
 }
 
-// Cause is why the connection takes nothing any more: ErrWriteTimeout, ErrOverflow, net.ErrClosed after
+// Cause is why the connection takes nothing any more: outgoing.ErrWriteTimeout, outgoing.ErrOverflow, net.ErrClosed after
 // Close, or the error of the socket. nil while it does. The first cause stays.
 func (c *Conn) Cause() error {
 	c.mu.Lock()
@@ -121,14 +114,14 @@ func (c *Conn) Send(frame []byte) bool {
 	c.mu.Lock()
 	taken := !c.blocked.Load() && c.put(frame, true)
 	if taken {
-		c.sent.Add(Sent{1, uint64(len(frame))})
+		c.sent.Frame(len(frame))
 	}
 	c.mu.Unlock() // not deferred, which costs as much as all else here
 	return taken
 }
 
-// Write takes b whole, behind what is pending, and never waits. Beyond Options.MaxQueued pending bytes it
-// takes nothing and returns ErrOverflow; from then on the connection takes only the frame given to Finish.
+// Write takes b whole, behind what is pending, and never waits. Beyond outgoing.Options.MaxQueued pending bytes it
+// takes nothing and returns outgoing.ErrOverflow; from then on the connection takes only the frame given to Finish.
 func (c *Conn) Write(b []byte) (int, error) {
 	if c.opt == nil {
 		return c.Conn.Write(b)
@@ -139,14 +132,14 @@ func (c *Conn) Write(b []byte) (int, error) {
 	case c.cause != nil:
 		return 0, c.cause
 	case c.finished:
-		return 0, ErrFinished
+		return 0, outgoing.ErrFinished
 	case len(c.kept)-c.head == 0 && !c.draining:
 		if !c.put(b, false) {
 			return 0, c.cause
 		}
-	case len(c.kept)-c.head+len(b) > c.opt.maxQueued()+c.spare:
-		c.cause = ErrOverflow
-		c.opt.dropped(drop.ControlOverflow)
+	case len(c.kept)-c.head+len(b) > c.opt.Queue()+c.spare:
+		c.cause = outgoing.ErrOverflow
+		c.opt.Dropped(drop.ControlOverflow)
 		return 0, c.cause
 	default:
 		c.keep(b)
@@ -231,7 +224,7 @@ func (c *Conn) put(b []byte, whole bool) bool {
 	}
 	c.keep(b[n:])
 	c.blocked.Store(true)
-	c.opt.blocked(+1)
+	c.opt.Blocked(+1)
 	if !c.draining {
 		c.startDrain()
 	}
@@ -262,7 +255,7 @@ func (c *Conn) fail(err error) {
 // release forgets what is pending. mu is held.
 func (c *Conn) release() {
 	if len(c.kept) > 0 {
-		c.opt.blocked(-1)
+		c.opt.Blocked(-1)
 	}
 	c.kept, c.head, c.spare = nil, 0, 0
 	c.wakeWaiters()

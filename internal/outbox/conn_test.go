@@ -13,10 +13,12 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/feedd/feedd/internal/drop"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 func TestAStalledReaderBlocksAndComesBack(t *testing.T) {
-	p := newPair(t, Options{})
+	p := newPair(t, outgoing.Options{})
 	next := p.block(t, 0)
 	if !p.out.Blocked() || p.out.Pending() == 0 || p.stats.Blocked.Load() != 1 {
 		t.Fatalf("after a refused frame: blocked %v, pending %d, gauge %d",
@@ -44,7 +46,7 @@ func TestAStalledReaderBlocksAndComesBack(t *testing.T) {
 // which they were taken, and none that was taken is missing.
 func TestFramesArriveWholeAndInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		p := newPair(t, Options{MaxQueued: 1 << 20})
+		p := newPair(t, outgoing.Options{MaxQueued: 1 << 20})
 		defer p.peer.Close()
 		defer p.out.Close()
 		var taken []uint32
@@ -83,7 +85,7 @@ func TestFramesArriveWholeAndInOrder(t *testing.T) {
 
 func TestManyWritersDoNotInterleave(t *testing.T) {
 	const writers, each = 8, 200
-	p := newPair(t, Options{MaxQueued: 64 << 20})
+	p := newPair(t, outgoing.Options{MaxQueued: 64 << 20})
 	var wg sync.WaitGroup
 	for w := range uint32(writers) {
 		wg.Go(func() {
@@ -122,12 +124,12 @@ func TestManyWritersDoNotInterleave(t *testing.T) {
 }
 
 func TestAnswersNotReadEndTheConnectionWithALastFrame(t *testing.T) {
-	p := newPair(t, Options{MaxQueued: 10_000})
+	p := newPair(t, outgoing.Options{MaxQueued: 10_000})
 	next := p.block(t, 0)
 	answers := uint32(0)
 	for ; ; answers++ {
 		if _, err := p.out.Write(frame(next+answers, 1000)); err != nil {
-			if !errors.Is(err, ErrOverflow) {
+			if !errors.Is(err, outgoing.ErrOverflow) {
 				t.Fatalf("write: %v", err)
 			}
 			break
@@ -137,10 +139,10 @@ func TestAnswersNotReadEndTheConnectionWithALastFrame(t *testing.T) {
 	if answers < 10 {
 		t.Fatalf("%d answers were taken, the bound is worth 10", answers)
 	}
-	if n := p.drops.Count(drop.ControlOverflow); n != 1 || !errors.Is(p.out.Cause(), ErrOverflow) {
+	if n := p.drops.Count(drop.ControlOverflow); n != 1 || !errors.Is(p.out.Cause(), outgoing.ErrOverflow) {
 		t.Fatalf("%d overflows, cause %v", n, p.out.Cause())
 	}
-	if _, err := p.out.Write(frame(0, 8)); !errors.Is(err, ErrOverflow) {
+	if _, err := p.out.Write(frame(0, 8)); !errors.Is(err, outgoing.ErrOverflow) {
 		t.Fatalf("a write after the overflow: %v", err)
 	}
 	if !p.out.Finish(frame(next+answers, 20)) || p.out.Finish(nil) {
@@ -161,7 +163,7 @@ func TestAnswersNotReadEndTheConnectionWithALastFrame(t *testing.T) {
 
 // A big frame that waits must not make the first answer behind it an overflow.
 func TestTheRestOfAFrameDoesNotCountAsAnswers(t *testing.T) {
-	p := newPair(t, Options{MaxQueued: 1000})
+	p := newPair(t, outgoing.Options{MaxQueued: 1000})
 	if !p.out.Send(frame(0, 1<<20)) {
 		t.Fatal("frame refused")
 	}
@@ -171,18 +173,18 @@ func TestTheRestOfAFrameDoesNotCountAsAnswers(t *testing.T) {
 	if _, err := p.out.Write(frame(1, 500)); err != nil {
 		t.Fatalf("an answer behind a big frame: %v", err)
 	}
-	if _, err := p.out.Write(frame(2, 1<<20)); !errors.Is(err, ErrOverflow) {
+	if _, err := p.out.Write(frame(2, 1<<20)); !errors.Is(err, outgoing.ErrOverflow) {
 		t.Fatalf("an answer of 1 MiB: %v", err)
 	}
 }
 
 func TestAPeerThatTakesNothingIsGivenUp(t *testing.T) {
-	p := newPair(t, Options{WriteTimeout: 10 * time.Millisecond})
+	p := newPair(t, outgoing.Options{WriteTimeout: 10 * time.Millisecond})
 	p.block(t, 0)
 	if _, err := p.out.Read(make([]byte, 1)); err == nil {
 		t.Fatal("read: want the end of the connection")
 	}
-	if !errors.Is(p.out.Cause(), ErrWriteTimeout) || p.drops.Count(drop.WriteTimeout) != 1 {
+	if !errors.Is(p.out.Cause(), outgoing.ErrWriteTimeout) || p.drops.Count(drop.WriteTimeout) != 1 {
 		t.Fatalf("cause %v, %d timeouts", p.out.Cause(), p.drops.Count(drop.WriteTimeout))
 	}
 	if p.out.Send(frame(0, 8)) || p.out.Finish(nil) || p.stats.Blocked.Load() != 0 {
@@ -196,7 +198,7 @@ func TestProgressRenewsTheWriteTimeout(t *testing.T) {
 		near, far := net.Pipe()
 		drops, drained := new(drop.Counters), 0
 		out := New(near)
-		if err := out.Start(&Options{Drops: drops}, func() { drained++ }); err != nil {
+		if err := out.Start(&outgoing.Options{Drops: drops}, func() { drained++ }); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -216,7 +218,7 @@ func TestProgressRenewsTheWriteTimeout(t *testing.T) {
 		if _, err := out.Read(make([]byte, 1)); err == nil {
 			t.Fatal("read: want the end of the connection")
 		}
-		if took := time.Since(start); took != defaultWriteTimeout || !errors.Is(out.Cause(), ErrWriteTimeout) {
+		if took := time.Since(start); took != new(outgoing.Options).Timeout() || !errors.Is(out.Cause(), outgoing.ErrWriteTimeout) {
 			t.Fatalf("given up after %v for %v", took, out.Cause())
 		}
 		if drops.Count(drop.WriteTimeout) != 1 {
@@ -227,7 +229,7 @@ func TestProgressRenewsTheWriteTimeout(t *testing.T) {
 }
 
 func TestCloseDuringADrainLeavesNothingBehind(t *testing.T) {
-	p := newPair(t, Options{})
+	p := newPair(t, outgoing.Options{})
 	p.block(t, 0)
 	var wg sync.WaitGroup
 	for range 4 {
@@ -243,7 +245,7 @@ func TestCloseDuringADrainLeavesNothingBehind(t *testing.T) {
 }
 
 func TestAPeerThatResetsIsNoticed(t *testing.T) {
-	p := newPair(t, Options{})
+	p := newPair(t, outgoing.Options{})
 	p.block(t, 0)
 	if err := p.peer.SetLinger(0); err != nil {
 		t.Fatal(err)
@@ -261,7 +263,7 @@ func TestAPeerThatResetsIsNoticed(t *testing.T) {
 }
 
 func TestAFrameThatFitsAllocatesNothing(t *testing.T) {
-	p := newPair(t, Options{})
+	p := newPair(t, outgoing.Options{})
 	b := frame(1, 200)
 	buf := make([]byte, 200)
 	if n := testing.AllocsPerRun(200, func() {
@@ -279,7 +281,7 @@ func TestAFrameThatFitsAllocatesNothing(t *testing.T) {
 // An idle connection must own no buffer; the socket itself is not counted.
 func TestIdleConnectionsAreSmall(t *testing.T) {
 	const n = 1000
-	opt := new(Options)
+	opt := new(outgoing.Options)
 	conns := make([]*Conn, n)
 	near, far := tcpPair(t)
 	defer near.Close()
@@ -304,7 +306,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 }
 
 func BenchmarkSend(b *testing.B) {
-	p := newPair(b, Options{})
+	p := newPair(b, outgoing.Options{})
 	f := frame(1, 200)
 	go func() { _, _ = io.Copy(io.Discard, p.peer) }()
 	b.ReportAllocs()

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 // slice is how much a connection that is no socket is given at a time: its writes tell nothing before they
@@ -35,7 +37,7 @@ func (c *Conn) drain() {
 		case errors.Is(err, os.ErrDeadlineExceeded) && n > 0:
 			err = nil
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT): // ours, or the kernel's
-			err = ErrWriteTimeout
+			err = outgoing.ErrWriteTimeout
 		}
 		if !c.advance(n, err) {
 			sever(c.Conn)
@@ -69,7 +71,7 @@ func (c *Conn) next() (chunk []byte, more bool) {
 
 // push brings out some of chunk, and waits for the peer as long as the write timeout.
 func (c *Conn) push(chunk []byte) (int, error) {
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.opt.writeTimeout())) // fails only on a closed connection
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.opt.Timeout())) // fails only on a closed connection
 	if c.raw == nil {
 		return c.Conn.Write(chunk[:min(len(chunk), slice)])
 	}
@@ -92,8 +94,8 @@ func (c *Conn) advance(n int, err error) bool {
 		c.head += n
 		return true
 	default:
-		if errors.Is(err, ErrWriteTimeout) && c.cause == nil {
-			c.opt.dropped(drop.WriteTimeout)
+		if errors.Is(err, outgoing.ErrWriteTimeout) && c.cause == nil {
+			c.opt.Dropped(drop.WriteTimeout)
 		}
 		c.fail(err)
 	}

@@ -1,9 +1,13 @@
 package outbox
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/feedd/feedd/internal/outgoing"
+)
 
 func TestDrainedWaitsForThePeerOrTheEnd(t *testing.T) {
-	p := newPair(t, Options{})
+	p := newPair(t, outgoing.Options{})
 	if !p.out.Drained() {
 		t.Fatal("an idle connection is not drained")
 	}

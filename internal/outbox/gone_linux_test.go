@@ -1,11 +1,15 @@
 package outbox
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/feedd/feedd/internal/outgoing"
+)
 
 // Whoever acknowledges is there, however little is read. (That one who does not is gone shows only where packets can be dropped:
 // in the tests of faults.)
 func TestWhoAcknowledgesIsThere(t *testing.T) {
-	p := newPair(t, Options{})
+	p := newPair(t, outgoing.Options{})
 	if p.out.Gone(0) {
 		t.Error("an idle peer is gone")
 	}
@@ -25,7 +29,7 @@ func TestWhoAcknowledgesIsThere(t *testing.T) {
 }
 
 func BenchmarkGone(b *testing.B) {
-	p := newPair(b, Options{})
+	p := newPair(b, outgoing.Options{})
 	for b.Loop() {
 		p.out.Gone(0)
 	}

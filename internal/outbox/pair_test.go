@@ -9,6 +9,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/feedd/feedd/internal/drop"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -18,14 +20,14 @@ type pair struct {
 	out     *Conn
 	peer    *net.TCPConn
 	drops   *drop.Counters
-	stats   *Stats
+	stats   *outgoing.Stats
 	drained chan struct{} // one token for each call of drained; sized so that no test overruns it
 }
 
-func newPair(t testing.TB, opt Options) *pair {
+func newPair(t testing.TB, opt outgoing.Options) *pair {
 	t.Helper()
 	near, far := tcpPair(t)
-	p := &pair{peer: far, drops: new(drop.Counters), stats: new(Stats), drained: make(chan struct{}, 1<<16)}
+	p := &pair{peer: far, drops: new(drop.Counters), stats: new(outgoing.Stats), drained: make(chan struct{}, 1<<16)}
 	opt.Drops, opt.Stats = p.drops, p.stats
 	p.out = New(near)
 	if err := p.out.Start(&opt, func() { p.drained <- struct{}{} }); err != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/outbox/tlstest"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 // secure runs a TLS handshake over a Listener and returns both ends.
@@ -52,7 +54,7 @@ func TestThroughTLS(t *testing.T) {
 	server, client := secure(t)
 	out := server.NetConn().(*Conn)
 	drained := make(chan struct{}, 1<<10)
-	if err := out.Start(&Options{MaxQueued: 2000}, func() { drained <- struct{}{} }); err != nil {
+	if err := out.Start(&outgoing.Options{MaxQueued: 2000}, func() { drained <- struct{}{} }); err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
@@ -90,7 +92,7 @@ func TestAboveTLS(t *testing.T) {
 	server, client := secure(t) // its outbox is not started: it only passes through
 	out := New(server)
 	drained := make(chan struct{}, 1<<10)
-	if err := out.Start(&Options{}, func() { drained <- struct{}{} }); err != nil {
+	if err := out.Start(&outgoing.Options{}, func() { drained <- struct{}{} }); err != nil {
 		t.Fatal(err)
 	}
 	next := uint32(0)
@@ -121,7 +123,7 @@ func TestAboveTLS(t *testing.T) {
 func TestAStuckPeerDoesNotHoldUpCloseAboveTLS(t *testing.T) {
 	server, _ := secure(t)
 	out := New(server)
-	if err := out.Start(&Options{}, func() {}); err != nil {
+	if err := out.Start(&outgoing.Options{}, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	out.Send(make([]byte, 16<<20))

@@ -4,10 +4,12 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 func TestSocketOptions(t *testing.T) {
-	p := newPair(t, Options{})
+	p := newPair(t, outgoing.Options{})
 	for _, o := range []struct {
 		name       string
 		level, opt int

@@ -1,11 +1,15 @@
 package outlet
 
 import (
+	"cmp"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 // Stream is what Run writes to. SetWriteDeadline may be called while a Write waits, from another goroutine, and ends that
@@ -27,7 +31,7 @@ type Trailer interface {
 // once.
 type Conn struct {
 	// Constant.
-	opt     *Options
+	opt     *outgoing.Options
 	drained func()
 
 	// blocked is true while Send would refuse. Written under mu; read without it, so that a worker passes a blocked
@@ -35,7 +39,7 @@ type Conn struct {
 	blocked atomic.Bool
 
 	mu       sync.Mutex
-	sent     Sent
+	sent     outgoing.Sent
 	kept     *[]byte       // what waits for Run; nil: nothing does
 	waiting  amount        // in kept
 	leaving  amount        // that Run is writing
@@ -49,23 +53,20 @@ type Conn struct {
 	emptied  chan struct{} // there while somebody waits in Drained; closed when there is room
 }
 
+// Room is how many bytes are kept, by default, before further frames are refused: as many as a served socket's kernel
+// keeps unsent. One frame may go beyond it.
+const Room = 16 << 10
+
+func (c *Conn) room() int { return cmp.Or(c.opt.Room, Room) }
+
 // amount is bytes by what they are.
 type amount struct{ frames, answers int }
 
 func (a amount) sum() int { return a.frames + a.answers }
 
-// Sent is what a connection took.
-type Sent struct{ Frames, Bytes uint64 }
-
-// Add adds what another connection took.
-func (s *Sent) Add(o Sent) {
-	s.Frames += o.Frames
-	s.Bytes += o.Bytes
-}
-
 // New returns a connection that keeps what it takes until Run is there. drained is called from Run's goroutine each time
 // that there is room again for frames; it must not wait for Run.
-func New(opt *Options, drained func()) *Conn {
+func New(opt *outgoing.Options, drained func()) *Conn {
 	return &Conn{opt: opt, drained: drained, work: make(chan struct{}, 1)}
 }
 
@@ -91,7 +92,7 @@ func (c *Conn) Ready() bool { return !c.blocked.Load() }
 // Blocked is the opposite of Ready.
 func (c *Conn) Blocked() bool { return c.blocked.Load() }
 
-// Write takes one answer behind what waits. Beyond Options.MaxQueued bytes of answers it takes nothing and returns ErrOverflow;
+// Write takes one answer behind what waits. Beyond outgoing.Options.MaxQueued bytes of answers it takes nothing and returns outgoing.ErrOverflow;
 // from then on the connection takes only the frame given to Finish. b may be reused at once.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
@@ -100,10 +101,10 @@ func (c *Conn) Write(b []byte) (int, error) {
 	case c.cause != nil:
 		return 0, c.cause
 	case c.finished:
-		return 0, ErrFinished
-	case c.answers() > 0 && c.answers()+len(b) > c.opt.maxQueued():
-		c.end(ErrOverflow)
-		c.opt.dropped(drop.ControlOverflow)
+		return 0, outgoing.ErrFinished
+	case c.answers() > 0 && c.answers()+len(b) > c.opt.Queue():
+		c.end(outgoing.ErrOverflow)
+		c.opt.Dropped(drop.ControlOverflow)
 		return 0, c.cause
 	}
 	c.waiting.answers += len(b)
@@ -129,10 +130,10 @@ func (c *Conn) Finish(last []byte) bool {
 func (c *Conn) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sever(ErrClosed)
+	c.sever(net.ErrClosed)
 }
 
-// Cause is why the connection takes nothing any more: ErrWriteTimeout, ErrOverflow, ErrClosed, or the error of the
+// Cause is why the connection takes nothing any more: outgoing.ErrWriteTimeout, outgoing.ErrOverflow, net.ErrClosed, or the error of the
 // stream. nil while it does, and after Finish. The first cause stays.
 func (c *Conn) Cause() error {
 	c.mu.Lock()
@@ -141,7 +142,7 @@ func (c *Conn) Cause() error {
 }
 
 // Sent returns what the connection took.
-func (c *Conn) Sent() Sent {
+func (c *Conn) Sent() outgoing.Sent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sent
@@ -182,15 +183,15 @@ func (c *Conn) open() bool { return c.cause == nil && !c.finished }
 
 // keep appends b to what waits. mu is held.
 func (c *Conn) keep(b []byte) {
-	c.sent.Add(Sent{1, uint64(len(b))})
+	c.sent.Frame(len(b))
 	if c.kept == nil {
 		c.kept = buffers.Get().(*[]byte)
 	}
 	*c.kept = append(*c.kept, b...)
-	if !c.full && c.pending() >= c.opt.room() && c.open() {
+	if !c.full && c.pending() >= c.room() && c.open() {
 		c.full = true
 		c.judge()
-		c.opt.blocked(+1)
+		c.opt.Blocked(+1)
 	}
 	c.signal()
 }
@@ -242,7 +243,7 @@ func (c *Conn) makeRoom() (was bool) {
 	if was = c.full; was {
 		c.full = false
 		c.judge()
-		c.opt.blocked(-1)
+		c.opt.Blocked(-1)
 	}
 	if c.emptied != nil {
 		close(c.emptied)

@@ -14,6 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/feedd/feedd/internal/drop"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,7 +28,7 @@ type client struct {
 	over  chan error   // what Run returned
 }
 
-func newClient(opt *Options) *client {
+func newClient(opt *outgoing.Options) *client {
 	c := &client{over: make(chan error, 1)}
 	c.Conn = New(opt, func() { c.rooms.Add(1) })
 	return c
@@ -50,7 +52,7 @@ func (c *client) rest() []byte {
 
 func TestFramesAndAnswersInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClient(&Options{})
+		c := newClient(&outgoing.Options{})
 		if !c.Send([]byte("one ")) { // ahead of Run
 			t.Error("Send refused the first frame")
 		}
@@ -68,7 +70,7 @@ func TestFramesAndAnswersInOrder(t *testing.T) {
 		if c.Send([]byte("late")) || c.Ready() || c.Drained() {
 			t.Error("something is taken behind the last frame")
 		}
-		if _, err := c.Write([]byte("late")); !errors.Is(err, ErrFinished) {
+		if _, err := c.Write([]byte("late")); !errors.Is(err, outgoing.ErrFinished) {
 			t.Errorf("Write behind the last frame: %v", err)
 		}
 		if c.Finish([]byte("late")) {
@@ -81,7 +83,7 @@ func TestFramesAndAnswersInOrder(t *testing.T) {
 		if string(got) != "one two three end" {
 			t.Errorf("got %q", got)
 		}
-		if sent := c.Sent(); sent != (Sent{4, uint64(len(got))}) {
+		if sent := c.Sent(); sent != (outgoing.Sent{Frames: 4, Bytes: uint64(len(got))}) {
 			t.Errorf("counted %+v", sent)
 		}
 	})
@@ -89,8 +91,8 @@ func TestFramesAndAnswersInOrder(t *testing.T) {
 
 func TestRefusesFramesWhileFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stats := new(Stats)
-		c := newClient(&Options{Stats: stats})
+		stats := new(outgoing.Stats)
+		c := newClient(&outgoing.Options{Stats: stats})
 		c.run()
 		frame := bytes.Repeat([]byte("f"), 1000)
 		taken := 0
@@ -123,7 +125,7 @@ func TestRefusesFramesWhileFull(t *testing.T) {
 			t.Errorf("once read: drained %d times, ready %t, %d blocked", c.rooms.Load(), c.Ready(), stats.Blocked.Load())
 		}
 		c.Close()
-		if err := <-c.over; !errors.Is(err, ErrClosed) {
+		if err := <-c.over; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Run returned %v", err)
 		}
 	})
@@ -132,12 +134,12 @@ func TestRefusesFramesWhileFull(t *testing.T) {
 func TestAnswersUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drops := new(drop.Counters)
-		c := newClient(&Options{MaxQueued: 100, Drops: drops})
+		c := newClient(&outgoing.Options{MaxQueued: 100, Drops: drops})
 		c.run()
 		if _, err := c.Write(make([]byte, 150)); err != nil {
 			t.Errorf("a large answer with none waiting: %v", err)
 		}
-		if _, err := c.Write(make([]byte, 1)); !errors.Is(err, ErrOverflow) || !errors.Is(c.Cause(), ErrOverflow) {
+		if _, err := c.Write(make([]byte, 1)); !errors.Is(err, outgoing.ErrOverflow) || !errors.Is(c.Cause(), outgoing.ErrOverflow) {
 			t.Errorf("an answer too many: %v, cause %v", err, c.Cause())
 		}
 		if c.Send([]byte("f")) || drops.Count(drop.ControlOverflow) != 1 {
@@ -155,8 +157,8 @@ func TestAnswersUnread(t *testing.T) {
 
 func TestStuckClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		drops, stats := new(drop.Counters), new(Stats)
-		c := newClient(&Options{WriteTimeout: 5 * time.Second, Drops: drops, Stats: stats})
+		drops, stats := new(drop.Counters), new(outgoing.Stats)
+		c := newClient(&outgoing.Options{WriteTimeout: 5 * time.Second, Drops: drops, Stats: stats})
 		c.run()
 		for c.Send(make([]byte, 4<<10)) {
 		}
@@ -172,7 +174,7 @@ func TestStuckClient(t *testing.T) {
 		began := time.Now()
 		waited := make(chan bool)
 		go func() { waited <- c.Drained() }()
-		if err := <-c.over; !errors.Is(err, ErrWriteTimeout) || time.Since(began) > 10*time.Second {
+		if err := <-c.over; !errors.Is(err, outgoing.ErrWriteTimeout) || time.Since(began) > 10*time.Second {
 			t.Errorf("Run returned %v after %v", err, time.Since(began))
 		}
 		if <-waited || c.Pending() != 0 || c.Send([]byte("f")) || c.Finish([]byte("end")) {
@@ -186,26 +188,26 @@ func TestStuckClient(t *testing.T) {
 
 func TestCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClient(&Options{})
+		c := newClient(&outgoing.Options{})
 		c.run()
 		c.Write(make([]byte, Room))
 		synctest.Wait() // Run waits in its write
 		c.Close()
 		c.Close()
-		if err := <-c.over; !errors.Is(err, ErrClosed) {
+		if err := <-c.over; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Run returned %v", err)
 		}
-		idle := newClient(&Options{})
+		idle := newClient(&outgoing.Options{})
 		idle.run()
 		synctest.Wait() // Run has nothing to write
 		idle.Close()
-		if err := <-idle.over; !errors.Is(err, ErrClosed) {
+		if err := <-idle.over; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Run of an idle connection returned %v", err)
 		}
-		never := newClient(&Options{})
+		never := newClient(&outgoing.Options{})
 		never.Send([]byte("f"))
 		never.Close()
-		if err := never.Run(nil); !errors.Is(err, ErrClosed) {
+		if err := never.Run(nil); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Run after Close returned %v", err)
 		}
 	})
@@ -213,7 +215,7 @@ func TestCutOff(t *testing.T) {
 
 func TestClientGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClient(&Options{})
+		c := newClient(&outgoing.Options{})
 		c.run()
 		c.end.Close()
 		c.Send([]byte("f"))
@@ -225,7 +227,7 @@ func TestClientGone(t *testing.T) {
 
 // Many send and one is slow to read: what arrives is what was taken, whole and in the order of each sender.
 func TestConcurrentSenders(t *testing.T) {
-	c := newClient(&Options{})
+	c := newClient(&outgoing.Options{})
 	c.run()
 	var taken [4][]byte
 	var senders sync.WaitGroup
@@ -260,7 +262,7 @@ func TestConcurrentSenders(t *testing.T) {
 }
 
 func BenchmarkSend(b *testing.B) {
-	c := New(&Options{}, func() {})
+	c := New(&outgoing.Options{}, func() {})
 	frame := make([]byte, 200)
 	done := make(chan error)
 	go func() { done <- c.Run(discard{}) }()

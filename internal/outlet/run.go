@@ -2,9 +2,12 @@ package outlet
 
 import (
 	"errors"
+	"net"
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+
+	"github.com/feedd/feedd/internal/outgoing"
 )
 
 // piece is how much a stream is given at a time: its writes tell nothing before they are done, so progress shows only
@@ -67,12 +70,12 @@ func (c *Conn) push(s Stream, b []byte) error {
 	for len(b) > 0 {
 		deadline, ok := c.extend(s)
 		if !ok {
-			return ErrClosed
+			return net.ErrClosed
 		}
 		n, err := s.Write(b[:min(len(b), piece)])
 		switch {
 		case err != nil && !time.Now().Before(deadline): // HTTP/2 says only that the stream is closed
-			return ErrWriteTimeout
+			return outgoing.ErrWriteTimeout
 		case err != nil:
 			return err
 		}
@@ -88,7 +91,7 @@ func (c *Conn) extend(s Stream) (deadline time.Time, ok bool) {
 	if c.cut {
 		return time.Time{}, false
 	}
-	deadline = time.Now().Add(c.opt.writeTimeout())
+	deadline = time.Now().Add(c.opt.Timeout())
 	_ = s.SetWriteDeadline(deadline) // the write tells what is wrong with the stream
 	return deadline, true
 }
@@ -99,17 +102,17 @@ func (c *Conn) wrote(batch *[]byte, err error) (room bool) {
 	defer c.mu.Unlock()
 	recycle(batch)
 	switch {
-	case errors.Is(err, ErrWriteTimeout):
+	case errors.Is(err, outgoing.ErrWriteTimeout):
 		// Somebody may have noticed first that the stream is over, as net/http does when a write fails, and called Close for it.
-		if c.cause == nil || errors.Is(c.cause, ErrClosed) {
-			c.opt.dropped(drop.WriteTimeout)
-			c.cause = ErrWriteTimeout
+		if c.cause == nil || errors.Is(c.cause, net.ErrClosed) {
+			c.opt.Dropped(drop.WriteTimeout)
+			c.cause = outgoing.ErrWriteTimeout
 		}
-		c.sever(ErrWriteTimeout)
+		c.sever(outgoing.ErrWriteTimeout)
 	case c.cut: // whatever the stream says of that
 	case err == nil:
 		c.leaving = amount{}
-		return c.pending() < c.opt.room() && c.makeRoom() && c.open()
+		return c.pending() < c.room() && c.makeRoom() && c.open()
 	default:
 		c.sever(err)
 	}

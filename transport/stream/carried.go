@@ -8,9 +8,10 @@ import (
 	"io"
 	"time"
 
+	"github.com/feedd/feedd/internal/outgoing"
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 // Pipe is a stream in both directions, of another protocol than HTTP.
@@ -41,10 +42,10 @@ func (s *Server) Carry(entry *gate.Entry, remote string, p Pipe) (code uint16, r
 	c.out = outlet.New(&s.outlets[WebTransport], c.wake)
 	if !s.add(c) {
 		entry.Leave()
-		return ws.CodeGoingAway, "the server stops"
+		return conns.CodeGoingAway, "the server stops"
 	}
 	go func() {
-		defer s.running.Done()
+		defer s.conns.Ended()
 		c.run()
 	}()
 	err := c.out.Run(p)
@@ -53,15 +54,15 @@ func (s *Server) Carry(entry *gate.Entry, remote string, p Pipe) (code uint16, r
 	}
 	close(c.written)
 	switch {
-	case errors.Is(err, outlet.ErrWriteTimeout):
-		c.lost(ws.CodeNoProgress)
+	case errors.Is(err, outgoing.ErrWriteTimeout):
+		c.lost(conns.CodeNoProgress)
 	case err != nil:
-		c.lost(ws.CodeAbnormal) // unless it is known better
+		c.lost(conns.CodeAbnormal) // unless it is known better
 	}
 	<-c.ended
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.code, c.reason
+	return c.ending.Code(), c.reason
 }
 
 // next waits for the next message of the client. It returns false when no more will come.
@@ -75,15 +76,15 @@ func (c *Conn) next() (message []byte, ok bool) {
 	case err == nil:
 		return message, true
 	case errors.Is(err, errTooBig):
-		c.Close(ws.CodeTooBig, fmt.Sprintf("a message has at most %d bytes", c.entry.MaxMessage()))
+		c.Close(conns.CodeTooBig, fmt.Sprintf("a message has at most %d bytes", c.entry.MaxMessage()))
 		_, _ = io.Copy(io.Discard, c.pipe) // until the client goes, or the deadline that closing set
-	case c.ending() != 0: // we closed, and it went
+	case c.ending.Code() != 0: // we closed, and it went
 	case errors.Is(err, io.EOF):
-		c.lost(ws.CodeNormal)
+		c.lost(conns.CodeNormal)
 	case errors.As(err, &ended):
 		c.lost(ended.Code)
 	default:
-		c.lost(ws.CodeAbnormal)
+		c.lost(conns.CodeAbnormal)
 	}
 	return nil, false
 }

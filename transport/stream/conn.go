@@ -5,19 +5,18 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
-	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/outgoing"
 	"github.com/feedd/feedd/internal/outlet"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 // Conn is one client's connection. Its exported methods may be called from any goroutine; all but Drained return at once.
@@ -41,16 +40,12 @@ type Conn struct {
 
 	poll poll
 
-	index int // place in srv.conns, under srv.mu
-
-	// handler is there between NewHandler and End. Written by the connection's own goroutine, under handling, which is held
-	// during Wake so that End comes after it.
-	handling sync.Mutex
-	handler  Handler
+	seat     int // in srv.conns, which keeps it
+	handling conns.Handling
+	ending   conns.Ending
 
 	mu     sync.Mutex
-	code   uint16      // why the connection ends; 0 while it does not
-	reason string      // the same in words, if it was us
+	reason string      // why the connection ends, if it was us
 	cut    *time.Timer // ends the wait for the last message to get out
 }
 
@@ -98,12 +93,12 @@ func (c *Conn) Ready() bool { return c.out.Ready() }
 func (c *Conn) Drained() bool { return c.out.Drained() }
 
 // SendControl frames one payload and sends it behind what waits. When too much waits already, it returns false, takes nothing,
-// and the connection ends with ws.CodeOverflow. It also returns false once the connection ends for another reason. payload may be
+// and the connection ends with conns.CodeOverflow. It also returns false once the connection ends for another reason. payload may be
 // reused at once.
 func (c *Conn) SendControl(payload []byte) bool {
 	_, err := c.out.Write(c.framing.AppendFrame(make([]byte, 0, len(payload)+64), payload, fanout.UseControl, 1))
-	if errors.Is(err, outlet.ErrOverflow) {
-		c.Close(ws.CodeOverflow, "too many answers wait to be read")
+	if errors.Is(err, outgoing.ErrOverflow) {
+		c.Close(conns.CodeOverflow, "too many answers wait to be read")
 	}
 	return err == nil
 }
@@ -111,7 +106,7 @@ func (c *Conn) SendControl(payload []byte) bool {
 // Close ends the connection: its last message says why, nothing more is sent, and messages are no longer handled. Only the
 // first call counts.
 func (c *Conn) Close(code uint16, reason string) {
-	if c.claim(code) {
+	if c.ending.Claim(code) {
 		c.farewell(code, reason)
 	}
 }
@@ -127,23 +122,6 @@ func (c *Conn) farewell(code uint16, reason string) {
 	defer c.mu.Unlock()
 	c.reason = reason
 	c.cut = time.AfterFunc(c.srv.opt.CloseWait, c.out.Close)
-}
-
-// claim notes why the connection ends; false: there is a reason already.
-func (c *Conn) claim(code uint16) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.code != 0 {
-		return false
-	}
-	c.code = code
-	return true
-}
-
-func (c *Conn) ending() uint16 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.code
 }
 
 // lastFrame is the message that a connection ends with.
@@ -173,10 +151,13 @@ func waitAfter(code uint16) wait {
 
 // lost ends a connection whose client is gone or takes nothing.
 func (c *Conn) lost(code uint16) {
-	c.claim(code)
+	c.ending.Claim(code)
 	c.out.Close()
 	c.deafen(0)
 }
+
+// cutOff ends the connection at once, since the server stops.
+func (c *Conn) cutOff() { c.lost(conns.CodeGoingAway) }
 
 // run is the connection's own goroutine: it handles what the client says, one message after the other.
 func (c *Conn) run() {
@@ -193,17 +174,13 @@ func (c *Conn) run() {
 
 // open makes the handler.
 func (c *Conn) open() {
-	handler := c.srv.opt.NewHandler(c, c.framing)
-	c.handling.Lock()
-	c.handler = handler
-	c.handling.Unlock()
-	c.wake() // for what was brought out before there was a handler
+	c.handling.Begin(c.srv.opt.NewHandler(c, c.framing))
 }
 
 func (c *Conn) receive(message []byte) {
-	if h := c.current(); h != nil && c.ending() == 0 {
-		c.srv.totals[c.way].received(len(message))
-		h.Receive(message)
+	if c.ending.Code() == 0 {
+		c.srv.totals[c.way].Receive(len(message))
+		c.handling.Receive(message)
 	}
 }
 
@@ -211,11 +188,11 @@ func (c *Conn) receive(message []byte) {
 func (c *Conn) finish() {
 	defer close(c.ended)
 	var more []slog.Attr
-	c.guarded(func() { more = c.endHandler() })
+	c.guarded(func() { more = c.handling.End() })
 	if c.written != nil {
 		<-c.written // the last message may be on its way
 	}
-	code := c.ending()
+	code := c.ending.Code()
 	c.srv.remove(c, code)
 	sent := c.out.Sent()
 	attrs := []slog.Attr{
@@ -229,9 +206,8 @@ func (c *Conn) finish() {
 func (c *Conn) guarded(f func()) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			c.srv.opt.Drops.Add(drop.HandlerPanic, 1)
-			c.srv.opt.Log.Error("connection failed", "remote", c.remote, "fault", fault, "stack", string(debug.Stack()))
-			c.Close(ws.CodeInternal, "internal error")
+			conns.Failed(fault, c.remote, c.srv.opt.Drops, c.srv.opt.Log)
+			c.Close(conns.CodeInternal, "internal error")
 		}
 	}()
 	f()
@@ -239,29 +215,5 @@ func (c *Conn) guarded(f func()) {
 
 // wake tells the handler that the client is ready again.
 func (c *Conn) wake() {
-	c.guarded(func() {
-		c.handling.Lock()
-		defer c.handling.Unlock()
-		if c.handler != nil {
-			c.handler.Wake()
-		}
-	})
-}
-
-// current returns the handler while there is one.
-func (c *Conn) current() Handler {
-	c.handling.Lock()
-	defer c.handling.Unlock()
-	return c.handler
-}
-
-func (c *Conn) endHandler() []slog.Attr {
-	c.handling.Lock()
-	h := c.handler
-	c.handler = nil
-	c.handling.Unlock()
-	if h == nil {
-		return nil
-	}
-	return h.End()
+	c.guarded(c.handling.Wake)
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 // Over HTTP/2 many streams share a connection: one whose client takes nothing is ended, and the others go on.
@@ -54,7 +54,7 @@ func TestStreamsOfOneConnection(t *testing.T) {
 		default:
 		}
 	}
-	eventually(t, func() bool { return r.Stats()[SSE].Closed[ws.CodeNoProgress] == 1 })
+	eventually(t, func() bool { return r.Stats()[SSE].Closed[conns.CodeNoProgress] == 1 })
 	if n := r.drops.Count(drop.WriteTimeout); n != 1 {
 		t.Errorf("%d counted", n)
 	}

@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/internal/outgoing"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/params"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 // serveStream answers a client's first messages with a response that does not end.
@@ -90,16 +90,16 @@ func (c *Conn) last(w http.ResponseWriter, r *http.Request, begin []byte) {
 	to := &response{w: w, rc: http.NewResponseController(w), tracks: c.framing == events}
 	to.positions.at = c.resumed
 	if err := to.start(begin, c.srv.opt.WriteTimeout); err != nil {
-		c.lost(ws.CodeAbnormal)
+		c.lost(conns.CodeAbnormal)
 	}
 	err := c.out.Run(to)
 	stop()
 	close(c.written)
 	switch {
-	case errors.Is(err, outlet.ErrWriteTimeout):
-		c.lost(ws.CodeNoProgress)
+	case errors.Is(err, outgoing.ErrWriteTimeout):
+		c.lost(conns.CodeNoProgress)
 	case err != nil:
-		c.lost(ws.CodeAbnormal)
+		c.lost(conns.CodeAbnormal)
 	}
 	<-c.ended
 }
@@ -167,7 +167,7 @@ func (s *Server) serveLeave(way Way) answer {
 		if c == nil {
 			return unknown("/v1/" + way.String())
 		}
-		c.lost(ws.CodeNormal)
+		c.lost(conns.CodeNormal)
 		s.forget(c)
 		w.WriteHeader(http.StatusNoContent)
 		return nil

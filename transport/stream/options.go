@@ -8,19 +8,15 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
-	"github.com/feedd/feedd/transport/ws"
 )
-
-// Handler is what a connection's messages are for. Receive and End are called from the connection's own goroutine; Wake from
-// any other, but never before NewHandler has returned nor once End has begun.
-type Handler = ws.Handler
 
 // Options of a Server. Zero fields mean the default.
 type Options struct {
 	// NewHandler begins the handling of a connection, on its goroutine, before its first message. What is sent with f's
 	// frames goes through Conn.Send.
-	NewHandler func(c *Conn, f fanout.Framing) Handler
+	NewHandler func(c *Conn, f fanout.Framing) conns.Handler
 	Gate       *gate.Gate
 	// Strict: nobody is served without saying who that is, so an event stream without a token is refused with a status.
 	Strict bool

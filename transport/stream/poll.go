@@ -122,7 +122,7 @@ func (c *Conn) collect(ctx context.Context, after uint64) (body []byte, number u
 	case wrong != nil:
 		return nil, 0, wrong
 	case again != nil:
-		c.srv.totals[Poll].resent.Add(1)
+		c.srv.resent.Add(1)
 		return again, number, nil
 	}
 	body, over := c.out.Collect(ctx, pollLinger)

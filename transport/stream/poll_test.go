@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 // poller is a client that polls as the protocol says.
@@ -69,7 +69,7 @@ func TestPolling(t *testing.T) {
 	next(t, peer.ended)
 	p.after = 4
 	expect(t, p.again("", ""), 410, "open a new one")
-	if st := r.Stats()[Poll]; st.Resent != 3 || st.Open != 0 || st.MessagesIn != 2 || st.Closed[4503] != 1 {
+	if st := r.Stats()[Poll]; r.Resent() != 3 || st.Open != 0 || st.MessagesIn != 2 || st.Closed[4503] != 1 {
 		t.Errorf("counted %+v", st)
 	}
 }
@@ -106,7 +106,7 @@ func TestAClientLeaves(t *testing.T) {
 	next(t, streaming.ended)
 	eventually(t, func() bool {
 		st := r.Stats()
-		return len(r.all()) == 0 && st[Poll].Closed[ws.CodeNormal] == 1 && st[Stream].Closed[ws.CodeNormal] == 1
+		return r.conns.Count() == 0 && st[Poll].Closed[conns.CodeNormal] == 1 && st[Stream].Closed[conns.CodeNormal] == 1
 	})
 	expect(t, r.ask("PUT", "/v1/stream/x", ""), 405, "want DELETE or POST")
 }
@@ -118,7 +118,7 @@ func TestWhoDoesNotPollIsEnded(t *testing.T) {
 	text(t, first)
 	next(t, peer.ended)
 	eventually(t, func() bool {
-		return r.Stats()[Poll].Closed[ws.CodeNoProgress] == 1 && r.drops.Count(drop.PollTimeout) == 1 && r.find(Poll, p.secret) == nil
+		return r.Stats()[Poll].Closed[conns.CodeNoProgress] == 1 && r.drops.Count(drop.PollTimeout) == 1 && r.find(Poll, p.secret) == nil
 	})
 	p.after = 1
 	expect(t, p.again("", ""), 404, "it has ended")

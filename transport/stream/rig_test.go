@@ -19,6 +19,7 @@ import (
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 )
 
@@ -51,7 +52,7 @@ func newRig(t *testing.T, opt Options, bounds gate.Options) *rig {
 		t.Fatal(err)
 	}
 	opt.Gate = r.gate
-	opt.NewHandler = func(c *Conn, f fanout.Framing) Handler {
+	opt.NewHandler = func(c *Conn, f fanout.Framing) conns.Handler {
 		p := &peer{c, f, make(chan *feedv1.ClientFrame, 1000), make(chan struct{}, 1), make(chan struct{})}
 		r.peers <- p
 		return p

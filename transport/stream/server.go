@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/internal/outgoing"
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 // Server serves the client protocol over plain HTTP. Make it with New and end it with Shutdown. Its methods may be called from
@@ -19,18 +21,15 @@ import (
 type Server struct {
 	// Constant.
 	opt     Options
-	outlets [Ways]outlet.Options
+	outlets [Ways]outgoing.Options
 	mux     *http.ServeMux
 
-	totals [Ways]totals
+	conns  *conns.Set[*Conn]
+	totals [Ways]conns.Totals
+	resent atomic.Uint64 // answers to polls that were given once more
 
 	mu      sync.Mutex
-	conns   []*Conn // that have not come to their end; each knows its index
-	secrets map[string]*Conn
-	stopped bool // no connection begins any more
-
-	running sync.WaitGroup // connections, and the sweeper; grows under mu while stopped is false
-	stop    chan struct{}  // closed by Shutdown, ends the sweeper
+	secrets map[string]*Conn // of the connections that have one, and of polls that have ended and may still be asked for their last answer
 }
 
 // New returns a Server that is ready to serve. An error names the option that is wrong.
@@ -38,18 +37,14 @@ func New(opt Options) (*Server, error) {
 	if err := opt.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{opt: opt, mux: http.NewServeMux(), secrets: make(map[string]*Conn), stop: make(chan struct{})}
+	s := &Server{opt: opt, mux: http.NewServeMux(), conns: conns.NewSet((*Conn).Close, (*Conn).cutOff), secrets: make(map[string]*Conn)}
 	for w := range Ways {
-		s.outlets[w] = outlet.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals[w].outlet}
+		s.outlets[w] = outgoing.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals[w].Out}
 	}
 	// What waits for a poll goes out in one answer, which may be larger than what fits a socket's buffer.
 	s.outlets[Poll].Room, s.outlets[Poll].MaxQueued = pollRoom, 3*opt.MaxQueued
 	s.route()
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		s.sweep()
-	}()
+	s.conns.Sweep(max(time.Millisecond, min(time.Second, opt.PollGrace/4)), s.endAway)
 	return s, nil
 }
 
@@ -90,7 +85,7 @@ func (s *Server) begin(way Way, entry *gate.Entry, r *http.Request, f *framing, 
 		return nil
 	}
 	go func() {
-		defer s.running.Done()
+		defer s.conns.Ended()
 		c.run()
 	}()
 	return c
@@ -98,37 +93,27 @@ func (s *Server) begin(way Way, entry *gate.Entry, r *http.Request, f *framing, 
 
 // add registers a connection that is about to run; false: the server has stopped.
 func (s *Server) add(c *Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
+	if !s.conns.Add(c, &c.seat, s.totals[c.way].Open) {
 		return false
 	}
-	s.running.Add(1)
-	c.index = len(s.conns)
-	s.conns = append(s.conns, c)
 	if c.secret != "" {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.secrets[c.secret] = c
 	}
-	s.totals[c.way].opened.Add(1)
 	return true
 }
 
 // remove is the counterpart of add. A client that polls may still come for the last answer.
 func (s *Server) remove(c *Conn, code uint16) {
-	s.mu.Lock()
-	last := s.conns[len(s.conns)-1]
-	s.conns[c.index], last.index = last, c.index
-	s.conns[len(s.conns)-1] = nil
-	s.conns = s.conns[:len(s.conns)-1]
 	if c.way != Poll {
-		delete(s.secrets, c.secret)
+		s.forget(c)
 	}
-	s.mu.Unlock()
-	s.totals[c.way].end(code, c.out.Sent())
+	s.conns.Remove(&c.seat, func() { s.totals[c.way].Close(code, c.out.Sent()) })
 	c.entry.Leave()
 }
 
-// forget ends the time in which a client that polls may come.
+// forget ends the time in which a client may come with its secret.
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,33 +130,12 @@ func (s *Server) find(way Way, secret string) *Conn {
 	return nil
 }
 
-// all returns the connections of this moment.
-func (s *Server) all() []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]*Conn(nil), s.conns...)
-}
-
 // Each calls fn with the handler of each connection that has one, from the calling goroutine. A handler may come to its end
 // meanwhile.
-func (s *Server) Each(fn func(Handler)) {
-	for _, c := range s.all() {
-		if h := c.current(); h != nil {
+func (s *Server) Each(fn func(conns.Handler)) {
+	for _, c := range s.conns.All() {
+		if h := c.handling.Current(); h != nil {
 			fn(h)
-		}
-	}
-}
-
-// sweep is the sweeper's goroutine: one for all connections, from New to Shutdown.
-func (s *Server) sweep() {
-	tick := time.NewTicker(max(time.Millisecond, min(time.Second, s.opt.PollGrace/4)))
-	defer tick.Stop()
-	for {
-		select {
-		case now := <-tick.C:
-			s.endAway(now)
-		case <-s.stop:
-			return
 		}
 	}
 }
@@ -187,37 +151,19 @@ func (s *Server) endAway(now time.Time) {
 	}
 	s.mu.Unlock()
 	for _, c := range away {
-		if c.claim(ws.CodeNoProgress) {
+		if c.ending.Claim(conns.CodeNoProgress) {
 			s.opt.Drops.Add(drop.PollTimeout, 1)
 		}
-		c.lost(ws.CodeNoProgress)
+		c.lost(conns.CodeNoProgress)
 		s.forget(c)
 	}
 }
 
-// CloseAll closes the connections of this moment as ws.Server does: in slices, spread over a time.
+// CloseAll closes the connections of this moment: see conns.Set.CloseAll.
 func (s *Server) CloseAll(ctx context.Context, code uint16, reason string, over time.Duration) {
-	ws.InSlices(ctx, s.all(), over, func(c *Conn) { c.Close(code, reason) })
+	s.conns.CloseAll(ctx, code, reason, over)
 }
 
 // Shutdown lets nobody in any more, closes what is open with 1001, and returns when every goroutine of the server has ended. When
 // ctx ends first, connections are cut off.
-func (s *Server) Shutdown(ctx context.Context) {
-	s.mu.Lock()
-	if !s.stopped {
-		s.stopped = true
-		close(s.stop)
-	}
-	s.mu.Unlock()
-	s.CloseAll(ctx, ws.CodeGoingAway, "the server stops", 0)
-	ended := make(chan struct{})
-	go func() { s.running.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		for _, c := range s.all() {
-			c.lost(ws.CodeGoingAway)
-		}
-		<-ended
-	}
-}
+func (s *Server) Shutdown(ctx context.Context) { s.conns.Shutdown(ctx) }

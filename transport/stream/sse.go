@@ -13,9 +13,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/params"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 // asked is what the URL of an event stream says.
@@ -106,7 +106,7 @@ func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) *gate.Refusal 
 	first, wrong := c.firstAnswer(r.Context())
 	if wrong != nil {
 		s.opt.Gate.CountRefused(wrong.Status)
-		c.lost(ws.CodeNormal)
+		c.lost(conns.CodeNormal)
 		close(c.written)
 		<-c.ended
 		return wrong

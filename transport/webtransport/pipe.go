@@ -11,8 +11,8 @@ import (
 	"github.com/quic-go/quic-go/http3"
 	"github.com/quic-go/webtransport-go"
 
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/stream"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 // pipe is the client's stream. It implements stream.Pipe.
@@ -49,10 +49,10 @@ func (p pipe) why(err error) uint16 {
 	}
 	cause := context.Cause(p.conn.Context())
 	if _, silent := errors.AsType[*quic.IdleTimeoutError](cause); silent {
-		return ws.CodeNoPong
+		return conns.CodeNoPong
 	}
 	if hungUp, ok := errors.AsType[*quic.ApplicationError](cause); ok && hungUp.Remote {
-		return ws.CodeNone
+		return conns.CodeNone
 	}
 	return 0
 }
@@ -61,9 +61,9 @@ func (p pipe) why(err error) uint16 {
 func countPeer(code uint32) uint16 {
 	switch {
 	case code == 0:
-		return ws.CodeNormal
-	case code == uint32(ws.CodeNormal), code == uint32(ws.CodeGoingAway):
+		return conns.CodeNormal
+	case code == uint32(conns.CodeNormal), code == uint32(conns.CodeGoingAway):
 		return uint16(code)
 	}
-	return ws.CodeOwn
+	return conns.CodeOwn
 }

@@ -26,9 +26,9 @@ import (
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/outbox/tlstest"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/stream"
-	"github.com/feedd/feedd/transport/ws"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -88,7 +88,7 @@ func newImpatientRig(t *testing.T, bounds gate.Options, opt stream.Options, open
 		t.Fatal(err)
 	}
 	opt.Gate = r.gate
-	opt.NewHandler = func(c *stream.Conn, f fanout.Framing) stream.Handler {
+	opt.NewHandler = func(c *stream.Conn, f fanout.Framing) conns.Handler {
 		p := &peer{c, f, make(chan struct{}, 1), make(chan struct{})}
 		r.peers <- p
 		return p
@@ -266,21 +266,21 @@ func TestClientsThatGo(t *testing.T) {
 		leave func(*client)
 		code  uint16
 	}{
-		{func(c *client) { _ = c.sess.CloseWithError(0, "") }, ws.CodeNormal},
-		{func(c *client) { _ = c.sess.CloseWithError(1001, "the page goes") }, ws.CodeGoingAway},
-		{func(c *client) { _ = c.sess.CloseWithError(70_000, "no code of ours") }, ws.CodeOwn},
-		{func(c *client) { _ = c.st.Close() }, ws.CodeNormal}, // it says no more
-		{func(c *client) { c.st.CancelWrite(7); c.st.CancelRead(7) }, ws.CodeAbnormal},
+		{func(c *client) { _ = c.sess.CloseWithError(0, "") }, conns.CodeNormal},
+		{func(c *client) { _ = c.sess.CloseWithError(1001, "the page goes") }, conns.CodeGoingAway},
+		{func(c *client) { _ = c.sess.CloseWithError(70_000, "no code of ours") }, conns.CodeOwn},
+		{func(c *client) { _ = c.st.Close() }, conns.CodeNormal}, // it says no more
+		{func(c *client) { c.st.CancelWrite(7); c.st.CancelRead(7) }, conns.CodeAbnormal},
 	} {
-		before, none := r.count(c.code), r.count(ws.CodeNone)
+		before, none := r.count(c.code), r.count(conns.CodeNone)
 		client := r.dial()
 		client.same("hello")
 		c.leave(client)
 		<-r.next().ended
 		// This client hangs up at once behind its code, which may then not be read any more.
-		r.eventually(func() bool { return r.count(c.code) == before+1 || r.count(ws.CodeNone) == none+1 })
+		r.eventually(func() bool { return r.count(c.code) == before+1 || r.count(conns.CodeNone) == none+1 })
 	}
-	if r.count(ws.CodeAbnormal) != 1 {
+	if r.count(conns.CodeAbnormal) != 1 {
 		t.Error("a stream that was reset is not counted")
 	}
 	r.eventually(func() bool { return r.gate.Stats().Open == 0 })
@@ -351,16 +351,16 @@ func TestMessagesAreBounded(t *testing.T) {
 	c := r.dial()
 	c.same(strings.Repeat("x", 200))
 	c.say(strings.Repeat("x", 201))
-	c.closed(ws.CodeTooBig, "200 bytes")
+	c.closed(conns.CodeTooBig, "200 bytes")
 	c = r.dial()
 	c.same("admit")
 	c.same(strings.Repeat("x", 1000))
 	_, _ = c.st.Write(binary.AppendUvarint(nil, 1<<62)) // the rest never comes
-	c.closed(ws.CodeTooBig, "1000 bytes")
+	c.closed(conns.CodeTooBig, "1000 bytes")
 	c = r.dial()
 	_, _ = c.st.Write(bytes.Repeat([]byte{0xff}, 20)) // no number
 	<-r.next().ended
-	r.eventually(func() bool { return r.count(ws.CodeTooBig) == 2 && r.count(ws.CodeAbnormal) == 1 })
+	r.eventually(func() bool { return r.count(conns.CodeTooBig) == 2 && r.count(conns.CodeAbnormal) == 1 })
 }
 
 // A client that reads nothing costs a bounded piece of memory and is ended; nobody waits for it.
@@ -384,11 +384,11 @@ func TestASlowClient(t *testing.T) {
 		}
 		break
 	}
-	r.eventually(func() bool { return r.count(ws.CodeNoProgress) == 1 })
+	r.eventually(func() bool { return r.count(conns.CodeNoProgress) == 1 })
 	if n := r.drops.Count(drop.WriteTimeout); n != 1 {
 		t.Errorf("counted %d times", n)
 	}
-	c.over(ws.CodeNoProgress, "")
+	c.over(conns.CodeNoProgress, "")
 }
 
 func TestConnectionsThatAreNotUsed(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
@@ -83,7 +84,7 @@ func (h hello) Receive(payload []byte) {
 func TestStrangersAreBounded(t *testing.T) {
 	bounds := gate.Options{}
 	bounds.Strangers.MaxConns, bounds.Strangers.MaxMessage = 2, 1000
-	r := newRig(t, Options{Gate: newGate(t, bounds), NewHandler: func(c *Conn, f fanout.Framing) Handler { return hello{newEcho(c, f)} }})
+	r := newRig(t, Options{Gate: newGate(t, bounds), NewHandler: func(c *Conn, f fanout.Framing) conns.Handler { return hello{newEcho(c, f)} }})
 	first := wstest.Dial(t, r.addr, wstest.Request{})
 	second := wstest.Dial(t, r.addr, wstest.Request{})
 	third := wstest.Try(t, r.addr, wstest.Request{})
@@ -93,7 +94,7 @@ func TestStrangersAreBounded(t *testing.T) {
 	same(t, first, "hello")
 	same(t, first, strings.Repeat("x", 10_000)) // no stranger any more
 	second.Text(strings.Repeat("x", 1001))
-	if code, _ := second.ReadClose(); code != CodeTooBig {
+	if code, _ := second.ReadClose(); code != conns.CodeTooBig {
 		t.Errorf("a long message from a stranger: close %d", code)
 	}
 	eventually(t, func() bool { return r.Stats().Open == 1 })
@@ -111,7 +112,7 @@ func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 	bounds.Strangers.MaxConns = 50
 	r := newRig(t, Options{
 		Gate: newGate(t, bounds), PingInterval: time.Hour,
-		NewHandler: func(c *Conn, f fanout.Framing) Handler { return hello{newEcho(c, f)} },
+		NewHandler: func(c *Conn, f fanout.Framing) conns.Handler { return hello{newEcho(c, f)} },
 	})
 	refused := 0
 	for i := range 60 {
@@ -124,7 +125,7 @@ func TestSilentStrangersKeepNobodyOut(t *testing.T) {
 	if refused != 10 {
 		t.Errorf("%d were refused, want 10", refused)
 	}
-	for _, c := range r.all()[:5] {
+	for _, c := range r.conns.All()[:5] {
 		c.Close(4004, "nothing was asked")
 	}
 	eventually(t, func() bool { return r.Stats().Open <= 45 })

@@ -4,28 +4,6 @@ import (
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/feedd/feedd/internal/guard"
-)
-
-// The close codes that this package sends or counts by itself. The protocol's table says what a client does
-// about them.
-const (
-	CodeNormal    uint16 = 1000
-	CodeGoingAway uint16 = 1001
-	CodeProtocol         = guard.CodeProtocol
-	CodeWrongType uint16 = 1003 // text on the binary subprotocol, or the reverse
-	CodeNone      uint16 = 1005 // counted, never sent: the client closed without a code
-	CodeAbnormal  uint16 = 1006 // counted, never sent: the connection broke without a close frame
-	CodeBadText   uint16 = 1007 // text that is not UTF-8, or compressed bytes that are none
-	CodeTooBig           = guard.CodeTooBig
-	CodeOwn       uint16 = 3000 // counted, never sent: the client closed with a code of its own, 3000 or above
-
-	CodeNoProgress uint16 = 4001 // the client took nothing for the write timeout
-	CodeNoPong     uint16 = 4002 // the client did not answer a ping
-	CodeInternal   uint16 = 4003 // the handling of the connection failed
-	CodeFlood             = guard.CodeFlood
-	CodeOverflow   uint16 = 4502 // the client does not read its answers
 )
 
 // First bytes of the frames that we send: FIN and opcode.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -71,7 +72,7 @@ func TestAClientThatVanishesIsCounted(t *testing.T) {
 		_ = c.Conn().Close()
 		<-(<-r.came).ended
 	}
-	r.closed(t, CodeAbnormal, 3)
+	r.closed(t, conns.CodeAbnormal, 3)
 }
 
 // The kernel's own timeout says the same as ours, and may come first.
@@ -79,7 +80,7 @@ func TestATimeoutOfTheKernelIsNoProgress(t *testing.T) {
 	r := newRig(t, Options{})
 	nc := &script{err: &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ETIMEDOUT)}, shut: make(chan struct{})}
 	serveScript(t, r.Server, nc, &handshake{key: "dGhlIHNhbXBsZSBub25jZQ==", encoding: fanout.JSON})
-	r.closed(t, CodeNoProgress, 1)
+	r.closed(t, conns.CodeNoProgress, 1)
 	if r.drops.Count(drop.WriteTimeout) != 1 {
 		t.Error("the timeout is not counted")
 	}
@@ -118,7 +119,7 @@ func TestDrainAndCloseAll(t *testing.T) {
 	}
 	same(t, clients[0], "connections stay")
 	called := 0
-	r.Each(func(h Handler) { called++; h.Wake() })
+	r.Each(func(h conns.Handler) { called++; h.Wake() })
 	if called != n {
 		t.Errorf("Each reached %d of %d", called, n)
 	}
@@ -155,14 +156,14 @@ func TestShutdown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { r.Shutdown(ctx); close(done) }()
-	if code, _ := polite.ReadClose(); code != CodeGoingAway {
+	if code, _ := polite.ReadClose(); code != conns.CodeGoingAway {
 		t.Fatalf("close %d", code)
 	}
 	_ = polite.Conn().Close()
 	<-h.ended
 	cancel() // the other one is cut off
 	<-done
-	if s := r.Stats(); s.Open != 0 || s.Closed[CodeGoingAway] != 2 {
+	if s := r.Stats(); s.Open != 0 || s.Closed[conns.CodeGoingAway] != 2 {
 		t.Errorf("after the shutdown: %+v", s)
 	}
 	if refused := wstest.Try(t, r.addr, wstest.Request{}); refused.Response.StatusCode != http.StatusServiceUnavailable {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,11 +12,11 @@ import (
 
 	"github.com/feedd/feedd/entitlement"
 	"github.com/feedd/feedd/fanout"
-	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/guard"
 	"github.com/feedd/feedd/internal/inbox"
 	"github.com/feedd/feedd/internal/outbox"
-	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/internal/outgoing"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 )
 
@@ -37,7 +36,7 @@ type Conn struct {
 
 	heard atomic.Int64 // when the client's last bytes came, on the server's clock
 
-	index  int   // place in srv.conns, under srv.mu
+	seat   int   // in srv.conns, which keeps it
 	beat   pulse // belongs to the sweeper
 	looked int64 // the same: when it last asked whether the peer is there, on the server's clock
 
@@ -48,13 +47,8 @@ type Conn struct {
 	first   [1]byte         // scratch of await
 	came    int             // bytes that await read into first
 
-	// handler is there between NewHandler and End. Written by the connection's own goroutine, under
-	// handling, which is held during Wake so that End comes after it.
-	handling sync.Mutex
-	handler  Handler
-
-	mu   sync.Mutex
-	code uint16 // why the connection ends; 0 while it does not
+	handling conns.Handling
+	ending   conns.Ending
 }
 
 // link is what frames are written to: the outbox, or TLS above it.
@@ -71,7 +65,7 @@ type out interface {
 	Pending() int
 	Cause() error
 	Drained() bool
-	Sent() outbox.Sent
+	Sent() outgoing.Sent
 	Close() error
 }
 
@@ -101,7 +95,7 @@ func (c *Conn) Send(frame []byte) bool { return c.link.Send(frame) }
 func (c *Conn) Outlet() fanout.Conn { return c.link }
 
 // SendControl frames one payload and sends it behind what is pending. When more than Options.MaxQueued bytes
-// are pending then, it returns false, takes nothing, and the connection ends with CodeOverflow. It also
+// are pending then, it returns false, takes nothing, and the connection ends with conns.CodeOverflow. It also
 // returns false once the connection ends for another reason. payload may be reused at once.
 func (c *Conn) SendControl(payload []byte) bool {
 	buf := scratch.Get().(*[]byte)
@@ -119,8 +113,8 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // write sends a frame that must not be skipped.
 func (c *Conn) write(frame []byte) bool {
 	if _, err := c.link.Write(frame); err != nil {
-		if cause := c.out.Cause(); errors.Is(cause, outbox.ErrOverflow) || errors.Is(cause, outlet.ErrOverflow) {
-			c.Close(CodeOverflow, "too many answers wait to be read")
+		if errors.Is(c.out.Cause(), outgoing.ErrOverflow) {
+			c.Close(conns.CodeOverflow, "too many answers wait to be read")
 		}
 		return false
 	}
@@ -134,27 +128,13 @@ func (c *Conn) write(frame []byte) bool {
 // are no longer handled, and the client has Options.CloseWait to answer. Only the first call counts. code must
 // be one that may be sent: 1000 to 1003, 1007 to 1011 or 3000 to 4999; reason is cut to 123 bytes.
 func (c *Conn) Close(code uint16, reason string) {
-	if c.claim(code) {
+	if c.ending.Claim(code) {
 		c.farewell(code, reason)
 	}
 }
 
-// claim notes why the connection ends; false: there is a reason already.
-func (c *Conn) claim(code uint16) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.code != 0 {
-		return false
-	}
-	c.code = code
-	return true
-}
-
-func (c *Conn) ending() uint16 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.code
-}
+// cutOff ends the connection at once.
+func (c *Conn) cutOff() { _ = c.out.Close() }
 
 // farewell sends the close frame and bounds the time that the client has left.
 func (c *Conn) farewell(code uint16, reason string) {
@@ -191,8 +171,8 @@ func (c *Conn) apart(f func()) {
 func (c *Conn) finish() {
 	more := c.endHandler()
 	c.settle()
-	_ = c.out.Close()
-	code := c.ending()
+	c.cutOff()
+	code := c.ending.Code()
 	c.srv.remove(c, code)
 	sent := c.out.Sent()
 	attrs := []slog.Attr{
@@ -210,50 +190,27 @@ func (c *Conn) open(h *handshake) bool {
 			return false
 		}
 	}
-	handler := c.srv.opt.NewHandler(c, c.framing)
-	c.handling.Lock()
-	c.handler = handler
-	c.handling.Unlock()
-	c.wake() // for what was brought out before there was a handler
+	c.handling.Begin(c.srv.opt.NewHandler(c, c.framing))
 	return true
 }
 
 // rescue ends the connection when its handling panics.
 func (c *Conn) rescue() {
 	if fault := recover(); fault != nil {
-		c.srv.opt.Drops.Add(drop.HandlerPanic, 1)
-		c.srv.opt.Log.Error("connection failed", "remote", c.remote, "fault", fault, "stack", string(debug.Stack()))
-		c.Close(CodeInternal, "internal error")
+		conns.Failed(fault, c.remote, c.srv.opt.Drops, c.srv.opt.Log)
+		c.Close(conns.CodeInternal, "internal error")
 	}
 }
 
 // wake tells the handler that the outbox has nothing pending.
 func (c *Conn) wake() {
 	defer c.rescue()
-	c.handling.Lock()
-	defer c.handling.Unlock()
-	if c.handler != nil {
-		c.handler.Wake()
-	}
-}
-
-// current returns the handler while there is one.
-func (c *Conn) current() Handler {
-	c.handling.Lock()
-	defer c.handling.Unlock()
-	return c.handler
+	c.handling.Wake()
 }
 
 func (c *Conn) endHandler() (more []slog.Attr) {
 	defer c.rescue()
-	c.handling.Lock()
-	h := c.handler
-	c.handler = nil
-	c.handling.Unlock()
-	if h != nil {
-		more = h.End()
-	}
-	return more
+	return c.handling.End()
 }
 
 // hear is the guard's clock, which it reads whenever bytes have come.

@@ -14,6 +14,7 @@ import (
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/outbox"
 	"github.com/feedd/feedd/internal/outbox/tlstest"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -88,7 +89,7 @@ func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
 	h := <-r.came
 	stall(t, h)
 	<-h.ended
-	r.closed(t, CodeNoProgress, 1)
+	r.closed(t, conns.CodeNoProgress, 1)
 	if r.drops.Count(drop.WriteTimeout) != 1 {
 		t.Error("the timeout is not counted")
 	}
@@ -110,11 +111,11 @@ func TestAClientThatReadsNoAnswersIsGivenUp(t *testing.T) {
 	for range n + answers {
 		c.Read()
 	}
-	if code, reason := c.ReadClose(); code != CodeOverflow || reason == "" {
+	if code, reason := c.ReadClose(); code != conns.CodeOverflow || reason == "" {
 		t.Fatalf("close %d %q", code, reason)
 	}
 	<-h.ended
-	r.closed(t, CodeOverflow, 1)
+	r.closed(t, conns.CodeOverflow, 1)
 	if r.drops.Count(drop.ControlOverflow) != 1 {
 		t.Error("the overflow is not counted")
 	}
@@ -128,14 +129,14 @@ func TestPongsNotReadAreBounded(t *testing.T) {
 	stall(t, h)
 	c.Write(bytes.Repeat(wstest.Encode(framePing, make([]byte, 100)), 40))
 	<-h.ended
-	r.closed(t, CodeOverflow, 1)
+	r.closed(t, conns.CodeOverflow, 1)
 }
 
 func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 	var logged bytes.Buffer
 	faults := make(chan string, 1)
 	var r *rig
-	r = newRig(t, Options{Log: slog.New(slog.NewTextHandler(&logged, nil)), NewHandler: func(c *Conn, f fanout.Framing) Handler {
+	r = newRig(t, Options{Log: slog.New(slog.NewTextHandler(&logged, nil)), NewHandler: func(c *Conn, f fanout.Framing) conns.Handler {
 		fault := <-faults
 		if fault == "begin" {
 			panic("at the beginning")
@@ -155,7 +156,7 @@ func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 		case "end":
 			c.Write(wstest.EncodeClose(1000, ""))
 		}
-		if code, reason := c.ReadClose(); code != CodeInternal || strings.Contains(reason, "told to") {
+		if code, reason := c.ReadClose(); code != conns.CodeInternal || strings.Contains(reason, "told to") {
 			t.Errorf("%s: close %d %q", where, code, reason)
 		}
 		eventually(t, func() bool { return r.drops.Count(drop.HandlerPanic) == uint64(i+1) })
@@ -217,7 +218,7 @@ func TestWithTLS(t *testing.T) {
 
 func TestIdleConnectionsAreSmall(t *testing.T) {
 	const n = 500
-	r := newRig(t, Options{NewHandler: func(*Conn, fanout.Framing) Handler { return nothing{} }})
+	r := newRig(t, Options{NewHandler: func(*Conn, fanout.Framing) conns.Handler { return nothing{} }})
 	clients := make([]net.Conn, n)
 	measure := func() int64 {
 		var m runtime.MemStats

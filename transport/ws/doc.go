@@ -3,7 +3,7 @@
 //
 // A connection is a stack, each layer with one task:
 //
-//	handler   what the messages mean; see Handler
+//	handler   what the messages mean; see conns.Handler
 //	inbox     puts messages together: unmasking, fragments, inflating, UTF-8
 //	guard     lets only allowed frames through to that
 //	TLS       where it is used

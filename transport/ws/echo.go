@@ -5,6 +5,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/guard"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 )
 
@@ -15,7 +16,7 @@ const maxEcho = gate.MostMessage
 // clients: a place for conformance suites to point at. Of opt, NewHandler and Gate are not used, and what bounds messages,
 // answers and floods gives way to what those suites send, so it is no place for the public.
 func NewEcho(opt Options) (*Server, error) {
-	opt.NewHandler = func(*Conn, fanout.Framing) Handler { return silent{} }
+	opt.NewHandler = func(*Conn, fanout.Framing) conns.Handler { return silent{} }
 	own, err := gate.New(gate.Options{MaxMessage: maxEcho, Drops: opt.Drops})
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/inbox"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -168,7 +169,7 @@ func TestCodesOfClientsAreBounded(t *testing.T) {
 	for code := range 1 << 16 {
 		reply := uint16(code)
 		if code < 1000 || code >= 5000 || code > 1015 && code < 3000 {
-			reply = CodeProtocol
+			reply = conns.CodeProtocol
 		}
 		seen[countPeer(&inbox.Closed{Code: uint16(code), Reply: reply})] = true
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -27,7 +28,7 @@ func FuzzClient(f *testing.F) {
 	f.Add(join(wstest.Encode(0x81, []byte("close")), wstest.Encode(0x81, []byte("x"))), true)
 	f.Add(wstest.Encode(0x88, []byte{3}), true)
 	drops := new(drop.Counters)
-	srv, err := New(Options{Drops: drops, NewHandler: func(c *Conn, f fanout.Framing) Handler { return calm{newEcho(c, f)} }})
+	srv, err := New(Options{Drops: drops, NewHandler: func(c *Conn, f fanout.Framing) conns.Handler { return calm{newEcho(c, f)} }})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func serveScript(t *testing.T, srv *Server, nc *script, h *handshake) {
 		t.Fatal("no room for one connection")
 	}
 	c.run(h)
-	srv.running.Done()
+	srv.conns.Ended()
 }
 
 // checkOutput reads the answer to a handshake and whole frames; the last one may be cut off.

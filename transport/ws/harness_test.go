@@ -12,6 +12,7 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
@@ -66,7 +67,7 @@ func newRigBehind(t testing.TB, opt Options, wrap func(net.Listener) net.Listene
 	r := &rig{drops: new(drop.Counters), came: make(chan *echo, 1<<12)}
 	opt.Drops = r.drops
 	if opt.NewHandler == nil {
-		opt.NewHandler = func(c *Conn, f fanout.Framing) Handler {
+		opt.NewHandler = func(c *Conn, f fanout.Framing) conns.Handler {
 			h := newEcho(c, f)
 			r.came <- h
 			return h
@@ -127,4 +128,4 @@ func newGate(t testing.TB, opt gate.Options) *gate.Gate {
 
 const deflateOffer = "permessage-deflate; client_max_window_bits"
 
-func newHandler(c *Conn, f fanout.Framing) Handler { return newEcho(c, f) }
+func newHandler(c *Conn, f fanout.Framing) conns.Handler { return newEcho(c, f) }

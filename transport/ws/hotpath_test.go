@@ -9,6 +9,7 @@ import (
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/snapshot"
 	"github.com/feedd/feedd/throttle"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -46,7 +47,7 @@ func newFlow(t testing.TB, d Deflate, ch market.Channel, v market.View, c thrott
 	}
 	engine.Start()
 	t.Cleanup(engine.Close) // behind the server, whose handlers it must see off
-	r := newRig(t, Options{Deflate: d, DeflateShare: 1, NewHandler: func(c0 *Conn, framing fanout.Framing) Handler {
+	r := newRig(t, Options{Deflate: d, DeflateShare: 1, NewHandler: func(c0 *Conn, framing fanout.Framing) conns.Handler {
 		sub := engine.Attach(c0.Outlet(), framing)
 		sub.Subscribe(items, c)
 		return viewer{sub}

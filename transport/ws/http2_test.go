@@ -15,6 +15,7 @@ import (
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/transport/carrier"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
@@ -175,7 +176,7 @@ func TestAStreamThatTakesNothingIsGivenUp(t *testing.T) {
 	served := <-r.came
 	stallStream(t, served)
 	<-served.ended
-	r.closed(t, CodeNoProgress, 1)
+	r.closed(t, conns.CodeNoProgress, 1)
 	if r.drops.Count(drop.WriteTimeout) != 1 {
 		t.Error("the timeout is not counted")
 	}
@@ -194,11 +195,11 @@ func TestAStreamThatReadsNoAnswersIsGivenUp(t *testing.T) {
 	for range n + answers { // it can still learn why, if it reads now
 		c.Read()
 	}
-	if code, reason := c.ReadClose(); code != CodeOverflow || reason == "" {
+	if code, reason := c.ReadClose(); code != conns.CodeOverflow || reason == "" {
 		t.Fatalf("close %d %q", code, reason)
 	}
 	<-served.ended
-	r.closed(t, CodeOverflow, 1)
+	r.closed(t, conns.CodeOverflow, 1)
 }
 
 func TestAStreamThatVanishesIsCounted(t *testing.T) {
@@ -217,7 +218,7 @@ func TestAStreamThatVanishesIsCounted(t *testing.T) {
 	if _, err := half.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("a stream that the client ended: %v, want the end", err)
 	}
-	r.closed(t, CodeAbnormal, 2)
+	r.closed(t, conns.CodeAbnormal, 2)
 }
 
 // The connection below takes nothing at all: what ends a stream must not wait for it.
@@ -236,7 +237,7 @@ func TestAStreamEndsAlthoughItsConnectionTakesNothing(t *testing.T) {
 	cancel()
 	r.Shutdown(ctx)
 	<-served.ended
-	r.closed(t, CodeGoingAway, 1)
+	r.closed(t, conns.CodeGoingAway, 1)
 }
 
 func TestShutdownOverHTTP2(t *testing.T) {
@@ -251,16 +252,16 @@ func TestShutdownOverHTTP2(t *testing.T) {
 	done := make(chan struct{})
 	go func() { r.Shutdown(ctx); close(done) }()
 	f := polite.Read()
-	if f.First != frameClose || binary.BigEndian.Uint16(f.Payload) != CodeGoingAway {
+	if f.First != frameClose || binary.BigEndian.Uint16(f.Payload) != conns.CodeGoingAway {
 		t.Fatalf("frame %#x % x", f.First, f.Payload)
 	}
-	polite.Write(wstest.EncodeClose(CodeGoingAway, ""))
+	polite.Write(wstest.EncodeClose(conns.CodeGoingAway, ""))
 	if _, err := polite.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("behind the close: %v, want the end of the stream", err)
 	}
 	cancel() // the others are cut off
 	<-done
-	if s := r.Stats(); s.Open != 0 || s.Closed[CodeGoingAway] != 3 {
+	if s := r.Stats(); s.Open != 0 || s.Closed[conns.CodeGoingAway] != 3 {
 		t.Errorf("after the shutdown: %+v", s)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/transport/conns"
 )
 
 // intakes hold what is read of the connections that something came for: silent ones have no buffer.
@@ -51,16 +52,16 @@ func (c *Conn) Ping(payload []byte) {
 func (c *Conn) Message(text bool, payload []byte) {
 	defer c.rescue()
 	switch {
-	case c.ending() != 0:
+	case c.ending.Code() != 0:
 	case c.srv.echoes:
 		c.echo(text, payload)
 	case text && c.framing.first != frameText:
-		c.Close(CodeWrongType, "text message; "+SubprotocolProto+" takes binary")
+		c.Close(conns.CodeWrongType, "text message; "+SubprotocolProto+" takes binary")
 	case !text && c.framing.first == frameText:
-		c.Close(CodeWrongType, "binary message; "+SubprotocolJSON+" takes text")
+		c.Close(conns.CodeWrongType, "binary message; "+SubprotocolJSON+" takes text")
 	default:
-		c.srv.totals.received(len(payload))
-		c.handler.Receive(payload)
+		c.srv.totals.Receive(len(payload))
+		c.handling.Receive(payload)
 	}
 }
 

@@ -10,26 +10,15 @@ import (
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 )
-
-// Handler is what a connection's messages are for. Receive and End are called from the connection's own
-// goroutine; Wake from any other, but never before NewHandler has returned nor once End has begun.
-type Handler interface {
-	// Receive takes one message from the client. payload is valid only during the call.
-	Receive(payload []byte)
-	// Wake tells that the connection has brought out what it kept and takes frames again.
-	Wake()
-	// End tells that nothing more is received. Frames may still be sent until it returns, and are dropped. It returns
-	// what the log should say of the connection beside what this package knows.
-	End() []slog.Attr
-}
 
 // Options of a Server. NewHandler must be set; other fields that are zero mean the default.
 type Options struct {
 	// NewHandler begins the handling of a connection, on its goroutine, before the first message is read.
 	// What is sent with f's frames goes through Conn.Send.
-	NewHandler func(c *Conn, f fanout.Framing) Handler
+	NewHandler func(c *Conn, f fanout.Framing) conns.Handler
 
 	// Gate decides who may come in, and bounds their messages. nil: one of the server's own, with its defaults.
 	Gate *gate.Gate

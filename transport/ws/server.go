@@ -3,16 +3,16 @@ package ws
 import (
 	"context"
 	"crypto/tls"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/guard"
 	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/internal/outgoing"
 	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/gate"
 )
 
@@ -23,22 +23,14 @@ type Server struct {
 	opt      Options
 	limits   guard.Limits
 	strange  guard.Limits // of clients of whom it is not known who they are
-	outbox   outbox.Options
-	outlet   outlet.Options
+	outgoing outgoing.Options
 	framings [2][2]framing // by encoding, and whether compression was agreed on
 	deflate  deflatePolicy
 	born     time.Time // zero of now
 	echoes   bool      // see NewEcho
 
-	totals totals
-
-	// conns are the connections whose goroutine is running.
-	mu      sync.Mutex
-	conns   []*Conn // each knows its index
-	stopped bool    // no connection begins any more
-
-	running sync.WaitGroup // connections, and the sweeper; grows under mu while stopped is false
-	stop    chan struct{}  // closed by Shutdown, ends the sweeper
+	conns  *conns.Set[*Conn]
+	totals conns.Totals
 }
 
 // New returns a Server that is ready to serve. An error names the option that is wrong.
@@ -46,22 +38,16 @@ func New(opt Options) (*Server, error) {
 	if err := opt.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{opt: opt, limits: guard.DefaultLimits(int64(opt.Gate.MaxMessage(true))), born: time.Now(), stop: make(chan struct{})}
+	s := &Server{opt: opt, limits: guard.DefaultLimits(int64(opt.Gate.MaxMessage(true))), born: time.Now(), conns: conns.NewSet((*Conn).Close, (*Conn).cutOff)}
 	s.strange = s.limits
 	s.strange.MaxMessage = int64(opt.Gate.MaxMessage(false))
 	s.deflate.mode, s.deflate.share = opt.Deflate, opt.DeflateShare
-	s.outbox = outbox.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outbox}
-	s.outlet = outlet.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.outlet}
-	s.totals.closed = make(map[uint16]uint64)
+	s.outgoing = outgoing.Options{MaxQueued: opt.MaxQueued, WriteTimeout: opt.WriteTimeout, Drops: opt.Drops, Stats: &s.totals.Out}
 	for enc, first := range map[fanout.Encoding]byte{fanout.Proto: frameBinary, fanout.JSON: frameText} {
 		s.framings[enc][0] = framing{encoding: enc, first: first}
 		s.framings[enc][1] = framing{encoding: enc, first: first, deflate: &s.deflate}
 	}
-	s.running.Add(1)
-	go func() {
-		defer s.running.Done()
-		s.sweep()
-	}()
+	s.conns.Sweep(s.sweepEvery(), func(time.Time) { s.pulses(s.now()) })
 	return s, nil
 }
 
@@ -101,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.lay(nc, &h, append([]byte(nil), early...))
 	if s.add(c) {
 		go func() {
-			defer s.running.Done()
+			defer s.conns.Ended()
 			c.run(&h)
 		}()
 	}
@@ -130,11 +116,11 @@ func (c *Conn) lay(nc net.Conn, h *handshake, early []byte) {
 		c.framing = &s.framings[h.encoding][1]
 	}
 	if st, ok := nc.(*stream); ok {
-		st.out = outlet.New(&s.outlet, c.wake)
+		st.out = outlet.New(&s.outgoing, c.wake)
 		c.link, c.out = st.out, waiting{st}
 	} else {
 		link, out := stack(nc)
-		if err := out.Start(&s.outbox, c.wake); err != nil {
+		if err := out.Start(&s.outgoing, c.wake); err != nil {
 			s.opt.Log.Debug("socket options refused", "remote", c.remote, "error", err)
 		}
 		c.link, c.out = link, out
@@ -170,53 +156,26 @@ func beneath(nc net.Conn) net.Conn {
 
 // add registers a connection that is about to run. False: the server has stopped, and the connection is closed.
 func (s *Server) add(c *Conn) bool {
-	if s.register(c) {
+	c.beat.first(s.now(), s.opt.PingInterval)
+	if s.conns.Add(c, &c.seat, s.totals.Open) {
 		return true
 	}
-	_ = c.out.Close()
+	c.cutOff()
 	c.entry.Leave()
 	return false
 }
 
-func (s *Server) register(c *Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		return false
-	}
-	s.running.Add(1)
-	c.index = len(s.conns)
-	c.beat.first(s.now(), s.opt.PingInterval)
-	s.conns = append(s.conns, c)
-	s.totals.opened.Add(1)
-	return true
-}
-
 // remove is the counterpart of add.
 func (s *Server) remove(c *Conn, code uint16) {
-	s.mu.Lock()
-	last := s.conns[len(s.conns)-1]
-	s.conns[c.index], last.index = last, c.index
-	s.conns[len(s.conns)-1] = nil
-	s.conns = s.conns[:len(s.conns)-1]
-	s.totals.sent.Add(c.out.Sent())
-	s.mu.Unlock()
-	s.totals.close(code)
+	s.conns.Remove(&c.seat, func() { s.totals.Close(code, c.out.Sent()) })
 	c.entry.Leave()
-}
-
-// all returns the connections of this moment.
-func (s *Server) all() []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]*Conn(nil), s.conns...)
 }
 
 // Each calls fn with the handler of each connection that has one, from the calling goroutine. A handler may
 // come to its end meanwhile.
-func (s *Server) Each(fn func(Handler)) {
-	for _, c := range s.all() {
-		if h := c.current(); h != nil {
+func (s *Server) Each(fn func(conns.Handler)) {
+	for _, c := range s.conns.All() {
+		if h := c.handling.Current(); h != nil {
 			fn(h)
 		}
 	}
@@ -225,51 +184,12 @@ func (s *Server) Each(fn func(Handler)) {
 // CloseAll closes the connections of this moment in slices of equal size and random choice, spread over a
 // time, so that they do not all come back at once. When ctx ends, the rest is closed at once.
 func (s *Server) CloseAll(ctx context.Context, code uint16, reason string, over time.Duration) {
-	InSlices(ctx, s.all(), over, func(c *Conn) { c.Close(code, reason) })
-}
-
-// sliceStep is the shortest time between two slices of InSlices.
-const sliceStep = 50 * time.Millisecond
-
-// InSlices calls end for each of conns, which it shuffles, in slices of equal size that are spread over a time. When ctx ends, the rest
-// follows at once.
-func InSlices[C any](ctx context.Context, conns []C, over time.Duration, end func(C)) {
-	rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
-	steps := max(1, min(len(conns), int(over/sliceStep)))
-	tick := time.NewTicker(max(sliceStep, over/time.Duration(steps)))
-	defer tick.Stop()
-	for i := range steps {
-		for _, c := range conns[i*len(conns)/steps : (i+1)*len(conns)/steps] {
-			end(c)
-		}
-		if i+1 < steps && ctx.Err() == nil {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-			}
-		}
-	}
+	s.conns.CloseAll(ctx, code, reason, over)
 }
 
 // Shutdown shuts the gate for good, closes what is open with 1001, and returns when every goroutine of the
 // server has ended. When ctx ends first, connections are cut off without waiting for their farewell.
 func (s *Server) Shutdown(ctx context.Context) {
 	s.opt.Gate.Drain()
-	s.mu.Lock()
-	if !s.stopped {
-		s.stopped = true
-		close(s.stop)
-	}
-	s.mu.Unlock()
-	s.CloseAll(ctx, CodeGoingAway, "the server stops", 0)
-	ended := make(chan struct{})
-	go func() { s.running.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		for _, c := range s.all() {
-			_ = c.out.Close()
-		}
-		<-ended
-	}
+	s.conns.Shutdown(ctx)
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/inbox"
-	"github.com/feedd/feedd/internal/outbox"
-	"github.com/feedd/feedd/internal/outlet"
+	"github.com/feedd/feedd/internal/outgoing"
+	"github.com/feedd/feedd/transport/conns"
 )
 
 // verdict is why a connection ends that our side did not close.
@@ -30,15 +30,15 @@ func (c *Conn) judge() verdict {
 	}
 	var unreadable *inbox.Error
 	switch {
-	case errors.Is(c.out.Cause(), outbox.ErrWriteTimeout), errors.Is(c.out.Cause(), outlet.ErrWriteTimeout):
-		return verdict{count: CodeNoProgress, mute: true}
+	case errors.Is(c.out.Cause(), outgoing.ErrWriteTimeout):
+		return verdict{count: conns.CodeNoProgress, mute: true}
 	case errors.Is(c.readErr, syscall.ETIMEDOUT): // the kernel was the first to notice, and told the reader
 		c.srv.opt.Drops.Add(drop.WriteTimeout, 1)
-		return verdict{count: CodeNoProgress, mute: true}
+		return verdict{count: conns.CodeNoProgress, mute: true}
 	case errors.As(c.readErr, &unreadable):
 		return verdict{count: unreadable.Code, code: unreadable.Code, reason: unreadable.Text}
 	}
-	return verdict{count: CodeAbnormal, mute: true}
+	return verdict{count: conns.CodeAbnormal, mute: true}
 }
 
 // peerClosed returns the client's close frame, if it sent one.
@@ -54,12 +54,12 @@ func (c *Conn) peerClosed() *inbox.Closed {
 // become thousands of counts.
 func countPeer(closed *inbox.Closed) uint16 {
 	switch {
-	case closed.Reply == CodeProtocol || closed.Reply == CodeBadText:
+	case closed.Reply == conns.CodeProtocol || closed.Reply == conns.CodeBadText:
 		return closed.Reply // the close frame itself was wrong, unless it says so of ours
 	case closed.Code == 0:
-		return CodeNone
-	case closed.Code >= CodeOwn:
-		return CodeOwn
+		return conns.CodeNone
+	case closed.Code >= conns.CodeOwn:
+		return conns.CodeOwn
 	}
 	return closed.Code
 }
@@ -69,7 +69,7 @@ func countPeer(closed *inbox.Closed) uint16 {
 func (c *Conn) settle() {
 	v := c.judge()
 	switch {
-	case !c.claim(v.count):
+	case !c.ending.Claim(v.count):
 		if c.peerClosed() != nil {
 			return // that was the answer to our close frame
 		}

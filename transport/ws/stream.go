@@ -10,7 +10,7 @@ import (
 	"time"
 
 	_ "github.com/feedd/feedd/internal/extendedconnect" // else HTTP/2 has no WebSockets
-	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/internal/outgoing"
 	"github.com/feedd/feedd/internal/outlet"
 	"github.com/feedd/feedd/transport/carrier"
 )
@@ -54,7 +54,7 @@ func (s *Server) serveStream(w http.ResponseWriter, r *http.Request, c *Conn, h 
 	if !s.add(c) {
 		return
 	}
-	defer s.running.Done()
+	defer s.conns.Ended()
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -202,11 +202,11 @@ func (streamAddr) String() string  { return "" }
 // waiting is the outlet of a stream as an out.
 type waiting struct{ *stream }
 
-func (o waiting) Blocked() bool     { return o.out.Blocked() }
-func (o waiting) Pending() int      { return o.out.Pending() }
-func (o waiting) Cause() error      { return o.out.Cause() }
-func (o waiting) Drained() bool     { return o.out.Drained() }
-func (o waiting) Sent() outbox.Sent { return outbox.Sent(o.out.Sent()) }
+func (o waiting) Blocked() bool       { return o.out.Blocked() }
+func (o waiting) Pending() int        { return o.out.Pending() }
+func (o waiting) Cause() error        { return o.out.Cause() }
+func (o waiting) Drained() bool       { return o.out.Drained() }
+func (o waiting) Sent() outgoing.Sent { return o.out.Sent() }
 
 // Close ends the stream with what waits for it.
 func (o waiting) Close() error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/internal/outbox"
+	"github.com/feedd/feedd/transport/conns"
 )
 
 // pulse is what the sweeper knows of one connection's life. Times are microseconds on the server's clock.
@@ -54,23 +55,14 @@ func (p *pulse) sent(now int64, interval, wait time.Duration) {
 	p.next, p.pinged, p.due = now+interval.Microseconds(), now, now+wait.Microseconds()
 }
 
-// sweep is the sweeper's goroutine: one for all connections, from New to Shutdown.
-func (s *Server) sweep() {
-	tick := time.NewTicker(max(time.Millisecond, min(time.Second, s.opt.PongWait/4)))
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.pulses(s.now())
-		case <-s.stop:
-			return
-		}
-	}
+// sweepEvery is how often the sweeper, one goroutine for all connections, looks at the pulses.
+func (s *Server) sweepEvery() time.Duration {
+	return max(time.Millisecond, min(time.Second, s.opt.PongWait/4))
 }
 
 // pulses pings the connections that are due and gives up those that are silent.
 func (s *Server) pulses(now int64) {
-	for _, c := range s.all() {
+	for _, c := range s.conns.All() {
 		if c.vanished(now) {
 			continue
 		}
@@ -80,9 +72,9 @@ func (s *Server) pulses(now int64) {
 				c.beat.sent(now, s.opt.PingInterval, s.opt.PongWait)
 			}
 		case giveUp:
-			if c.claim(CodeNoPong) {
+			if c.ending.Claim(conns.CodeNoPong) {
 				s.opt.Drops.Add(drop.PongTimeout, 1)
-				c.farewell(CodeNoPong, "no answer to a ping")
+				c.farewell(conns.CodeNoPong, "no answer to a ping")
 			}
 		case rest:
 		}
@@ -106,9 +98,9 @@ func (c *Conn) vanished(now int64) bool {
 	if !socket.Gone(goneAfter) {
 		return false
 	}
-	if c.claim(CodeNoProgress) {
+	if c.ending.Claim(conns.CodeNoProgress) {
 		c.srv.opt.Drops.Add(drop.WriteTimeout, 1)
-		c.farewell(CodeNoProgress, "nothing was acknowledged")
+		c.farewell(conns.CodeNoProgress, "nothing was acknowledged")
 	}
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
+	"github.com/feedd/feedd/transport/conns"
 	"github.com/feedd/feedd/transport/ws/wstest"
 )
 
@@ -79,7 +80,7 @@ func TestOnlySilentClientsAreGivenUp(t *testing.T) {
 			alive.Write(wstest.Encode(framePong, f.Payload))
 		}
 	}()
-	if code, _ := silent.ReadClose(); code != CodeNoPong {
+	if code, _ := silent.ReadClose(); code != conns.CodeNoPong {
 		t.Fatalf("close %d", code)
 	}
 	alive.Text("still here")
