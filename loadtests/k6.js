@@ -3,7 +3,7 @@
 //   k6 run loadtests/k6.js
 //   k6 run -e URL=ws://feed.example:8080/v1/ws -e SYMBOLS='sim:*USD' -e CADENCE_MS=250 --vus 200 --duration 1m loadtests/k6.js
 //
-// A run fails when a connection ends by itself, a price goes back in its sequence, a loss comes, or rows are late.
+// A run fails when a connection ends by itself, a price goes back in its position (epoch and sequence), a loss comes, or rows are late.
 import { check } from 'k6';
 import { Counter, Trend } from 'k6/metrics';
 import { WebSocket } from 'k6/websockets';
@@ -38,7 +38,7 @@ const joined = new Trend('feedd_join_ms', true);
 
 export default function () {
   const began = Date.now();
-  const sequences = new Map();
+  const positions = new Map();
   let answered = false;
   let leaving = false;
   const socket = new WebSocket(url, ['feedd.v1.json']);
@@ -64,14 +64,16 @@ export default function () {
     late.add(Math.max(0, Date.now() - Number(frame.cutTimeUs) / 1000));
     for (const row of frame.quoteTexts || []) {
       rows.add(1);
+      const epoch = Number(row.epoch || 0);
       const sequence = Number(row.sequence);
-      if (sequence < (sequences.get(row.symbol) || 0)) wrong.add(1);
-      sequences.set(row.symbol, sequence);
+      const before = positions.get(row.symbol) || { epoch: 0, sequence: 0 };
+      if (epoch < before.epoch || (epoch === before.epoch && sequence < before.sequence)) wrong.add(1);
+      positions.set(row.symbol, { epoch, sequence });
     }
   };
 
   socket.onclose = () => {
-    check(sequences, { 'prices came': (map) => !channels.includes('quote') || map.size > 0 });
+    check(positions, { 'prices came': (map) => !channels.includes('quote') || map.size > 0 });
     if (!leaving) ended.add(1);
   };
   socket.onerror = (event) => console.error(`cannot use ${url}: ${event.error}`);
