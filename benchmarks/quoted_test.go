@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/feedd/feedd/benchmarks/report"
+)
+
+// stored reads a result that is kept, and returns the figure at a path of keys in it.
+func stored(t *testing.T, name string) func(path ...string) float64 {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("results", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all any
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	return func(path ...string) float64 {
+		t.Helper()
+		at := all
+		for _, key := range path {
+			switch x := at.(type) {
+			case map[string]any:
+				at = x[key]
+			case []any:
+				n, err := strconv.Atoi(key)
+				if err != nil || n >= len(x) {
+					t.Fatalf("%s.json has nothing at %q", name, path)
+				}
+				at = x[n]
+			}
+		}
+		v, ok := at.(float64)
+		if !ok {
+			t.Fatalf("%s.json has no figure at %q", name, path)
+		}
+		return v
+	}
+}
+
+// rounds tells whether text is v, rounded to the digits that it has.
+func rounds(text string, v float64) bool {
+	text = strings.ReplaceAll(text, ",", "")
+	said, err := strconv.ParseFloat(text, 64)
+	_, decimals, _ := strings.Cut(text, ".")
+	return err == nil && math.Abs(said-v) <= 0.5000001*math.Pow10(-len(decimals))
+}
+
+// What documents say of a result is what the result says: a figure that was measured anew, and not written anew, fails here.
+func TestQuotedFigures(t *testing.T) {
+	compress, rows, dashboard := stored(t, "compress"), stored(t, "rows"), stored(t, "dashboard")
+	restart := stored(t, "restart")
+	const n = `([\d.,]*\d)` // a figure
+
+	type quote struct {
+		document, pattern string
+		figures           []float64
+	}
+	quotes := []quote{
+		{"../ARCHITECTURE.md", `On recorded quotes at 10 Hz that is\s+` + n + ` \(BTC\), ` + n + ` \(BTC on a wild day\) and ` + n + ` bytes`, []float64{
+			rows("rows", "binance_spot_btcusdt_20240808", "bytes_per_update"), rows("rows", "binance_spot_btcusdt_20240809", "bytes_per_update"),
+			rows("rows", "binance_usdm_btcusdt_20240808", "bytes_per_update"),
+		}},
+		{"../ARCHITECTURE.md", `and ` + n + ` less where quotes stand side by`, []float64{
+			rows("rows", "binance_spot_btcusdt_20240808", "bytes_per_update") - rows("rows", "binance_spot_btcusdt_20240808", "bytes_per_update_of_20"),
+		}},
+		{"../ARCHITECTURE.md", `JSON \(` + n + ` % is left\) and snapshots \(` + n + ` %\), and passes over differences for a single reader \(` + n + ` %, for ` + n + ` µs a frame\)`, []float64{
+			100 * compress("compressed", "the same as JSON", "auto", "bytes") / compress("compressed", "the same as JSON", "off", "bytes"),
+			100 * compress("compressed", "quotes of a watchlist, whole", "auto", "bytes") / compress("compressed", "quotes of a watchlist, whole", "off", "bytes"),
+			100 * compress("compressed", "quotes of a watchlist, what a cut changed", "always", "bytes") / compress("compressed", "quotes of a watchlist, what a cut changed", "off", "bytes"),
+			compress("compressed", "quotes of a watchlist, what a cut changed", "always", "us"),
+		}},
+		{"../CHANGELOG.md", `An update of a quote takes ` + n + ` bytes at 10 Hz`, []float64{rows("rows", "binance_spot_btcusdt_20240808", "bytes_per_update")}},
+		{"../docs/sizing.md", `instruments in ` + n + ` s, and without one in ` + n + ` s`, []float64{restart("warm_start_s"), restart("cold_start_s")}},
+	}
+	for row, name := range map[string]string{
+		"what a cut changed, protobuf, for one reader": "quotes of a watchlist, what a cut changed",
+		"the same bytes for 100 readers":               "quotes of a watchlist, what a cut changed, for 100",
+		"what a cut changed, JSON":                     "the same as JSON",
+		"whole rows of a new subscription, protobuf":   "quotes of a watchlist, whole",
+		"whole rows of a new subscription, JSON":       "the same whole as JSON",
+		"part of a whole book, protobuf":               "part of a whole book",
+	} {
+		q := quote{"README.md", `\| ` + row, nil}
+		for _, setting := range []string{"off", "auto", "always"} {
+			q.pattern += ` \| ` + n + ` B, ` + n + ` µs`
+			q.figures = append(q.figures, compress("compressed", name, setting, "bytes"), compress("compressed", name, setting, "us"))
+		}
+		quotes = append(quotes, q)
+	}
+	for i, rate := range []string{"at once", "100 ms", "250 ms"} {
+		at := strconv.Itoa(i)
+		quotes = append(quotes, quote{"README.md", `\| ` + rate + ` \| [\d,]+ \| ` + n + ` \| ` + n + ` ms \| ` + n + ` ms \|`, []float64{
+			dashboard("runs", at, "framesPerSecond"), dashboard("runs", at, "frameMs", "p99"), dashboard("runs", at, "mainThreadMsPerFrame", "task"),
+		}})
+	}
+	for _, q := range quotes {
+		text, err := os.ReadFile(q.document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(q.pattern).FindSubmatch(text)
+		if found == nil {
+			t.Errorf("%s no longer has %s: mend the words here", q.document, q.pattern)
+			continue
+		}
+		for i, want := range q.figures {
+			if said := string(found[i+1]); !rounds(said, want) {
+				t.Errorf("%s: %q says %s, and the result %.4g", q.document, found[0], said, want)
+			}
+		}
+	}
+}
+
+// The table of the suite is that of its figures.
+func TestLatestTable(t *testing.T) {
+	text, err := os.ReadFile("results/latest.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile("results/latest.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var suite report.Suite
+	if err := json.Unmarshal(text, &suite); err != nil {
+		t.Fatal(err)
+	}
+	var fresh strings.Builder
+	if err := suite.Markdown(&fresh, stepNames(steps)); err != nil {
+		t.Fatal(err)
+	}
+	if fresh.String() != string(table) {
+		t.Errorf("results/latest.md is not what results/latest.json gives:\n%s", fresh.String())
+	}
+}
