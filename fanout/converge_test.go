@@ -17,13 +17,16 @@ func TestReadersConverge(t *testing.T) {
 		w := newWorld(instruments, 1<<rapid.IntRange(2, 6).Draw(t, "log"), Options{MaxFrame: rapid.SampledFrom([]int{60, 500, 32 << 10}).Draw(t, "frame")})
 		type client struct {
 			*reader
-			s    *Subscriber
-			subs map[Handle]throttle.Cadence
+			s          *Subscriber
+			subs       map[Handle]bool
+			paused     map[Handle]bool
+			lostBefore uint64 // of subscriptions that have ended
 		}
 		var clients []*client
 		anyClient := func() *client { return clients[rapid.IntRange(0, len(clients)-1).Draw(t, "client")] }
 		for range rapid.IntRange(1, 4).Draw(t, "clients") {
-			c := &client{reader: newReader(Encoding(rapid.IntRange(0, 1).Draw(t, "encoding"))), subs: map[Handle]throttle.Cadence{}}
+			c := &client{reader: newReader(Encoding(rapid.IntRange(0, 1).Draw(t, "encoding"))), subs: map[Handle]bool{}, paused: map[Handle]bool{}}
+			c.counting = true
 			c.s = w.attach(c.reader)
 			clients = append(clients, c)
 		}
@@ -46,16 +49,19 @@ func TestReadersConverge(t *testing.T) {
 					cadence = throttle.Paused
 				}
 				h := w.handle(id, ch)
-				if _, held := c.subs[h]; !held { // a new subscription begins anew
+				if !c.subs[h] { // a new subscription begins anew
+					c.lostBefore += c.tape(h).lost
 					delete(c.trades, h)
+					delete(c.quotes, h)
 				}
-				c.subs[h] = cadence
+				c.subs[h], c.paused[h], c.gone[h] = true, cadence == throttle.Paused, false
 				c.s.Subscribe([]Item{{Handle: h, History: rapid.IntRange(0, 5).Draw(t, "history")}}, cadence)
 			case 8:
 				c := anyClient()
 				h := w.handle(id, rapid.SampledFrom([]market.Channel{market.ChannelQuote, market.ChannelTrade}).Draw(t, "channel"))
 				delete(c.subs, h)
 				w.unsubscribe(c.s, h)
+				c.gone[h] = true
 			case 9:
 				anyClient().stalled = true
 			case 10:
@@ -72,8 +78,8 @@ func TestReadersConverge(t *testing.T) {
 			}
 		}
 		for _, c := range clients {
-			for h, cadence := range c.subs {
-				if cadence == throttle.Paused {
+			for h := range c.subs {
+				if c.paused[h] {
 					c.s.Subscribe([]Item{{Handle: h}}, throttle.Every100ms)
 				}
 			}
@@ -83,23 +89,18 @@ func TestReadersConverge(t *testing.T) {
 		w.pass(10_100)
 		for _, c := range clients {
 			check(t, c.reader)
-			for h := range c.subs {
-				k := w.store.Topic(h).Key
-				id := int(k.Instrument())
-				if k.Channel() == market.ChannelQuote {
-					if q := c.quotes[h]; w.quotes[id] > 0 && (q == nil || q.Bid != w.quotes[id]) {
-						t.Fatalf("quote of %d: have %+v, market is at %d", id, q, w.quotes[id])
-					}
-					continue
-				}
-				if tape := c.trades[h]; w.trades[id] > 0 && (tape == nil || int64(tape.lastPos.Sequence) != w.trades[id]) {
-					t.Fatalf("trades of %d at %+v, market is at %d", id, tape, w.trades[id])
-				}
-			}
+			w.converged(t, c.reader, c.subs)
 			for _, l := range c.s.lanes {
 				if l.marks != nil {
 					t.Fatalf("a lane at %s still lags", l.phase.cadence)
 				}
+			}
+			var lost uint64
+			for _, tape := range c.trades {
+				lost += tape.lost
+			}
+			if got := (Tally{Conflated: c.s.conflated, Lost: c.s.lost}); got != (Tally{Conflated: c.conflated, Lost: lost + c.lostBefore}) {
+				t.Fatalf("counted %+v, the reader was told of %d merged and %d lost", got, c.conflated, lost+c.lostBefore)
 			}
 		}
 	})

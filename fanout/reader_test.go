@@ -27,9 +27,13 @@ type reader struct {
 
 	stalled, full bool // full: the outbox holds a frame
 	wake          func()
+	gone          map[Handle]bool // unsubscribed: no row may come
+	counting      bool            // the quotes' Bid counts their ticks, so it must agree with what frames say was merged
 
 	frames, bytes, rows int
+	refused             uint64 // frames that found the outbox full
 	conflated           uint64
+	merged, perhaps     uint64 // by the quotes of the frame that is read: ticks beyond one a row; and those that came ahead of a first row
 	quotes              map[Handle]*market.Quote
 	trades              map[Handle]*tape
 	statuses            map[Handle]*feedv1.Status
@@ -52,7 +56,7 @@ type tape struct {
 func newReader(e Encoding) *reader {
 	return &reader{
 		encoding: e, quotes: map[Handle]*market.Quote{}, trades: map[Handle]*tape{},
-		statuses: map[Handle]*feedv1.Status{}, sources: map[string]*feedv1.SourceStatus{}, quoteOf: map[string]Handle{}, tradeOf: map[string]Handle{},
+		gone: map[Handle]bool{}, statuses: map[Handle]*feedv1.Status{}, sources: map[string]*feedv1.SourceStatus{}, quoteOf: map[string]Handle{}, tradeOf: map[string]Handle{},
 	}
 }
 
@@ -64,6 +68,7 @@ func (r *reader) Ready() bool { return !r.full }
 
 func (r *reader) Send(b []byte) bool {
 	if r.full {
+		r.refused++
 		return false
 	}
 	r.full = r.stalled
@@ -109,6 +114,7 @@ func (r *reader) apply(b []byte) {
 		r.fail("a frame without the time of its cut: %v", f)
 	}
 	r.conflated += uint64(f.Conflated)
+	r.merged, r.perhaps = 0, 0
 	rows, err := quoterow.Read(f.Quotes)
 	if err != nil {
 		r.fail("%v", err)
@@ -138,13 +144,32 @@ func (r *reader) apply(b []byte) {
 	for _, q := range f.QuoteTexts {
 		r.rows++
 		bid, _ := market.ParseDecimal(q.Bid, 2)
-		r.quotes[r.quoteOf[q.Symbol]] = &market.Quote{Bid: bid, Position: market.Position{Epoch: market.Epoch(q.Epoch), Sequence: market.Sequence(q.Sequence)}}
+		h := r.quoteOf[q.Symbol]
+		r.merge(h, bid)
+		r.quotes[h] = &market.Quote{Bid: bid, Position: market.Position{Epoch: market.Epoch(q.Epoch), Sequence: market.Sequence(q.Sequence)}}
 	}
 	for _, row := range f.TradeTexts {
 		price, _ := market.ParseDecimal(row.Price, 2)
-		r.event(r.tape(r.tradeOf[row.Symbol]), market.Trade{
+		r.event(r.tradeOf[row.Symbol], market.Trade{
 			Price: price, Position: market.Position{Epoch: market.Epoch(row.Epoch), Sequence: market.Sequence(row.Sequence)},
 		})
+	}
+	if n := uint64(f.Conflated); r.counting && (n < r.merged || n > r.merged+r.perhaps) {
+		r.fail("a frame says that %d ticks were merged, its rows that it was %d: %v", n, r.merged, f)
+	}
+}
+
+// merge counts what a row of a quote stands for beyond one tick. A first row may stand for those that came
+// since its reader subscribed, where it did so ahead of all.
+func (r *reader) merge(h Handle, bid int64) {
+	if r.gone[h] {
+		r.fail("a row of %d, which is not subscribed any more", h)
+	}
+	switch held := r.quotes[h]; {
+	case held == nil:
+		r.perhaps += uint64(bid - 1)
+	case bid > held.Bid:
+		r.merged += uint64(bid-held.Bid) - 1
 	}
 }
 
@@ -153,6 +178,7 @@ func (r *reader) quote(row quoterow.Row, cut int64) {
 	h := Handle(row.Handle)
 	q := r.quotes[h]
 	if row.Sequence != 0 {
+		r.merge(h, row.Bid)
 		p := market.Position{Epoch: market.Epoch(row.Epoch), Sequence: market.Sequence(row.Sequence)}
 		if q != nil && p.Before(q.Position) {
 			r.fail("quote %d goes back from %v to %v", h, q.Position, p)
@@ -164,6 +190,9 @@ func (r *reader) quote(row quoterow.Row, cut int64) {
 		return
 	}
 	before := q.Bid
+	if row.Sequence == 0 {
+		r.merge(h, before+row.Bid)
+	}
 	q.Bid += row.Bid
 	q.BidSize += row.BidSize
 	q.Ask += row.Bid + row.Spread
@@ -205,11 +234,15 @@ func (r *reader) tradeRow(row *feedv1.Trade) {
 	if tr.Size != tr.Price%11 || tr.ID != uint64(tr.Price) {
 		r.fail("trade %d is torn: %+v", row.Handle, tr)
 	}
-	r.event(t, tr)
+	r.event(Handle(row.Handle), tr)
 }
 
-func (r *reader) event(t *tape, tr market.Trade) {
+func (r *reader) event(h Handle, tr market.Trade) {
 	r.rows++
+	t := r.tape(h)
+	if r.gone[h] {
+		r.fail("a trade of %d, which is not subscribed any more", h)
+	}
 	next := market.Position{Epoch: t.lastPos.Epoch, Sequence: t.lastPos.Sequence + 1}
 	switch {
 	case t.lastPos == (market.Position{}), tr.Position == next, tr.Position.Epoch > t.lastPos.Epoch:
