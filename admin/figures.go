@@ -73,9 +73,15 @@ type Figures struct {
 // Transport is the part of the connections that run over one transport.
 type Transport struct {
 	Name          string
-	Open          int
+	Open          []OverHTTP
 	Opened        uint64
 	Frames, Bytes uint64
+}
+
+// OverHTTP is how many open connections of a transport began over a version of HTTP.
+type OverHTTP struct {
+	Version     string
+	Connections int
 }
 
 // Cadence is the figures of one cadence.

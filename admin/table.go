@@ -18,9 +18,11 @@ var table = []metric{
 		func(s *scrape, to sink) { to.is(float64(s.Blocked)) }),
 	gauge("send_queue_bytes", "Bytes that wait for the kernel to take them, over all connections.", nil,
 		func(s *scrape, to sink) { to.is(float64(s.PendingBytes)) }),
-	gauge("transport_connections", "Open connections of clients, by what they run over.", labels("transport"), func(s *scrape, to sink) {
+	gauge("transport_connections", "Open connections of clients, by what they run over, and the version of HTTP that they began over (http): a WebSocket of http 2 is a stream of a connection that others share (RFC 8441).", labels("transport", "http"), func(s *scrape, to sink) {
 		for _, t := range s.Transports {
-			to.is(float64(t.Open), t.Name)
+			for _, over := range t.Open {
+				to.is(float64(over.Connections), t.Name, over.Version)
+			}
 		}
 	}),
 	counter("transport_frames_total", "Frames sent to clients, by transport.", labels("transport"), func(s *scrape, to sink) {

@@ -163,7 +163,7 @@ func TestServeWithWebTransport(t *testing.T) {
 	until("welcome", func(f *feedv1.ServerFrame) bool { return f.Welcome != nil })
 	say(&feedv1.ClientFrame{Id: 2, Request: &feedv1.ClientFrame_Subscribe{Subscribe: &feedv1.Subscribe{Symbols: []string{"*"}, Channels: []string{"quote"}}}})
 	until("rows", func(f *feedv1.ServerFrame) bool { return len(f.Quotes) > 0 })
-	if got := server.Metric(`feedd_transport_connections{transport="webtransport"}`); got != "1" {
+	if got := server.Metric(`feedd_transport_connections{http="3",transport="webtransport"}`); got != "1" {
 		t.Errorf("%s connections are counted", got)
 	}
 	stopped := make(chan struct{})

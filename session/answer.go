@@ -45,7 +45,7 @@ func (s *Session) welcome() *feedv1.ServerFrame {
 	t := s.tier()
 	w := &feedv1.Welcome{
 		Session: s.id, ServerTimeUs: s.env.Clock(), Server: s.env.Server, HeartbeatMs: uint32(s.env.Heartbeat.Milliseconds()),
-		Limits: s.wireLimits(t), Alternates: s.env.alternates(),
+		Limits: s.wireLimits(t), Alternates: s.env.alternates(), Webtransport: s.env.webTransport(),
 	}
 	for c := t.FastestAnywhere(); c < throttle.Cadences; c++ {
 		w.CadencesMs = append(w.CadencesMs, millis(c))

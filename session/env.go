@@ -12,6 +12,7 @@ import (
 	"github.com/feedd/feedd/fanout"
 	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/throttle"
 )
 
@@ -121,6 +122,8 @@ type Env struct {
 
 	// Alternates returns the URLs of other nodes that a client may go to, the best first. nil: there are none.
 	Alternates func() []string
+	// WebTransport returns where this node serves it. nil: nowhere.
+	WebTransport func() *feedv1.WebTransport
 
 	// Trace notes that a session begins to carry out a request that names so many symbols, and returns what notes its end.
 	// nil: nobody wants to know.
@@ -204,6 +207,13 @@ func (e *Env) alternates() []string {
 		return nil
 	}
 	return e.Alternates()
+}
+
+func (e *Env) webTransport() *feedv1.WebTransport {
+	if e.WebTransport == nil {
+		return nil
+	}
+	return e.WebTransport()
 }
 
 func (e *Env) newID() string {

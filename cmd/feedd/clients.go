@@ -13,7 +13,7 @@ func (s *server) clients() admin.Figures {
 	var each []admin.Transport
 	count := func(name string, st conns.Stats) {
 		all.Add(st)
-		each = append(each, admin.Transport{Name: name, Open: st.Open, Opened: st.Opened, Frames: st.FramesOut, Bytes: st.BytesOut})
+		each = append(each, admin.Transport{Name: name, Open: byHTTP(name, st), Opened: st.Opened, Frames: st.FramesOut, Bytes: st.BytesOut})
 	}
 	count("websocket", sockets.Stats)
 	for way, st := range s.streams.Stats() {
@@ -26,4 +26,12 @@ func (s *server) clients() admin.Figures {
 		DeflateIn: sockets.DeflatedIn, DeflateOut: sockets.DeflatedOut, DeflateSeconds: sockets.DeflateTime.Seconds(), DeflateHeld: sockets.DeflateHeld,
 		Transports: each,
 	}
+}
+
+// byHTTP tells open connections of a transport apart by the version of HTTP that they began over.
+func byHTTP(transport string, st conns.Stats) []admin.OverHTTP {
+	if transport == stream.WebTransport.String() {
+		return []admin.OverHTTP{{Version: "3", Connections: st.Open}}
+	}
+	return []admin.OverHTTP{{Version: "1.1", Connections: st.Open - st.OverHTTP2}, {Version: "2", Connections: st.OverHTTP2}}
 }

@@ -85,6 +85,7 @@ func (s *server) startSockets() error {
 	if err := env.Validate(); err != nil {
 		return err
 	}
+	env.WebTransport = s.offered
 	s.sessions = env
 	var err error
 	if s.gate, err = gate.New(bounds); err != nil {

@@ -158,7 +158,7 @@ func TestTheEndOfAConnectionIsOneLine(t *testing.T) {
 	s := node(t, &log, "--log-format", "json")
 	c := dial(t, s, 5000)
 	c.Close()
-	want := regexp.MustCompile(`"msg":"connection ended","remote":"127[^"]+","code":10\d\d,"cause":"[^"]*","lasted":\d+,"subprotocol":"feedd.v1.proto","frames":\d+,"bytes":\d+,"session":"[A-Z2-7]{16}","tier":"default","conflated":\d+,"lost":0,"missed_frames":[01]`) // one where the close meets a frame
+	want := regexp.MustCompile(`"msg":"connection ended","remote":"127[^"]+","transport":"websocket","http":"1.1","code":10\d\d,"cause":"[^"]*","lasted":\d+,"subprotocol":"feedd.v1.proto","frames":\d+,"bytes":\d+,"session":"[A-Z2-7]{16}","tier":"default","conflated":\d+,"lost":0,"missed_frames":[01]`) // one where the close meets a frame
 	eventually(t, func() (bool, string) {
 		return strings.Count(log.String(), "connection ended") == 1 && want.MatchString(log.String()), log.String()
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ import (
 	"github.com/feedd/feedd/internal/natsserver"
 	"github.com/feedd/feedd/internal/tracing"
 	"github.com/feedd/feedd/policy/live"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/session"
 	"github.com/feedd/feedd/sim"
 	"github.com/feedd/feedd/snapshot"
@@ -66,8 +68,10 @@ type server struct {
 
 	// Made by start, in this order.
 	public, private net.Listener
-	datagrams       net.PacketConn     // nil: no WebTransport
-	nats            *natsserver.Server // nil with a NATS from elsewhere
+	datagrams       net.PacketConn              // nil: no WebTransport
+	shown           *tls.Config                 // to those who connect over it
+	offered         func() *feedv1.WebTransport // what clients are told of it
+	nats            *natsserver.Server          // nil with a NATS from elsewhere
 	natsURL         string
 	dataLock        *dirlock.Lock // nil where the NATS inside has it, or nobody
 	loaded          contents.State

@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
+	"time"
 
+	"github.com/feedd/feedd/internal/certificate"
+	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 	"github.com/feedd/feedd/transport/webtransport"
 )
 
@@ -23,6 +27,25 @@ func (s *server) listenWebTransport() (err error) {
 		return usagef("cannot listen on %s (UDP): %w; choose another with --webtransport-listen", address, err)
 	}
 	s.started(func() error { return s.datagrams.Close() })
+	return s.certifyWebTransport()
+}
+
+// certifyWebTransport chooses the certificate, and has clients told of it and of the port.
+func (s *server) certifyWebTransport() error {
+	offer := &feedv1.WebTransport{Url: s.options.WebTransport.PublicURL, Port: uint32(s.datagrams.LocalAddr().(*net.UDPAddr).Port)}
+	s.offered = func() *feedv1.WebTransport { return offer }
+	if files := s.options.edge.certificate; files != nil && !s.options.WebTransport.OwnCertificate {
+		s.shown = files.Config()
+		return nil
+	}
+	own, err := certificate.NewOwn(time.Now)
+	if err != nil {
+		return fmt.Errorf("making a certificate for WebTransport: %w", err)
+	}
+	s.shown = own.Config()
+	s.offered = func() *feedv1.WebTransport {
+		return &feedv1.WebTransport{Url: offer.Url, Port: offer.Port, CertificateSha256: [][]byte{own.SHA256()}}
+	}
 	return nil
 }
 
@@ -32,7 +55,7 @@ func (s *server) startWebTransport() {
 		return
 	}
 	wt := webtransport.New(webtransport.Options{
-		TLS: s.options.edge.certificate.Config(), Gate: s.gate, Streams: s.streams, Log: s.options.log,
+		TLS: s.shown, Gate: s.gate, Streams: s.streams, Log: s.options.log,
 	})
 	s.run("webtransport", func(ctx context.Context) error { return wt.Serve(ctx, s.datagrams) })
 }

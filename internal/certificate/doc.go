@@ -5,4 +5,6 @@
 // connections that stand go on as they are. What cannot be used (a key of another certificate, one that has expired,
 // half a file) changes nothing, and is told to the log and in Stats: a rotation that fails must be seen while the old
 // certificate is still good.
+//
+// Own is a certificate that needs no files: for clients that are told its hash rather than trust who signed it.
 package certificate

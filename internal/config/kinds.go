@@ -278,6 +278,15 @@ func isWebSocket(text string) error {
 	return nil
 }
 
+// isWebTransport takes nothing, or where WebTransport is reached.
+func isWebTransport(text string) error {
+	u, err := url.Parse(text)
+	if text != "" && (err != nil || u.Host == "" || u.Scheme != "https" || u.User != nil || u.Fragment != "" || len(text) > 512) {
+		return errors.New("want https://HOST:PORT/v1/webtransport, without a user or fragment")
+	}
+	return nil
+}
+
 // isNATS takes nothing, or URLs of NATS servers with commas between them.
 func isNATS(urls string) error {
 	if urls == "" {

@@ -14,7 +14,9 @@ type Config struct {
 		HTTP2     bool
 	}
 	WebTransport struct {
-		Listen string // HOST:PORT of UDP; empty: none
+		Listen         string // HOST:PORT of UDP; empty: none
+		PublicURL      string // what clients are told; empty: the port
+		OwnCertificate bool
 	}
 	Proxy struct {
 		Trusted  []string // networks
@@ -135,7 +137,11 @@ func (c *Config) define() {
 	add(c, &c.TLS.HTTP2, boolean, "tls.http2", false,
 		"offer HTTP/2 too: one connection then carries all that a page asks for, its WebSockets included (RFC 8441), each of them at a higher cost").flag("http2")
 	add(c, &c.WebTransport.Listen, text.where(isHostPortOrNone), "webtransport.listen", "",
-		"`HOST:PORT` of UDP for clients that connect over WebTransport, with the certificate of tls.cert; port 0 takes a free one; empty serves none. A session takes some 140 KB, seven times what a WebSocket does")
+		"`HOST:PORT` of UDP for clients that connect over WebTransport; port 0 takes a free one; empty serves none. A session takes some 140 KB, seven times what a WebSocket does")
+	add(c, &c.WebTransport.PublicURL, text.where(isWebTransport), "webtransport.public_url", "",
+		"`URL` at which clients reach it, such as https://feed.example.com/v1/webtransport: the welcome tells it; empty tells the port, at the host that a client has come to")
+	add(c, &c.WebTransport.OwnCertificate, boolean, "webtransport.own_certificate", false,
+		"take a certificate that feedd makes for itself every six days, and tells clients the hash of, rather than that of tls.cert; so it is without tls.cert anyway. Browsers take the certificates of a company's own authority over WebTransport by hash alone")
 	add(c, &c.Proxy.Trusted, words, "proxy.trusted", nil,
 		"`LIST` of the load balancers' networks, such as 10.0.0.0/8: what they say in X-Forwarded-For is believed").flag("trusted-proxies")
 	add(c, &c.Proxy.Protocol, boolean, "proxy.protocol", false,
@@ -226,9 +232,6 @@ func (c *Config) validate() (problems []error) {
 	}
 	if c.TLS.HTTP2 && c.TLS.Cert == "" {
 		problems = append(problems, c.problem("tls.http2", "browsers speak HTTP/2 over TLS alone: set tls.cert and tls.key too; a load balancer in front that speaks it needs HTTP/1.1 here"))
-	}
-	if c.WebTransport.Listen != "" && c.TLS.Cert == "" {
-		problems = append(problems, c.problem("webtransport.listen", "WebTransport needs a certificate: set tls.cert and tls.key too"))
 	}
 	if c.Echo && !isLoopback(c.Listen) {
 		problems = append(problems, c.problem("echo", "echoes keep to no limits, so they are for a loopback address alone: set listen to one, such as 127.0.0.1:8080"))

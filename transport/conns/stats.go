@@ -14,6 +14,8 @@ type Stats struct {
 	// bytes wait. A client between two polls is not blocked.
 	Open, Blocked int
 	Pending       int
+	// OverHTTP2 is how many of those that are open began over HTTP/2, and share a connection of it.
+	OverHTTP2 int
 	// Opened is how many there have been.
 	Opened uint64
 	// Closed is how many have ended, by close code; see the codes for those that are never sent.
@@ -31,6 +33,7 @@ func (s *Stats) Add(o Stats) {
 	s.Open += o.Open
 	s.Blocked += o.Blocked
 	s.Pending += o.Pending
+	s.OverHTTP2 += o.OverHTTP2
 	s.Opened += o.Opened
 	s.Stalls += o.Stalls
 	s.FramesOut += o.FramesOut

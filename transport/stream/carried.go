@@ -36,7 +36,7 @@ func (e *EndedError) Error() string {
 // it was us. The client has been sent them as its last message.
 func (s *Server) Carry(entry *gate.Entry, remote string, p Pipe) (code uint16, reason string) {
 	c := &Conn{
-		srv: s, way: WebTransport, entry: entry, remote: remote, framing: delimited, born: time.Now(),
+		srv: s, way: WebTransport, entry: entry, remote: remote, http: "3", framing: delimited, born: time.Now(),
 		pipe: p, from: bufio.NewReaderSize(p, 512), written: make(chan struct{}), ended: make(chan struct{}),
 	}
 	c.out = outlet.New(&s.outlets[WebTransport], c.wake)

@@ -27,6 +27,7 @@ type Conn struct {
 	secret  string // under which further requests come; "" for none
 	entry   *gate.Entry
 	remote  string
+	http    string // the version that it began over
 	framing *framing
 	born    time.Time
 	out     *outlet.Conn
@@ -196,7 +197,7 @@ func (c *Conn) finish() {
 	c.srv.remove(c, code)
 	sent := c.out.Sent()
 	attrs := []slog.Attr{
-		slog.String("remote", c.remote), slog.String("transport", c.way.String()), slog.Int("code", int(code)), slog.Any("cause", c.out.Cause()),
+		slog.String("remote", c.remote), slog.String("transport", c.way.String()), slog.String("http", c.http), slog.Int("code", int(code)), slog.Any("cause", c.out.Cause()),
 		slog.Duration("lasted", time.Since(c.born)), slog.Uint64("frames", sent.Frames), slog.Uint64("bytes", sent.Bytes),
 	}
 	c.srv.opt.Log.LogAttrs(context.Background(), slog.LevelInfo, "connection ended", append(attrs, more...)...)

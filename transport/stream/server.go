@@ -68,7 +68,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.Serve
 
 // begin makes a connection of a request that was let in, and starts its goroutine. It returns nil where the server has stopped.
 func (s *Server) begin(way Way, entry *gate.Entry, r *http.Request, f *framing, messages [][]byte) *Conn {
-	c := &Conn{srv: s, way: way, entry: entry, remote: r.RemoteAddr, framing: f, born: time.Now(), intake: newIntake(), ended: make(chan struct{})}
+	c := &Conn{srv: s, way: way, entry: entry, remote: r.RemoteAddr, http: version(r), framing: f, born: time.Now(), intake: newIntake(), ended: make(chan struct{})}
 	c.out = outlet.New(&s.outlets[way], c.wake)
 	if way == Poll {
 		c.out.Hold()
@@ -89,6 +89,14 @@ func (s *Server) begin(way Way, entry *gate.Entry, r *http.Request, f *framing, 
 		c.run()
 	}()
 	return c
+}
+
+// version is that of the protocol of a request, as metrics name it.
+func version(r *http.Request) string {
+	if r.ProtoMajor == 2 {
+		return "2"
+	}
+	return "1.1"
 }
 
 // add registers a connection that is about to run; false: the server has stopped.

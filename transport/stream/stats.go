@@ -14,6 +14,9 @@ func (s *Server) Stats() (all [Ways]conns.Stats) {
 		}
 		for c := range there {
 			all[c.way].There(c.out.Sent(), c.out.Pending())
+			if c.http == "2" {
+				all[c.way].OverHTTP2++
+			}
 		}
 	})
 	return all

@@ -1,9 +1,11 @@
 package webtransport
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net"
@@ -33,6 +35,10 @@ const (
 	// maxConns bounds the connections, those that have no session included, whom the gate does not know yet.
 	maxConns = 20_000
 )
+
+// closeSession is the type of the capsule that a session ends with: WT_CLOSE_SESSION of draft-ietf-webtrans-http3, a code of 32 bits and
+// a reason.
+const closeSession http3.CapsuleType = 0x2843
 
 // Path is where clients connect to.
 const Path = "/v1/webtransport"
@@ -173,12 +179,40 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code, reason := s.run(entry, r.RemoteAddr, c, sess)
-	_ = sess.CloseWithError(webtransport.SessionErrorCode(code), reason)
-	select { // so that the code arrives ahead of the end
+	farewell(w.(http3.HTTPStreamer).HTTPStream(), sess, code, reason)
+	select { // the client ends the connection, unless it means to use it for something else
 	case <-c.Context().Done():
 	case <-time.After(closeWithin):
 		_ = c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
 	}
+}
+
+// farewell ends a session with a code and a reason, and waits for the client to have heard of it, but not for long.
+//
+// Session.CloseWithError would send the same capsule and ask the client in the same breath to stop sending on the session's own
+// stream (STOP_SENDING, which goes ahead of data in a packet). That is by the letter of the protocol, but Chromium then resets its side
+// instead of ending it, and tells its page that the connection was lost, rather than the code. So the capsule is sent by itself, and the
+// end of our side; the client ends its own when it has read them.
+func farewell(control *http3.Stream, sess *webtransport.Session, code uint16, reason string) {
+	var capsule bytes.Buffer
+	_ = http3.WriteCapsule(&capsule, closeSession, append(binary.BigEndian.AppendUint32(nil, uint32(code)), short(reason)...))
+	_ = control.SetWriteDeadline(time.Now().Add(closeWithin)) // fails, like all that follows, only where the client has gone
+	_, _ = control.Write(capsule.Bytes())
+	_ = control.Close()
+	select {
+	case <-sess.Context().Done():
+	case <-time.After(closeWithin):
+		_ = sess.CloseWithError(webtransport.SessionErrorCode(code), reason) // for what still waits for the session
+	}
+}
+
+// short is as much of a reason as a session may end with.
+func short(reason string) string {
+	const most = 1024
+	if len(reason) <= most {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:most], "")
 }
 
 // enter lets the client of a request in, or says why not.

@@ -176,7 +176,7 @@ func (c *Conn) finish() {
 	c.srv.remove(c, code)
 	sent := c.out.Sent()
 	attrs := []slog.Attr{
-		slog.String("remote", c.remote), slog.Int("code", int(code)), slog.Any("cause", c.readErr),
+		slog.String("remote", c.remote), slog.String("transport", c.Transport()), slog.String("http", c.httpVersion()), slog.Int("code", int(code)), slog.Any("cause", c.readErr),
 		slog.Duration("lasted", time.Duration(c.srv.now()-c.born)*time.Microsecond),
 		slog.String("subprotocol", c.subprotocol), slog.Uint64("frames", sent.Frames), slog.Uint64("bytes", sent.Bytes),
 	}

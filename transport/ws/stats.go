@@ -30,6 +30,9 @@ func (s *Server) Stats() Stats {
 		st.Stats = s.totals.Read()
 		for c := range there {
 			st.There(c.out.Sent(), c.out.Pending())
+			if c.overHTTP2() {
+				st.OverHTTP2++
+			}
 		}
 	})
 	return st

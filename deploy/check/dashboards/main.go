@@ -64,10 +64,12 @@ var overview = []row{
 		{"Since a source was heard", "", "s", "", 8, []line{{`min by (source) (time() - (feedd_source_heard_timestamp_seconds` + of + `} > 0))`, "{{source}}"}}},
 	}},
 	{"Clients", []panel{
-		{"Connections", "", "short", "", 8, []line{{sum("feedd_connections", "", "instance"), "{{instance}}"}}},
-		{"Begun and ended a second", "", "short", "", 8, []line{
+		{"Connections", "", "short", "", 6, []line{{sum("feedd_connections", "", "instance"), "{{instance}}"}}},
+		{"Connections by transport", "What they run over, and the version of HTTP that they began over. Those over HTTP streams and polls are most often behind proxies that let no WebSocket through",
+			"short", "", 6, []line{{sum("feedd_transport_connections", "", "transport, http") + " > 0", "{{transport}}, HTTP/{{http}}"}}},
+		{"Begun and ended a second", "", "short", "", 6, []line{
 			{rate("feedd_connections_opened_total", "", "job"), "begun"}, {rate("feedd_connections_closed_total", "", "code"), "ended {{code}}"}}},
-		{"Refused a second, by status", "", "short", "", 8, []line{{rate("feedd_handshake_rejected_total", "", "status"), "{{status}}"}}},
+		{"Refused a second, by status", "", "short", "", 6, []line{{rate("feedd_handshake_rejected_total", "", "status"), "{{status}}"}}},
 		{"Subscriptions by cadence", "As granted", "short", "", 8, []line{{sum("feedd_subscriptions", "", "cadence"), "{{cadence}}"}}},
 		{"Slow clients a second", "", "short", "", 8, []line{{rate("feedd_slow_clients_total", "", "action"), "{{action}}"}}},
 		{"Bytes that wait for clients", "", "bytes", "", 8, []line{{sum("feedd_send_queue_bytes", "", "instance"), "{{instance}}"}}},

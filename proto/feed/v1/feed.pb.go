@@ -2597,7 +2597,9 @@ type Welcome struct {
 	// The ladder: every cadence that can be granted, fastest first, in milliseconds.
 	CadencesMs []uint32 `protobuf:"varint,6,rep,packed,name=cadences_ms,json=cadencesMs,proto3" json:"cadences_ms,omitempty"`
 	// URLs of other nodes that serve the same, for when this one cannot be reached.
-	Alternates    []string `protobuf:"bytes,7,rep,name=alternates,proto3" json:"alternates,omitempty"`
+	Alternates []string `protobuf:"bytes,7,rep,name=alternates,proto3" json:"alternates,omitempty"`
+	// Absent: there is none.
+	Webtransport  *WebTransport `protobuf:"bytes,8,opt,name=webtransport,proto3" json:"webtransport,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2681,6 +2683,78 @@ func (x *Welcome) GetAlternates() []string {
 	return nil
 }
 
+func (x *Welcome) GetWebtransport() *WebTransport {
+	if x != nil {
+		return x.Webtransport
+	}
+	return nil
+}
+
+// Where this node serves WebTransport.
+type WebTransport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "https://host:port/v1/webtransport"; empty: it is the host that the client has come to, at the port below.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// Of UDP.
+	Port uint32 `protobuf:"varint,2,opt,name=port,proto3" json:"port,omitempty"`
+	// Hashes of the certificate where the server has signed it itself, for a browser's serverCertificateHashes. None: it is one
+	// that an authority vouches for.
+	CertificateSha256 [][]byte `protobuf:"bytes,3,rep,name=certificate_sha256,json=certificateSha256,proto3" json:"certificate_sha256,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *WebTransport) Reset() {
+	*x = WebTransport{}
+	mi := &file_feed_v1_feed_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WebTransport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WebTransport) ProtoMessage() {}
+
+func (x *WebTransport) ProtoReflect() protoreflect.Message {
+	mi := &file_feed_v1_feed_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WebTransport.ProtoReflect.Descriptor instead.
+func (*WebTransport) Descriptor() ([]byte, []int) {
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *WebTransport) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *WebTransport) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *WebTransport) GetCertificateSha256() [][]byte {
+	if x != nil {
+		return x.CertificateSha256
+	}
+	return nil
+}
+
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Largest ClientFrame and ServerFrame in bytes.
@@ -2698,7 +2772,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_feed_v1_feed_proto_msgTypes[19]
+	mi := &file_feed_v1_feed_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2710,7 +2784,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[19]
+	mi := &file_feed_v1_feed_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2723,7 +2797,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{19}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Limits) GetClientFrameBytes() uint32 {
@@ -2784,7 +2858,7 @@ type Subscribed struct {
 
 func (x *Subscribed) Reset() {
 	*x = Subscribed{}
-	mi := &file_feed_v1_feed_proto_msgTypes[20]
+	mi := &file_feed_v1_feed_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2796,7 +2870,7 @@ func (x *Subscribed) String() string {
 func (*Subscribed) ProtoMessage() {}
 
 func (x *Subscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[20]
+	mi := &file_feed_v1_feed_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2809,7 +2883,7 @@ func (x *Subscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribed.ProtoReflect.Descriptor instead.
 func (*Subscribed) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{20}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Subscribed) GetInstruments() []*Instrument {
@@ -2861,7 +2935,7 @@ type Instrument struct {
 
 func (x *Instrument) Reset() {
 	*x = Instrument{}
-	mi := &file_feed_v1_feed_proto_msgTypes[21]
+	mi := &file_feed_v1_feed_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +2947,7 @@ func (x *Instrument) String() string {
 func (*Instrument) ProtoMessage() {}
 
 func (x *Instrument) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[21]
+	mi := &file_feed_v1_feed_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +2960,7 @@ func (x *Instrument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instrument.ProtoReflect.Descriptor instead.
 func (*Instrument) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{21}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Instrument) GetSymbol() string {
@@ -3020,7 +3094,7 @@ type SubscribeResult struct {
 
 func (x *SubscribeResult) Reset() {
 	*x = SubscribeResult{}
-	mi := &file_feed_v1_feed_proto_msgTypes[22]
+	mi := &file_feed_v1_feed_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3032,7 +3106,7 @@ func (x *SubscribeResult) String() string {
 func (*SubscribeResult) ProtoMessage() {}
 
 func (x *SubscribeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[22]
+	mi := &file_feed_v1_feed_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3045,7 +3119,7 @@ func (x *SubscribeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeResult.ProtoReflect.Descriptor instead.
 func (*SubscribeResult) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{22}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SubscribeResult) GetSymbol() string {
@@ -3141,7 +3215,7 @@ type Unsubscribed struct {
 
 func (x *Unsubscribed) Reset() {
 	*x = Unsubscribed{}
-	mi := &file_feed_v1_feed_proto_msgTypes[23]
+	mi := &file_feed_v1_feed_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3153,7 +3227,7 @@ func (x *Unsubscribed) String() string {
 func (*Unsubscribed) ProtoMessage() {}
 
 func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[23]
+	mi := &file_feed_v1_feed_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3166,7 +3240,7 @@ func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribed.ProtoReflect.Descriptor instead.
 func (*Unsubscribed) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{23}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Unsubscribed) GetHandles() []uint32 {
@@ -3196,7 +3270,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_feed_v1_feed_proto_msgTypes[24]
+	mi := &file_feed_v1_feed_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3282,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[24]
+	mi := &file_feed_v1_feed_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3295,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{24}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Grant) GetHandles() []uint32 {
@@ -3283,7 +3357,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_feed_v1_feed_proto_msgTypes[25]
+	mi := &file_feed_v1_feed_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3295,7 +3369,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[25]
+	mi := &file_feed_v1_feed_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3308,7 +3382,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{25}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Pong) GetClientTimeUs() int64 {
@@ -3335,7 +3409,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_feed_v1_feed_proto_msgTypes[26]
+	mi := &file_feed_v1_feed_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3347,7 +3421,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[26]
+	mi := &file_feed_v1_feed_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3360,7 +3434,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{26}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Heartbeat) GetServerTimeUs() int64 {
@@ -3382,7 +3456,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	mi := &file_feed_v1_feed_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3394,7 +3468,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[27]
+	mi := &file_feed_v1_feed_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3407,7 +3481,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{27}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Close) GetCode() uint32 {
@@ -3438,7 +3512,7 @@ type GoAway struct {
 
 func (x *GoAway) Reset() {
 	*x = GoAway{}
-	mi := &file_feed_v1_feed_proto_msgTypes[28]
+	mi := &file_feed_v1_feed_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3450,7 +3524,7 @@ func (x *GoAway) String() string {
 func (*GoAway) ProtoMessage() {}
 
 func (x *GoAway) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[28]
+	mi := &file_feed_v1_feed_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3463,7 +3537,7 @@ func (x *GoAway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoAway.ProtoReflect.Descriptor instead.
 func (*GoAway) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{28}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GoAway) GetReason() string {
@@ -3505,7 +3579,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_feed_v1_feed_proto_msgTypes[29]
+	mi := &file_feed_v1_feed_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3517,7 +3591,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[29]
+	mi := &file_feed_v1_feed_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3530,7 +3604,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{29}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Error) GetCode() ErrorCode {
@@ -3557,7 +3631,7 @@ type TokenExpiring struct {
 
 func (x *TokenExpiring) Reset() {
 	*x = TokenExpiring{}
-	mi := &file_feed_v1_feed_proto_msgTypes[30]
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3643,7 @@ func (x *TokenExpiring) String() string {
 func (*TokenExpiring) ProtoMessage() {}
 
 func (x *TokenExpiring) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[30]
+	mi := &file_feed_v1_feed_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3656,7 @@ func (x *TokenExpiring) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExpiring.ProtoReflect.Descriptor instead.
 func (*TokenExpiring) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{30}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TokenExpiring) GetExpiresUs() int64 {
@@ -3607,7 +3681,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3619,7 +3693,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[31]
+	mi := &file_feed_v1_feed_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3632,7 +3706,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{31}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Identity) GetUser() string {
@@ -3674,7 +3748,7 @@ type QuoteText struct {
 
 func (x *QuoteText) Reset() {
 	*x = QuoteText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[32]
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3686,7 +3760,7 @@ func (x *QuoteText) String() string {
 func (*QuoteText) ProtoMessage() {}
 
 func (x *QuoteText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[32]
+	mi := &file_feed_v1_feed_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3699,7 +3773,7 @@ func (x *QuoteText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuoteText.ProtoReflect.Descriptor instead.
 func (*QuoteText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{32}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *QuoteText) GetSymbol() string {
@@ -3786,7 +3860,7 @@ type TradeText struct {
 
 func (x *TradeText) Reset() {
 	*x = TradeText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3798,7 +3872,7 @@ func (x *TradeText) String() string {
 func (*TradeText) ProtoMessage() {}
 
 func (x *TradeText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[33]
+	mi := &file_feed_v1_feed_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3811,7 +3885,7 @@ func (x *TradeText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeText.ProtoReflect.Descriptor instead.
 func (*TradeText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{33}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TradeText) GetSymbol() string {
@@ -3913,7 +3987,7 @@ type BookText struct {
 
 func (x *BookText) Reset() {
 	*x = BookText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3925,7 +3999,7 @@ func (x *BookText) String() string {
 func (*BookText) ProtoMessage() {}
 
 func (x *BookText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[34]
+	mi := &file_feed_v1_feed_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3938,7 +4012,7 @@ func (x *BookText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookText.ProtoReflect.Descriptor instead.
 func (*BookText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{34}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *BookText) GetSymbol() string {
@@ -4028,7 +4102,7 @@ type LevelText struct {
 
 func (x *LevelText) Reset() {
 	*x = LevelText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4040,7 +4114,7 @@ func (x *LevelText) String() string {
 func (*LevelText) ProtoMessage() {}
 
 func (x *LevelText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[35]
+	mi := &file_feed_v1_feed_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4053,7 +4127,7 @@ func (x *LevelText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LevelText.ProtoReflect.Descriptor instead.
 func (*LevelText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{35}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LevelText) GetPrice() string {
@@ -4088,7 +4162,7 @@ type TradeSummaryText struct {
 
 func (x *TradeSummaryText) Reset() {
 	*x = TradeSummaryText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4100,7 +4174,7 @@ func (x *TradeSummaryText) String() string {
 func (*TradeSummaryText) ProtoMessage() {}
 
 func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[36]
+	mi := &file_feed_v1_feed_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4113,7 +4187,7 @@ func (x *TradeSummaryText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradeSummaryText.ProtoReflect.Descriptor instead.
 func (*TradeSummaryText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{36}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TradeSummaryText) GetSymbol() string {
@@ -4208,7 +4282,7 @@ type BarText struct {
 
 func (x *BarText) Reset() {
 	*x = BarText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4220,7 +4294,7 @@ func (x *BarText) String() string {
 func (*BarText) ProtoMessage() {}
 
 func (x *BarText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[37]
+	mi := &file_feed_v1_feed_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4233,7 +4307,7 @@ func (x *BarText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BarText.ProtoReflect.Descriptor instead.
 func (*BarText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{37}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BarText) GetSymbol() string {
@@ -4349,7 +4423,7 @@ type StatsText struct {
 
 func (x *StatsText) Reset() {
 	*x = StatsText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	mi := &file_feed_v1_feed_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4361,7 +4435,7 @@ func (x *StatsText) String() string {
 func (*StatsText) ProtoMessage() {}
 
 func (x *StatsText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[38]
+	mi := &file_feed_v1_feed_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4374,7 +4448,7 @@ func (x *StatsText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsText.ProtoReflect.Descriptor instead.
 func (*StatsText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{38}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *StatsText) GetSymbol() string {
@@ -4486,7 +4560,7 @@ type WindowText struct {
 
 func (x *WindowText) Reset() {
 	*x = WindowText{}
-	mi := &file_feed_v1_feed_proto_msgTypes[39]
+	mi := &file_feed_v1_feed_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4498,7 +4572,7 @@ func (x *WindowText) String() string {
 func (*WindowText) ProtoMessage() {}
 
 func (x *WindowText) ProtoReflect() protoreflect.Message {
-	mi := &file_feed_v1_feed_proto_msgTypes[39]
+	mi := &file_feed_v1_feed_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4511,7 +4585,7 @@ func (x *WindowText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowText.ProtoReflect.Descriptor instead.
 func (*WindowText) Descriptor() ([]byte, []int) {
-	return file_feed_v1_feed_proto_rawDescGZIP(), []int{39}
+	return file_feed_v1_feed_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WindowText) GetOpen() string {
@@ -4784,7 +4858,7 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\x04R\x02to\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x1c\n" +
-	"\trecovered\x18\x05 \x01(\bR\trecovered\"\xee\x01\n" +
+	"\trecovered\x18\x05 \x01(\bR\trecovered\"\xa9\x02\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12$\n" +
 	"\x0eserver_time_us\x18\x02 \x01(\x03R\fserverTimeUs\x12\x16\n" +
@@ -4795,7 +4869,12 @@ const file_feed_v1_feed_proto_rawDesc = "" +
 	"cadencesMs\x12\x1e\n" +
 	"\n" +
 	"alternates\x18\a \x03(\tR\n" +
-	"alternates\"\x94\x02\n" +
+	"alternates\x129\n" +
+	"\fwebtransport\x18\b \x01(\v2\x15.feed.v1.WebTransportR\fwebtransport\"c\n" +
+	"\fWebTransport\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12\x12\n" +
+	"\x04port\x18\x02 \x01(\rR\x04port\x12-\n" +
+	"\x12certificate_sha256\x18\x03 \x03(\fR\x11certificateSha256\"\x94\x02\n" +
 	"\x06Limits\x12,\n" +
 	"\x12client_frame_bytes\x18\x01 \x01(\rR\x10clientFrameBytes\x12,\n" +
 	"\x12server_frame_bytes\x18\x02 \x01(\rR\x10serverFrameBytes\x12$\n" +
@@ -5065,7 +5144,7 @@ func file_feed_v1_feed_proto_rawDescGZIP() []byte {
 }
 
 var file_feed_v1_feed_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_feed_v1_feed_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_feed_v1_feed_proto_goTypes = []any{
 	(Timeliness)(0),          // 0: feed.v1.Timeliness
 	(Visibility)(0),          // 1: feed.v1.Visibility
@@ -5095,27 +5174,28 @@ var file_feed_v1_feed_proto_goTypes = []any{
 	(*Lost)(nil),             // 25: feed.v1.Lost
 	(*Gap)(nil),              // 26: feed.v1.Gap
 	(*Welcome)(nil),          // 27: feed.v1.Welcome
-	(*Limits)(nil),           // 28: feed.v1.Limits
-	(*Subscribed)(nil),       // 29: feed.v1.Subscribed
-	(*Instrument)(nil),       // 30: feed.v1.Instrument
-	(*SubscribeResult)(nil),  // 31: feed.v1.SubscribeResult
-	(*Unsubscribed)(nil),     // 32: feed.v1.Unsubscribed
-	(*Grant)(nil),            // 33: feed.v1.Grant
-	(*Pong)(nil),             // 34: feed.v1.Pong
-	(*Heartbeat)(nil),        // 35: feed.v1.Heartbeat
-	(*Close)(nil),            // 36: feed.v1.Close
-	(*GoAway)(nil),           // 37: feed.v1.GoAway
-	(*Error)(nil),            // 38: feed.v1.Error
-	(*TokenExpiring)(nil),    // 39: feed.v1.TokenExpiring
-	(*Identity)(nil),         // 40: feed.v1.Identity
-	(*QuoteText)(nil),        // 41: feed.v1.QuoteText
-	(*TradeText)(nil),        // 42: feed.v1.TradeText
-	(*BookText)(nil),         // 43: feed.v1.BookText
-	(*LevelText)(nil),        // 44: feed.v1.LevelText
-	(*TradeSummaryText)(nil), // 45: feed.v1.TradeSummaryText
-	(*BarText)(nil),          // 46: feed.v1.BarText
-	(*StatsText)(nil),        // 47: feed.v1.StatsText
-	(*WindowText)(nil),       // 48: feed.v1.WindowText
+	(*WebTransport)(nil),     // 28: feed.v1.WebTransport
+	(*Limits)(nil),           // 29: feed.v1.Limits
+	(*Subscribed)(nil),       // 30: feed.v1.Subscribed
+	(*Instrument)(nil),       // 31: feed.v1.Instrument
+	(*SubscribeResult)(nil),  // 32: feed.v1.SubscribeResult
+	(*Unsubscribed)(nil),     // 33: feed.v1.Unsubscribed
+	(*Grant)(nil),            // 34: feed.v1.Grant
+	(*Pong)(nil),             // 35: feed.v1.Pong
+	(*Heartbeat)(nil),        // 36: feed.v1.Heartbeat
+	(*Close)(nil),            // 37: feed.v1.Close
+	(*GoAway)(nil),           // 38: feed.v1.GoAway
+	(*Error)(nil),            // 39: feed.v1.Error
+	(*TokenExpiring)(nil),    // 40: feed.v1.TokenExpiring
+	(*Identity)(nil),         // 41: feed.v1.Identity
+	(*QuoteText)(nil),        // 42: feed.v1.QuoteText
+	(*TradeText)(nil),        // 43: feed.v1.TradeText
+	(*BookText)(nil),         // 44: feed.v1.BookText
+	(*LevelText)(nil),        // 45: feed.v1.LevelText
+	(*TradeSummaryText)(nil), // 46: feed.v1.TradeSummaryText
+	(*BarText)(nil),          // 47: feed.v1.BarText
+	(*StatsText)(nil),        // 48: feed.v1.StatsText
+	(*WindowText)(nil),       // 49: feed.v1.WindowText
 }
 var file_feed_v1_feed_proto_depIdxs = []int32{
 	10, // 0: feed.v1.ClientFrame.hello:type_name -> feed.v1.Hello
@@ -5137,24 +5217,24 @@ var file_feed_v1_feed_proto_depIdxs = []int32{
 	26, // 16: feed.v1.ServerFrame.gaps:type_name -> feed.v1.Gap
 	20, // 17: feed.v1.ServerFrame.trade_summaries:type_name -> feed.v1.TradeSummary
 	27, // 18: feed.v1.ServerFrame.welcome:type_name -> feed.v1.Welcome
-	29, // 19: feed.v1.ServerFrame.subscribed:type_name -> feed.v1.Subscribed
-	32, // 20: feed.v1.ServerFrame.unsubscribed:type_name -> feed.v1.Unsubscribed
-	33, // 21: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
-	34, // 22: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
-	35, // 23: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
-	37, // 24: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
-	38, // 25: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
-	39, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
-	30, // 27: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
-	28, // 28: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
-	40, // 29: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
-	36, // 30: feed.v1.ServerFrame.close:type_name -> feed.v1.Close
-	41, // 31: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
-	42, // 32: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
-	43, // 33: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
-	46, // 34: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
-	47, // 35: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
-	45, // 36: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
+	30, // 19: feed.v1.ServerFrame.subscribed:type_name -> feed.v1.Subscribed
+	33, // 20: feed.v1.ServerFrame.unsubscribed:type_name -> feed.v1.Unsubscribed
+	34, // 21: feed.v1.ServerFrame.grants:type_name -> feed.v1.Grant
+	35, // 22: feed.v1.ServerFrame.pong:type_name -> feed.v1.Pong
+	36, // 23: feed.v1.ServerFrame.heartbeat:type_name -> feed.v1.Heartbeat
+	38, // 24: feed.v1.ServerFrame.goaway:type_name -> feed.v1.GoAway
+	39, // 25: feed.v1.ServerFrame.error:type_name -> feed.v1.Error
+	40, // 26: feed.v1.ServerFrame.token_expiring:type_name -> feed.v1.TokenExpiring
+	31, // 27: feed.v1.ServerFrame.instruments:type_name -> feed.v1.Instrument
+	29, // 28: feed.v1.ServerFrame.limits:type_name -> feed.v1.Limits
+	41, // 29: feed.v1.ServerFrame.identity:type_name -> feed.v1.Identity
+	37, // 30: feed.v1.ServerFrame.close:type_name -> feed.v1.Close
+	42, // 31: feed.v1.ServerFrame.quote_texts:type_name -> feed.v1.QuoteText
+	43, // 32: feed.v1.ServerFrame.trade_texts:type_name -> feed.v1.TradeText
+	44, // 33: feed.v1.ServerFrame.book_texts:type_name -> feed.v1.BookText
+	47, // 34: feed.v1.ServerFrame.bar_texts:type_name -> feed.v1.BarText
+	48, // 35: feed.v1.ServerFrame.stats_texts:type_name -> feed.v1.StatsText
+	46, // 36: feed.v1.ServerFrame.trade_summary_texts:type_name -> feed.v1.TradeSummaryText
 	2,  // 37: feed.v1.Trade.aggressor:type_name -> feed.v1.Side
 	3,  // 38: feed.v1.Trade.kind:type_name -> feed.v1.TradeKind
 	4,  // 39: feed.v1.Status.stream:type_name -> feed.v1.Stream
@@ -5162,21 +5242,22 @@ var file_feed_v1_feed_proto_depIdxs = []int32{
 	6,  // 41: feed.v1.Status.trading:type_name -> feed.v1.Trading
 	4,  // 42: feed.v1.SourceStatus.stream:type_name -> feed.v1.Stream
 	5,  // 43: feed.v1.SourceStatus.quality:type_name -> feed.v1.Quality
-	28, // 44: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
-	30, // 45: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
-	31, // 46: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
-	8,  // 47: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
-	7,  // 48: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
-	8,  // 49: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
-	44, // 50: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
-	44, // 51: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
-	48, // 52: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
-	48, // 53: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	29, // 44: feed.v1.Welcome.limits:type_name -> feed.v1.Limits
+	28, // 45: feed.v1.Welcome.webtransport:type_name -> feed.v1.WebTransport
+	31, // 46: feed.v1.Subscribed.instruments:type_name -> feed.v1.Instrument
+	32, // 47: feed.v1.Subscribed.results:type_name -> feed.v1.SubscribeResult
+	8,  // 48: feed.v1.SubscribeResult.code:type_name -> feed.v1.ErrorCode
+	7,  // 49: feed.v1.Grant.reason:type_name -> feed.v1.GrantReason
+	8,  // 50: feed.v1.Error.code:type_name -> feed.v1.ErrorCode
+	45, // 51: feed.v1.BookText.bids:type_name -> feed.v1.LevelText
+	45, // 52: feed.v1.BookText.asks:type_name -> feed.v1.LevelText
+	49, // 53: feed.v1.StatsText.day:type_name -> feed.v1.WindowText
+	49, // 54: feed.v1.StatsText.session:type_name -> feed.v1.WindowText
+	55, // [55:55] is the sub-list for method output_type
+	55, // [55:55] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_feed_v1_feed_proto_init() }
@@ -5202,7 +5283,7 @@ func file_feed_v1_feed_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_feed_v1_feed_proto_rawDesc), len(file_feed_v1_feed_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
