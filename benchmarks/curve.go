@@ -128,7 +128,7 @@ func (r *run) at(ctx context.Context, c curve, x int, s *subject) (*subject, err
 func (r *run) point(ctx context.Context, c curve, s *subject, x int, earlier *loaded, result *report.Result) (*loaded, report.Served, error) {
 	none := report.Served{}
 	if c.memory {
-		if err := s.collect(ctx); err != nil {
+		if err := r.tidy(ctx, s); err != nil {
 			return nil, none, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,8 +24,10 @@ type subject struct {
 	child   *proc.Child
 	collect func(context.Context) error // has it give unused memory back; nil: not measured
 
-	ingest   report.Window // without sessions
-	resident int64         // the same
+	// Without sessions.
+	ingest    report.Window
+	resident  int64
+	collected int64 // resident, garbage collected; 0: not measured
 }
 
 // openFeedd starts feedd with further flags.
@@ -77,12 +80,66 @@ func (r *run) alone(ctx context.Context, s *subject) error {
 	if err := r.wait(ctx, r.Warmup); err != nil {
 		return err
 	}
+	if err := r.tidy(ctx, s); err != nil {
+		return err
+	}
 	var err error
 	if s.ingest, _, err = r.window(ctx, report.Ingest, s.child, nil); err != nil {
 		return err
 	}
 	s.resident, err = proc.Resident(s.child.Pid())
 	return err
+}
+
+// tidy measures what the subject holds without sessions and garbage, and gives feedd back its room for garbage.
+func (r *run) tidy(ctx context.Context, s *subject) error {
+	if s.collect != nil {
+		if err := s.collect(ctx); err != nil {
+			return err
+		}
+		var err error
+		if s.collected, err = proc.Resident(s.child.Pid()); err != nil {
+			return err
+		}
+	}
+	if s.name != "feedd" {
+		return nil
+	}
+	return r.fillRoom(ctx)
+}
+
+// fillRoom has feedd make garbage until it collects some, so that the room which a node keeps for garbage, whatever it serves, is
+// resident before there are sessions. Else the first sessions would seem to take it.
+func (r *run) fillRoom(ctx context.Context) error {
+	const enough = 5000 // answers of some tens of KB
+	before := -1.0
+	for range enough {
+		n, err := r.collections(ctx)
+		switch {
+		case err != nil:
+			return err
+		case before < 0:
+			before = n
+		case n > before:
+			return nil
+		}
+	}
+	return fmt.Errorf("feedd collected no garbage in %d requests", enough)
+}
+
+// collections is how often feedd has collected its garbage.
+func (r *run) collections(ctx context.Context) (float64, error) {
+	const name = "\ngo_gc_duration_seconds_count "
+	text, err := r.get(ctx, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, found := strings.Cut(string(text), name)
+	if !found {
+		return 0, fmt.Errorf("metrics: no %s", strings.TrimSpace(name))
+	}
+	value, _, _ := strings.Cut(rest, "\n")
+	return strconv.ParseFloat(value, 64)
 }
 
 // get asks the server's admin listener.

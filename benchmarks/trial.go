@@ -102,7 +102,7 @@ func (t *trial) sessions() int {
 // measure lets things settle and measures a window.
 func (t *trial) measure(ctx context.Context) (*loaded, error) {
 	m := &loaded{windows: []report.Window{t.subject.ingest}}
-	m.seen.ResidentWithout = t.subject.resident
+	m.seen.ResidentWithout, m.seen.CollectedWithout = t.subject.resident, t.subject.collected
 	if err := t.wait(ctx, t.Warmup); err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func measured() Measured {
 			{Kind: Floor, Seconds: 10, User: 0.1, System: 1.5, Frames: 100_000, Bytes: 25_000_000},
 			{Kind: Server, Seconds: 10, User: 1.1, System: 1.4, Frames: 100_000, Bytes: 25_000_000, Ticks: 80_000},
 		},
-		ProbeFrames: 100, ProbeRows: 2000, ResidentWithout: 30_000_000, ResidentWith: 40_000_000, ResidentCollected: 38_000_000,
+		ProbeFrames: 100, ProbeRows: 2000, ResidentWithout: 30_000_000, ResidentWith: 40_000_000, CollectedWithout: 30_000_000, ResidentCollected: 38_000_000,
 	}
 }
 

@@ -50,7 +50,8 @@ type Measured struct {
 	ProbeFrames, ProbeRows, Conflated int64
 
 	ResidentWithout, ResidentWith int64
-	ResidentCollected             int64 // with sessions, garbage collected; 0: not measured
+	// The same, garbage collected; 0: not measured.
+	CollectedWithout, ResidentCollected int64
 }
 
 // Serve computes the figures that follow from m; what does not follow is left to the caller.
@@ -81,7 +82,7 @@ func Serve(m Measured) Served {
 	f.BytesPerUpdate = ratio(f.FrameBytes, f.RowsPerFrame)
 	f.TicksPerUpdate = ratio(float64(m.ProbeRows+m.Conflated), float64(m.ProbeRows))
 	if m.ResidentCollected > 0 {
-		f.CollectedPerSession = ratio(float64(m.ResidentCollected-m.ResidentWithout), float64(m.Sessions))
+		f.CollectedPerSession = ratio(float64(m.ResidentCollected-m.CollectedWithout), float64(m.Sessions))
 	}
 	return f
 }
