@@ -92,6 +92,7 @@ func TestScenariosRunAgainstFeedd(t *testing.T) {
 		"storm":    {"-scenario storm -sessions 100 -instruments 100 -per-session 50 -cadence 100ms", "storm.peak_to_steady"},
 		"stuck":    {"-scenario stuck -sessions 60 -probes 10", "stuck.p99_during_to_before"},
 		"throttle": {"-scenario throttle -sessions 60", "throttle.all_told_s"},
+		"ways":     {"-scenario ways -sessions 20", "ways.poll.bytes_per_event"},
 		"peers":    {"-scenario peers -peers feedd,latest -sessions 20 -probes 4", "peers.centrifuge latest.frames_per_s"},
 	} {
 		t.Run(name, func(t *testing.T) {

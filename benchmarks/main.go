@@ -20,6 +20,7 @@ import (
 	"github.com/feedd/feedd/benchmarks/load"
 	"github.com/feedd/feedd/benchmarks/peers"
 	"github.com/feedd/feedd/benchmarks/report"
+	"github.com/feedd/feedd/benchmarks/ways"
 )
 
 func init() {
@@ -36,6 +37,7 @@ var roles = map[string]func(io.Reader, io.Writer) error{
 	"peer":  peers.Role,
 	"nats":  feed.ServerRole,
 	"crowd": crowd.Role,
+	"ways":  ways.Role,
 }
 
 // scenarios by the name that -scenario takes.
@@ -54,6 +56,7 @@ var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
 	"compress": compress,
 	"restart":  restart,
 	"soak":     soakFor,
+	"ways":     compareWays,
 }
 
 const usage = `Measures what feedd costs. Run it from the directory benchmarks, or with go -C benchmarks run . …
@@ -70,6 +73,7 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario ingest                        ticks that one core takes in
   benchmarks -scenario rows -ticks DIR               bytes of quote updates on recorded market data
   benchmarks -scenario books -ticks DIR              bytes and times of order books
+  benchmarks -scenario ways                          WebSockets, event streams, responses that do not end, and polls
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again
   benchmarks -scenario soak -duration 30m            clients of all kinds, and a fault every quarter of a minute: does anything grow
   benchmarks bench                                   all of it: results/latest.json, latest.md and plots

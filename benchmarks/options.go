@@ -59,7 +59,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.SetOutput(stderr)
 	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
 	fs.StringVar(&o.Scenario, "scenario", "fanout", "what to measure: "+strings.Join(slices.Sorted(maps.Keys(scenarios)), ", "))
-	fs.IntVar(&o.Sessions, "sessions", 5000, "sessions, at most 19000 (latency: 20; storm, stuck and throttle: 10000)")
+	fs.IntVar(&o.Sessions, "sessions", 5000, "sessions, at most 19000 (latency: 20; ways: 1000; storm, stuck and throttle: 10000)")
 	fs.IntVar(&o.Instruments, "instruments", 200, "instruments that are published (storm: 1000)")
 	fs.IntVar(&o.PerSession, "per-session", 20, "instruments that a session subscribes to (storm: 100)")
 	fs.Float64Var(&o.TickHz, "tick-hz", 40, "ticks a second and instrument (storm: 8)")
@@ -111,6 +111,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		o.ingestDefaults(given)
 	case "mix":
 		o.mixDefaults(given)
+	case "ways":
+		o.waysDefaults(given)
 	case "storm", "stuck", "throttle":
 		o.crowdDefaults(given)
 	}
@@ -188,6 +190,13 @@ func (o *options) mixDefaults(given map[string]bool) {
 	}
 	if !given["window"] {
 		o.Window = 2 * mixSurgeEvery
+	}
+}
+
+// waysDefaults make as many sessions as one core serves in the dearest way.
+func (o *options) waysDefaults(given map[string]bool) {
+	if !given["sessions"] {
+		o.Sessions = 1000
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,7 +59,10 @@ func rounds(text string, v float64) bool {
 // What documents say of a result is what the result says: a figure that was measured anew, and not written anew, fails here.
 func TestQuotedFigures(t *testing.T) {
 	compress, rows, dashboard := stored(t, "compress"), stored(t, "rows"), stored(t, "dashboard")
-	restart := stored(t, "restart")
+	restart, ways := stored(t, "restart"), stored(t, "ways")
+	times := func(way string) []float64 {
+		return []float64{ways("ways", way, "cpu_times"), ways("ways", way, "memory_times")}
+	}
 	const n = `([\d.,]*\d)` // a figure
 
 	type quote struct {
@@ -81,6 +85,13 @@ func TestQuotedFigures(t *testing.T) {
 		}},
 		{"../CHANGELOG.md", `An update of a quote takes ` + n + ` bytes at 10 Hz`, []float64{rows("rows", "binance_spot_btcusdt_20240808", "bytes_per_update")}},
 		{"../docs/sizing.md", `instruments in ` + n + ` s, and without one in ` + n + ` s`, []float64{restart("warm_start_s"), restart("cold_start_s")}},
+		{"../docs/sizing.md", `on an event stream it costs ` + n + ` times the\s+processor time and ` + n + ` times the memory \(` + n + ` KB\), in polls ` + n + ` and ` + n + ` times`,
+			slices.Concat(times("sse"), []float64{ways("ways", "sse", "kb_per_session")}, times("poll"))},
+		{"../PROTOCOL.md", `costs the server ` + n + ` times the processor time of a WebSocket in protobuf, and ` + n + ` times the memory; polls cost ` + n + ` and\s+` + n + ` times`,
+			slices.Concat(times("sse"), times("poll"))},
+		{"../ARCHITECTURE.md", `takes ` + n + ` µs of processor time on an event stream, ` + n + ` in polls, ` + n + ` on a WebSocket that speaks JSON and ` + n + ` on one`, []float64{
+			ways("ways", "sse", "cpu_us_per_event"), ways("ways", "poll", "cpu_us_per_event"), ways("ways", "websocket json", "cpu_us_per_event"), ways("ways", "websocket", "cpu_us_per_event"),
+		}},
 	}
 	for row, name := range map[string]string{
 		"what a cut changed, protobuf, for one reader": "quotes of a watchlist, what a cut changed",
@@ -96,6 +107,15 @@ func TestQuotedFigures(t *testing.T) {
 			q.figures = append(q.figures, compress("compressed", name, setting, "bytes"), compress("compressed", name, setting, "us"))
 		}
 		quotes = append(quotes, q)
+	}
+	for row, way := range map[string]string{
+		"WebSocket, `feedd.v1.proto`": "websocket", "WebSocket, `feedd.v1.json`": "websocket json", "event stream": "sse",
+		"response that does not end, JSON": "stream", "polls, JSON": "poll",
+	} {
+		quotes = append(quotes, quote{
+			"README.md", `\| ` + row + ` \| ` + n + ` µs \| ` + n + ` B \| ` + n + ` KB \| ` + n + ` \| ` + n + ` \|`,
+			slices.Concat([]float64{ways("ways", way, "cpu_us_per_event"), ways("ways", way, "bytes_per_event"), ways("ways", way, "kb_per_session")}, times(way)),
+		})
 	}
 	for i, rate := range []string{"at once", "100 ms", "250 ms"} {
 		at := strconv.Itoa(i)

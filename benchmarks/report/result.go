@@ -42,6 +42,7 @@ type Result struct {
 	Books      map[string]books.Recorded  `json:"books,omitempty"`
 	Soak       *Soak                      `json:"soak,omitempty"`
 	Compressed map[string]deflate.Figures `json:"compressed,omitempty"`
+	Ways       Ways                       `json:"ways,omitempty"`
 	Depths     []books.Depth              `json:"depths,omitempty"`
 }
 
