@@ -85,6 +85,6 @@ func (e *ConflictError) Error() string {
 // Reasons for which nothing can be written.
 var (
 	ErrReadOnly    = errors.New("the policy comes from a file: change that one")
-	ErrUnavailable = errors.New("the policy cannot be written now: NATS, or its JetStream, is away")
+	ErrUnavailable = errors.New("the policy cannot be read or written now: NATS, or its JetStream, is away")
 	ErrNotFound    = errors.New("not found")
 )

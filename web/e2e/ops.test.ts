@@ -69,6 +69,19 @@ test("it shows the node, its sessions and its lanes", async () => {
   await page.getByRole("heading", { name: "Traffic" }).waitFor();
 });
 
+test("what NATS does not answer is said, and the node itself is shown all the same", async () => {
+  const away = "the policy cannot be read or written now: NATS, or its JetStream, is away";
+  await page.route("**/v1/policy/history*", (route) => route.fulfill({ status: 503, json: { error: away } }));
+  const banner = page.locator("#banner");
+  await banner.getByText(away).waitFor();
+  expect(await banner.innerText()).toContain("What is in force stays so");
+  expect(await page.locator("#node-state").innerText()).toBe("Serving");
+  await page.locator("#sources").getByText("sim", { exact: true }).waitFor();
+  await page.unroute("**/v1/policy/history*");
+  await banner.waitFor({ state: "hidden" });
+  complaints = complaints.filter((text) => !text.includes("503")); // which the browser tells of by itself
+});
+
 test("a policy is judged as it is typed, with line and reason, and what it would do stands beside it", async () => {
   await type("tiers:\n  default:\n    fastest: 0.5ms\n    dept: 10\n");
   await page.getByText("2 mistakes").waitFor();

@@ -25,6 +25,10 @@ class Page {
   #status: Status | undefined;
   /** When the last look was answered, on this page's clock. */
   #seen = 0;
+  /** The node's clock less this page's, in milliseconds. */
+  #ahead = 0;
+  /** What cannot be had from beyond the node; "" when all can. */
+  #beyond = "";
 
   constructor() {
     byId("tier", HTMLSelectElement).addEventListener("change", () => void this.#look());
@@ -64,44 +68,57 @@ class Page {
     // Operators change a policy for a while; for good, admins do.
     if (!this.#may("admin")) byId("for", HTMLSelectElement).options[0]!.remove();
     byId("stop", HTMLFormElement).inert = !this.#may("operator");
-    for (;;) {
-      await this.#look();
-      await sleep(LOOK_MS);
-    }
+    void forever(() => this.#look());
+    void forever(() => this.#lookBeyond());
   }
 
   #may(role: "operator" | "admin"): boolean {
     return this.#caller.role === "admin" || this.#caller.role === role;
   }
 
-  /** One look at everything. */
+  /** One look at the node itself, which answers whatever has become of NATS. */
   async #look(): Promise<void> {
     if (document.visibilityState === "hidden") return;
     try {
       const tier = byId("tier", HTMLSelectElement).value;
-      const [overview, status, nodes, sessions, history, audit] = await Promise.all([
-        this.#api.overview(), this.#api.status(), this.#api.nodes(), this.#api.sessions(tier, byId("sort", HTMLSelectElement).value), this.#api.history(), this.#api.audit(),
+      const [overview, sessions, audit] = await Promise.all([
+        this.#api.overview(), this.#api.sessions(tier, byId("sort", HTMLSelectElement).value), this.#api.audit(),
       ]);
       this.#seen = Date.now();
       const now = Date.parse(overview.time);
+      this.#ahead = now - this.#seen;
       this.#rates.look(now);
       this.#showNode(overview);
       this.#tiles.show(overview, this.#rates);
       showLanes(overview);
       showDrops(overview, this.#rates);
       showSources(overview);
-      showNodes(nodes, status.version.revision, now);
       byId("sessions-total", HTMLElement).textContent = `${compact(sessions.total)}${tier === "" ? "" : ` of tier ${tier}`}`;
       showSessions(sessions.sessions ?? [], now, this.#may("operator") ? (s) => void this.#cut(s) : undefined);
       showAudit(audit);
       this.#showTiers(overview);
-      this.#showPolicy(status, history);
-      if (!this.#banner.dataset["sticky"]) this.#banner.hidden = true;
+      if (this.#banner.dataset["sticky"]) return;
+      if (this.#beyond === "") this.#banner.hidden = true;
+      else this.#say(this.#beyond, "warn");
     } catch (e) {
       if (e instanceof Refused && e.status === 401) return this.#signIn(e.message);
       const last = this.#seen === 0 ? "" : ` What is shown is ${age(Date.now() - this.#seen)} old.`;
       this.#say(`The node does not answer: ${said(e)}.${last}`, "bad");
       this.#node("bad", "No answer");
+    }
+  }
+
+  /** One look at what the node asks NATS for: the policy and its history, and the other nodes. */
+  async #lookBeyond(): Promise<void> {
+    if (document.visibilityState === "hidden") return;
+    try {
+      const [status, nodes, history] = await Promise.all([this.#api.status(), this.#api.nodes(), this.#api.history()]);
+      this.#beyond = "";
+      showNodes(nodes, status.version.revision, Date.now() + this.#ahead);
+      this.#showPolicy(status, history);
+    } catch (e) {
+      if (!(e instanceof Refused) || e.status === 401) return; // the look at the node says it
+      this.#beyond = `The policy and the other nodes are shown as they were last known: ${said(e)}. What is in force stays so.`;
     }
   }
 
@@ -215,7 +232,7 @@ class Page {
   async #did(what: string): Promise<void> {
     delete this.#banner.dataset["sticky"];
     byId("announce", HTMLElement).textContent = what;
-    await this.#look();
+    await Promise.all([this.#look(), this.#lookBeyond()]);
   }
 
   #failed(e: unknown): void {
@@ -259,6 +276,13 @@ function nextTheme(): void {
   applyLook(document.documentElement, look);
   saveLook(() => localStorage, look);
   byId("theme", HTMLButtonElement).textContent = `Theme: ${look.theme}`;
+}
+
+async function forever(look: () => Promise<void>): Promise<never> {
+  for (;;) {
+    await look();
+    await sleep(LOOK_MS);
+  }
 }
 
 function sleep(ms: number): Promise<void> {
