@@ -35,7 +35,7 @@ var inputRows = []row{
 	{
 		number: 23, fault: "oversize frames, and frames that are declared and never come",
 		expected: "1009, or the deadline; memory is bounded",
-		run:      oversizeFrames, once: true,
+		run:      oversizeFrames,
 	},
 	{
 		number: 24, fault: "a deflate bomb",
@@ -50,12 +50,12 @@ var inputRows = []row{
 	{
 		number: 26, fault: "handshakes that never end",
 		expected: "cut within 5 s, descriptors are free again",
-		run:      endlessHandshakes, once: true, held: []string{"transport/ws.TestSilentStrangersKeepNobodyOut"},
+		run:      endlessHandshakes, held: []string{"transport/ws.TestSilentStrangersKeepNobodyOut"},
 	},
 	{
 		number: 27, fault: "floods of subscriptions and of symbols",
 		expected: "refused with a reason; maps are bounded, and what is unsubscribed is freed",
-		run:      subscribeFlood, short: true, once: true,
+		run:      subscribeFlood, short: true,
 	},
 }
 

@@ -36,7 +36,7 @@ var machineRows = []row{
 	{
 		number: 39, fault: "one processor, which it shares with its clients",
 		expected: "rows are conflated more, ages grow slowly, nobody is disconnected",
-		run:      oneProcessor, once: true, tools: []string{"taskset"},
+		run:      oneProcessor, tools: []string{"taskset"},
 	},
 	{
 		number: 40, fault: "a TLS certificate rotated, and a broken one",

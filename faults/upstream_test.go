@@ -39,7 +39,7 @@ var upstreamRows = []row{
 	{
 		number: 6, fault: "the stream's leader killed, frozen, or asked to step down",
 		expected: "live ticks do not notice; readers of the stream go on, and nothing comes twice",
-		run:      leaderLost, once: true,
+		run:      leaderLost,
 	},
 	{
 		number: 7, fault: "the watch of the policy's bucket lost",
