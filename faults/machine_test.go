@@ -46,7 +46,7 @@ var machineRows = []row{
 	{
 		number: 41, fault: "a token that expires or is revoked",
 		expected: "warned and renewed without a break, or ended with 4010; revoked within a second",
-		held:     []string{"e2e.TestRevocationReachesAllNodes"},
+		run:      tokenExpires, short: true, held: []string{"e2e.TestRevocationReachesAllNodes", "session.TestTranscripts"},
 	},
 	{
 		number: 44, fault: "half an hour of all of it",

@@ -54,7 +54,7 @@ type row struct {
 
 // matrix is every row, in order.
 func matrix() []row {
-	rows := slices.Concat(upstreamRows, clientRows, inputRows, machineRows)
+	rows := slices.Concat(upstreamRows, clientRows, inputRows, machineRows, beyond)
 	slices.SortStableFunc(rows, func(a, b row) int { return a.number - b.number })
 	return rows
 }

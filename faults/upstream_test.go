@@ -118,6 +118,16 @@ var upstreamRows = []row{
 	},
 }
 
+// beyond are rows that the usual list of faults does not have.
+var beyond = []row{
+	{
+		number: 45, fault: "nodes, publishers, clients and policies of other versions at once",
+		expected: "what is not known is passed over, refused or counted by name; clients are sent to no node that speaks otherwise, and nothing is lost",
+		run:      mixedVersions, short: true,
+		held: []string{"e2e.TestNodesSendClientsToOneAnother", "fleet.TestLoadsThatCannotBeUsed", "internal/client/quoterow.TestNumbersOfLaterVersionsArePassedOver"},
+	},
+}
+
 // cluster is three NATS servers that record the ticks, a feedd, a market at another server than feedd is, and a person who looks.
 type cluster struct {
 	r      *trial

@@ -23,6 +23,7 @@ type Tape struct {
 	silent int // and those of which nothing was said
 	ages   []aged
 	told   []Told
+	warned time.Time
 }
 
 // aged is how old a quote was when it came, of all the way from its publisher.
@@ -54,6 +55,9 @@ func (p *Tape) Update(u client.Update) {
 	}
 	for i := range u.Trades {
 		p.trade(&u.Trades[i])
+	}
+	if u.Frame.GetTokenExpiring() != nil {
+		p.warned = now
 	}
 	for _, s := range u.Sources {
 		p.told = append(p.told, Told{now, s.Source, s.Status.Quality, s.Status.Reason})
@@ -131,6 +135,13 @@ func (p *Tape) Told(of string, since time.Time) (all []Told) {
 		}
 	}
 	return all
+}
+
+// Warned is when this person was last told that the token expires; the zero time: never.
+func (p *Tape) Warned() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.warned
 }
 
 // Age returns a percentile (0 to 1) of how old quotes were that came from one time to another, and how many these are.
