@@ -20,7 +20,7 @@ const WHY: Partial<Record<ConnectionState | "paused", string>> = {
 };
 
 const TRANSPORTS: Record<NonNullable<Client["transport"]>, string> = {
-  websocket: "WebSocket, protobuf", stream: "HTTP streaming, protobuf", poll: "HTTP polls, protobuf",
+  webtransport: "WebTransport, protobuf", websocket: "WebSocket, protobuf", stream: "HTTP streaming, protobuf", poll: "HTTP polls, protobuf",
 };
 
 /** The pill and the banner: whether what the page shows is live, and what happens next if not. */
@@ -73,7 +73,7 @@ export class Connection {
     setAttribute(document.body, "data-feed", shown);
     const { transport } = this.feed;
     // Whoever wonders why it is slower here sees at once that WebSockets are blocked.
-    this.#pill.set(WORDS[shown] + (shown === "live" && transport !== undefined && transport !== "websocket" ? " over HTTP" : ""));
+    this.#pill.set(WORDS[shown] + (shown === "live" && (transport === "stream" || transport === "poll") ? " over HTTP" : ""));
     setAttribute(this.#dot, "data-tone", TONES[shown] ?? "");
     this.#fact("State", WORDS[state] + (this.#leaving === undefined ? "" : `, ${this.#leaving}`));
     this.#fact("Transport", transport === undefined ? NONE : TRANSPORTS[transport]);

@@ -12,7 +12,8 @@ export const pages = [
   { name: 'quotes', imports: 'createClient, quotes, formatPrice', from: 'core', most: 16.25 * 1024 },
   { name: 'quotes and trades', imports: 'createClient, quotes, trades, formatPrice, formatSize', from: 'core', most: 18.25 * 1024 },
   { name: 'every channel', imports: 'createClient, formatPrice, formatSize, formatChangePercent', from: 'index', most: 22.5 * 1024 },
-  { name: 'the fallbacks', imports: 'fallback', from: 'fallback/index', most: 4 * 1024 },
+  { name: 'the fallbacks', imports: 'fallback', from: 'fallback/index', most: 4.25 * 1024 },
+  { name: 'WebTransport by itself', imports: 'webtransport', from: 'webtransport/index', most: 4 * 1024 },
   { name: 'a formatter alone', imports: 'formatPrice', from: 'index', most: 1024 },
 ];
 

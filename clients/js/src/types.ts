@@ -36,8 +36,8 @@ export interface Socket {
 /** A WebSocket class. */
 export type SocketClass = new (url: string, protocols: string[]) => Socket;
 
-/** How messages travel: websocket, stream (one HTTP answer that never ends) or poll (one HTTP request after the other). */
-export type TransportName = 'websocket' | 'stream' | 'poll';
+/** How messages travel: webtransport (over HTTP/3), websocket, stream (one HTTP answer that never ends) or poll (one HTTP request after the other). */
+export type TransportName = 'webtransport' | 'websocket' | 'stream' | 'poll';
 
 /** A connection over a transport. */
 export interface Carrier extends Socket {
@@ -55,8 +55,34 @@ export interface DialMeans {
 export interface Transports {
   /** Best first. A worker that holds the connection makes its own of them. */
   readonly order: readonly TransportName[];
+  /** Of webtransport, if it is one of them. */
+  readonly webtransport?: WebTransportAddress | undefined;
   /** Begins a connection. Throws FeedError no-websocket where no transport is possible. */
   dial(url: string, means: DialMeans): Carrier;
+}
+
+/** Where WebTransport is, for when it is not to be left to the server to say. */
+export interface WebTransportAddress {
+  /** "https://host:port/v1/webtransport". */
+  url?: string;
+  /** SHA-256 of certificates of the server that no authority vouches for, in hexadecimal digits. */
+  certificateHashes?: readonly string[];
+}
+
+/** A transport that fallback() knows nothing of: what webtransport() of "@feedd/client/webtransport" makes. `url` is always that of the WebSocket. */
+export interface Rung {
+  readonly name: 'webtransport';
+  readonly address: WebTransportAddress;
+  /** Whether there is a way to try it now. */
+  possible(url: string): boolean;
+  dial(url: string, clock: Clock): Socket;
+  /** Takes in the first message of a connection over any transport. */
+  heard(url: string, message: Uint8Array): void;
+  /** A connection came to nothing. */
+  failed(url: string): void;
+  /** What is worth keeping for the next visit, as JSON has it. */
+  kept(url: string): unknown;
+  recall(url: string, kept: unknown): void;
 }
 
 /** What happened to the page or the network; for visibility, look at `hidden`. */

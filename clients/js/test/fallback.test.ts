@@ -1,7 +1,8 @@
 /** Networks that let no WebSocket through, and servers that are merely away. */
 import { describe, expect, it } from 'vitest';
 import { type Memory, type TransportName, fallback } from '../src/fallback/index.js';
-import { Delimited, beside } from '../src/fallback/http.js';
+import { beside } from '../src/fallback/http.js';
+import { Delimited } from '../src/fallback/messages.js';
 import { settle } from './support/clock.js';
 import { Gateway } from './support/gateway.js';
 import { World } from './support/world.js';

@@ -1,21 +1,17 @@
 /** What the ways over plain HTTP share: they look like a WebSocket to the connection. */
 
 import type { Clock, Socket } from '../types.js';
+import { NO_CODE, closeOf, varint } from './messages.js';
 
 /** What is needed of the page's fetch. */
 export type Fetch = (url: string, init: { method: 'POST'; body: Uint8Array<ArrayBuffer>; headers: Record<string, string>; signal: AbortSignal }) => Promise<Response>;
 
 const TYPE = 'application/x-protobuf';
-/** Largest message that is believed; servers agree to less. */
-const MAX_MESSAGE = 1 << 20;
 /** What servers take in one request, with some room. */
 const MAX_MESSAGES = 64;
 const MAX_BODY = 60_000;
-/** First bytes of a message that holds a Close, field 29, and nothing else. */
-const CLOSE = [0xea, 0x01] as const;
 /** Between attempts to bring out the same request. The connection's silence ends what never succeeds. */
 export const AGAIN_MS = 1000;
-const NO_CODE = 1006;
 
 /** Where a transport is, beside the WebSocket at url. */
 export function beside(url: string, transport: string): string {
@@ -130,7 +126,8 @@ export abstract class HttpSocket implements Socket {
 
   protected hear(message: Uint8Array): void {
     if (this.ended) return;
-    if (message[0] === CLOSE[0] && message[1] === CLOSE[1]) this.end(...closeOf(message));
+    const close = closeOf(message);
+    if (close !== undefined) this.end(...close);
     else this.onmessage?.({ data: message });
   }
 
@@ -152,61 +149,4 @@ export abstract class HttpSocket implements Socket {
       signal.addEventListener('abort', done);
     });
   }
-}
-
-/** Takes apart what is laid end to end, each message behind its length. */
-export class Delimited {
-  #rest = new Uint8Array(0);
-
-  /** The messages that are whole now. Throws for a length that nobody means. */
-  push(chunk: Uint8Array): Uint8Array[] {
-    let all = chunk;
-    if (this.#rest.length > 0) {
-      all = new Uint8Array(this.#rest.length + chunk.length);
-      all.set(this.#rest);
-      all.set(chunk, this.#rest.length);
-    }
-    const messages: Uint8Array[] = [];
-    let at = 0;
-    for (;;) {
-      const [length, from] = readVarint(all, at);
-      if (length > MAX_MESSAGE) throw new Error(`a message of ${length} bytes; want messages behind their lengths, as feedd sends them`);
-      if (from === 0 || from + length > all.length) break;
-      messages.push(all.subarray(from, (at = from + length)));
-    }
-    this.#rest = all.slice(at);
-    return messages;
-  }
-}
-
-function varint(n: number): Uint8Array {
-  const bytes: number[] = [];
-  for (; n > 0x7f; n >>>= 7) bytes.push((n & 0x7f) | 0x80);
-  return Uint8Array.from([...bytes, n]);
-}
-
-/** A number and where it ends; an end of 0: it is not whole. */
-function readVarint(bytes: Uint8Array, from: number): [n: number, end: number] {
-  let n = 0;
-  for (let at = from; at < bytes.length && at < from + 5; at++) {
-    n += (bytes[at]! & 0x7f) * 2 ** (7 * (at - from));
-    if (bytes[at]! < 0x80) return [n, at + 1];
-  }
-  return [bytes.length < from + 5 ? 0 : Infinity, 0];
-}
-
-/** Code and reason of a message that holds nothing but a Close: code is its field 1, reason field 2. */
-function closeOf(message: Uint8Array): [code: number, reason: string] {
-  let code = NO_CODE;
-  let reason = '';
-  let [, at] = readVarint(message, CLOSE.length);
-  while (at > 0 && at < message.length) {
-    const tag = message[at]!;
-    const [n, end] = readVarint(message, at + 1);
-    if (tag === 8) code = n;
-    else if (tag === 18) reason = new TextDecoder().decode(message.subarray(end, end + n));
-    else break;
-    at = tag === 8 ? end : end + n;
-  }
-  return [code, reason];
 }

@@ -4,12 +4,12 @@
  */
 
 import { FeedError } from '../errors.js';
-import type { Carrier, Clock, DialMeans, Socket, TransportName, Transports } from '../types.js';
+import type { Carrier, Clock, DialMeans, Rung, Socket, TransportName, Transports } from '../types.js';
 import { type Fetch, beside } from './http.js';
 import { PollSocket } from './poll.js';
 import { StreamSocket } from './stream.js';
 
-export type { Carrier, DialMeans, TransportName, Transports } from '../types.js';
+export type { Carrier, DialMeans, Rung, TransportName, Transports, WebTransportAddress } from '../types.js';
 export type { Fetch } from './http.js';
 
 /** What is kept between visits; the page's localStorage has it. */
@@ -23,13 +23,14 @@ export interface FallbackOptions {
 }
 
 const ALL: readonly TransportName[] = ['websocket', 'stream', 'poll'];
-/** Attempts in a row of the first transport that come to nothing before another one is tried. */
+/** Attempts in a row of the first transport, or of a WebSocket, that come to nothing before another one is tried. */
 const ATTEMPTS = 2;
 /** From the beginning to the first message. */
 const FIRST_MESSAGE_MS = 6000;
 const REMEMBER_MS = 3_600_000;
-/** The better way is looked at after the first of these, and after twice as long each time, up to the second. */
+/** A better way is looked at after the first of these, and after twice as long each time, up to the last; WebTransport soon, as it is not known to be blocked. */
 const LOOK_MS = 60_000;
+const LOOK_FIRST_MS = { websocket: LOOK_MS, webtransport: 2000 };
 const LOOK_MOST_MS = 1_800_000;
 /** The same where all ways failed before one got through: the server was away, and nothing is known to be blocked. */
 const LOOK_SOON_MS = 5000;
@@ -38,19 +39,24 @@ const SUBPROTOCOL = 'feedd.v1.proto';
 /**
  * The transports to take, best first: `createClient({ url, transports: fallback() })`. One that fails before the first message is
  * given up for the next, but only that which gets through is kept: where none does, the server is away, and it begins with the
- * first again. While a lesser one is in use, it is looked now and then whether WebSockets get through, and moved up if so. Make
- * one for each client. Throws FeedError bad-option.
+ * first again. While a lesser one is in use, it is looked now and then whether WebSockets get through, or WebTransport where it was given, and
+ * moved up if so. Make one for each client. Throws FeedError bad-option.
  */
-export function fallback(order: readonly TransportName[] = ALL, options: FallbackOptions = {}): Transports {
-  for (const name of order)
-    if (!ALL.includes(name)) throw new FeedError('bad-option', `transport ${JSON.stringify(name)}: want some of ${ALL.join(', ')}`);
-  if (order.length === 0 || new Set(order).size < order.length) throw new FeedError('bad-option', `transports ${order.join(', ')}: want each at most once, and at least one`);
-  return new Ladder(order, options);
+export function fallback(order: ReadonlyArray<TransportName | Rung> = ALL, options: FallbackOptions = {}): Transports {
+  let rung: Rung | undefined;
+  const names = order.map((transport): TransportName => {
+    if (typeof transport !== 'string') return (rung = transport).name;
+    if (!ALL.includes(transport)) throw new FeedError('bad-option', `transport ${JSON.stringify(transport)}: want some of ${ALL.join(', ')}, and webtransport() of "@feedd/client/webtransport"`);
+    return transport;
+  });
+  if (order.length === 0 || new Set(names).size < order.length) throw new FeedError('bad-option', `transports ${names.join(', ')}: want each at most once, and at least one`);
+  return new Ladder(names, rung, options);
 }
 
 /** Which transport is next, from what came of the ones before. */
 class Ladder implements Transports {
   readonly order: readonly TransportName[];
+  readonly #rung: Rung | undefined;
   readonly #options: FallbackOptions;
   /** Place of the transport that is next, or in use. */
   #at = 0;
@@ -62,12 +68,17 @@ class Ladder implements Transports {
   #allFailed = false;
   /** Until when what got through is taken without looking further, once it has ended. */
   #until = 0;
-  #lookMs = LOOK_MS;
+  readonly #lookMs = { ...LOOK_FIRST_MS };
   #recalled = false;
 
-  constructor(order: readonly TransportName[], options: FallbackOptions) {
+  constructor(order: readonly TransportName[], rung: Rung | undefined, options: FallbackOptions) {
     this.order = order;
+    this.#rung = rung;
     this.#options = options;
+  }
+
+  get webtransport() {
+    return this.#rung?.address;
   }
 
   dial(url: string, means: DialMeans): Carrier {
@@ -77,15 +88,18 @@ class Ladder implements Transports {
       this.#recall(url, now);
     }
     if (this.#through && now > this.#until) this.#at = this.#failures = 0;
-    for (let left = this.order.length; !this.#possible(this.#name, means); left--) {
+    for (let left = this.order.length; !this.#possible(this.#name, url, means); left--) {
       if (left === 0) throw new FeedError('no-websocket', `there is nothing here for any of the transports ${this.order.join(', ')}`);
       this.#next();
     }
     const name = this.#name;
     const socket = this.#make(name, url, means);
     const carrier = new Watched(name, socket, means.clock, {
-      through: () => this.#got(url, name, carrier, means),
-      failed: (hung) => this.#failed(url, hung),
+      through: (message) => {
+        this.#rung?.heard(url, message);
+        this.#got(url, name, carrier, means);
+      },
+      failed: (hung) => this.#failed(url, name, hung, means),
       refused: () => (this.#at = this.#failures = 0),
     });
     return carrier;
@@ -95,11 +109,18 @@ class Ladder implements Transports {
     return this.order[this.#at]!;
   }
 
-  #possible(name: TransportName, { WebSocket }: DialMeans): boolean {
+  #possible(name: TransportName, url: string, { WebSocket }: DialMeans): boolean {
+    if (name === 'webtransport') return this.#rung!.possible(url);
     return (name === 'websocket' ? WebSocket : this.#options.fetch ?? globalThis.fetch) !== undefined;
   }
 
+  /** No better one than that in use can be tried. */
+  #best(url: string, means: DialMeans): boolean {
+    return !this.order.slice(0, this.#at).some((name) => this.#possible(name, url, means));
+  }
+
   #make(name: TransportName, url: string, { WebSocket, clock }: DialMeans): Socket {
+    if (name === 'webtransport') return this.#rung!.dial(url, clock);
     if (name === 'websocket') return new WebSocket!(url, [SUBPROTOCOL]);
     const fetch: Fetch = this.#options.fetch ?? ((address, init) => globalThis.fetch(address, init));
     return name === 'stream' ? new StreamSocket(beside(url, name), fetch, clock) : new PollSocket(beside(url, name), fetch, clock);
@@ -110,23 +131,24 @@ class Ladder implements Transports {
   #got(url: string, name: TransportName, carrier: Watched, means: DialMeans): void {
     this.#through = true;
     this.#failures = 0;
-    if (this.#at === 0) {
-      this.#lookMs = LOOK_MS;
-      this.#allFailed = false;
-      this.#remember(url, undefined);
-      return;
-    }
+    const away = this.#allFailed;
     this.#until = means.clock.now() + REMEMBER_MS;
-    if (!this.#allFailed) this.#remember(url, name);
-    const ms = this.#allFailed ? LOOK_SOON_MS : this.#lookMs;
+    const best = this.#best(url, means);
+    if (best) {
+      Object.assign(this.#lookMs, LOOK_FIRST_MS);
+      this.#allFailed = false;
+    }
+    if (best && name !== 'webtransport') this.#remember(url, undefined);
+    else if (!away) this.#remember(url, name);
     this.#allFailed = false;
-    if (this.order[0] === 'websocket' && this.#possible('websocket', means)) this.#look(url, carrier, means, ms);
+    if (!best) this.#look(url, carrier, means, away ? LOOK_SOON_MS : LOOK_MOST_MS);
   }
 
-  #failed(url: string, hung: boolean): void {
+  #failed(url: string, name: TransportName, hung: boolean, means: DialMeans): void {
     this.#through = false;
-    if (++this.#failures < ATTEMPTS && this.#at === 0 && !hung) return;
-    if (this.#at > 0) this.#remember(url, undefined);
+    if (name === 'webtransport') this.#rung!.failed(url); // what comes next is as good
+    else if (++this.#failures < ATTEMPTS && (name === 'websocket' || this.#best(url, means)) && !hung) return;
+    this.#remember(url, undefined);
     this.#next();
   }
 
@@ -136,12 +158,17 @@ class Ladder implements Transports {
     if (this.#at === 0) this.#allFailed = true;
   }
 
-  /** Looks whether a WebSocket opens, and moves the connection there if so. */
-  #look(url: string, carrier: Watched, means: DialMeans, ms: number): void {
-    carrier.later(ms * (0.5 + means.random()), () => {
+  /** Looks whether a better way opens, no later than after `most`, and moves the connection there if so. */
+  #look(url: string, carrier: Watched, means: DialMeans, most: number): void {
+    const lookMs = this.#lookMs;
+    const better = this.order.slice(0, this.#at).filter((name): name is keyof typeof lookMs => name in lookMs && this.#possible(name, url, means));
+    if (better.length === 0) return;
+    const name = better.reduce((a, b) => (lookMs[b] < lookMs[a] ? b : a));
+    carrier.later(Math.min(lookMs[name], most) * (0.5 + means.random()), () => {
+      lookMs[name] = Math.min(Math.max(2 * lookMs[name], LOOK_MS), LOOK_MOST_MS);
       let socket: Socket;
       try {
-        socket = new means.WebSocket!(url, [SUBPROTOCOL]);
+        socket = this.#make(name, url, means);
       } catch {
         return;
       }
@@ -150,17 +177,14 @@ class Ladder implements Transports {
         opened = socket.protocol === SUBPROTOCOL;
         socket.close(1000);
         if (!opened || !carrier.current) return;
-        this.#at = 0;
+        this.#at = this.order.indexOf(name);
         // It opens, which does not say that messages get through: one attempt that fails, and it is back here.
         this.#failures = ATTEMPTS - 1;
-        this.#lookMs = Math.min(2 * this.#lookMs, LOOK_MOST_MS);
-        carrier.move('a WebSocket gets through again');
+        carrier.move(name === 'websocket' ? 'a WebSocket gets through again' : 'WebTransport gets through');
       };
       socket.onerror = () => {};
       socket.onclose = () => {
-        if (opened || !carrier.current) return;
-        this.#lookMs = Math.min(2 * this.#lookMs, LOOK_MOST_MS);
-        this.#look(url, carrier, means, this.#lookMs);
+        if (!opened && carrier.current) this.#look(url, carrier, means, LOOK_MOST_MS);
       };
       carrier.whenClosed(() => {
         try {
@@ -185,9 +209,10 @@ class Ladder implements Transports {
 
   #recall(url: string, now: number): void {
     try {
-      const { name, until } = JSON.parse(this.#memory?.getItem(key(url)) ?? '{}') as { name?: TransportName; until?: number };
+      const { name, until, kept } = JSON.parse(this.#memory?.getItem(key(url)) ?? '{}') as { name?: TransportName; until?: number; kept?: unknown };
       const at = this.order.indexOf(name!);
-      if (at > 0 && now < until! && until! <= now + REMEMBER_MS) {
+      if (at >= 0 && now < until! && until! <= now + REMEMBER_MS) {
+        if (kept !== undefined) this.#rung?.recall(url, kept);
         this.#at = at;
         this.#until = until!;
       }
@@ -196,11 +221,11 @@ class Ladder implements Transports {
     }
   }
 
-  /** undefined: the first one got through, or none does. */
+  /** undefined: the best one got through, or none does. */
   #remember(url: string, name: TransportName | undefined): void {
     try {
       if (name === undefined) this.#memory?.removeItem(key(url));
-      else this.#memory?.setItem(key(url), JSON.stringify({ name, until: this.#until }));
+      else this.#memory?.setItem(key(url), JSON.stringify({ name, until: this.#until, kept: name === 'webtransport' ? this.#rung!.kept(url) : undefined }));
     } catch {
       // It is full, or closed to this page: the next visit begins with the first.
     }
@@ -211,7 +236,7 @@ const key = (url: string) => `feedd transport ${url}`;
 
 interface Outcome {
   /** The first message came. */
-  through(): void;
+  through(message: Uint8Array): void;
   /** It ended without one; hung: nothing was heard at all for too long. */
   failed(hung: boolean): void;
   /** The server itself sent the client away. */
@@ -244,12 +269,12 @@ class Watched implements Carrier {
     });
     socket.onopen = (e) => this.current && this.onopen?.(e);
     socket.onerror = () => {};
-    socket.onmessage = (e) => {
+    socket.onmessage = (e: { data: unknown }) => {
       if (!this.current) return;
       if (!heard) {
         heard = true;
         this.#clock.clearTimeout(this.#timer);
-        outcome.through();
+        outcome.through(new Uint8Array(e.data as ArrayBuffer));
       }
       this.onmessage?.(e);
     };

@@ -1,4 +1,5 @@
-import { AGAIN_MS, type Batch, Delimited, HttpSocket } from './http.js';
+import { AGAIN_MS, type Batch, HttpSocket } from './http.js';
+import { Delimited } from './messages.js';
 
 /** Polls with nothing to say begin no more often than this. */
 const PACE_MS = 250;

@@ -1,4 +1,5 @@
-import { AGAIN_MS, Delimited, HttpSocket } from './http.js';
+import { AGAIN_MS, HttpSocket } from './http.js';
+import { Delimited } from './messages.js';
 
 /** One answer that never ends brings what the server has to say; what the client says are requests of their own. */
 export class StreamSocket extends HttpSocket {

@@ -4,6 +4,7 @@ import { FeedError } from '../errors.js';
 import { fallback } from '../fallback/index.js';
 import { createClient } from '../index.js';
 import type { Client, ClientOptions, Environment, EnvironmentChange, Instrument, TokenRequest } from '../types.js';
+import { webtransport } from '../webtransport/index.js';
 import { HostedStore } from './hosted.js';
 import type { FromWorker, SharedSettings, ToWorker } from './messages.js';
 
@@ -110,8 +111,8 @@ export class Host {
   #make(settings: SharedSettings, givesTokens: boolean): Client {
     this.#url = settings.url;
     const tokens = givesTokens ? { getToken: (request: TokenRequest) => this.#token(request) } : {};
-    const { order, ...rest } = settings;
-    const transports = order === undefined ? {} : { transports: fallback(order) };
+    const { order, webtransport: address, ...rest } = settings;
+    const transports = order === undefined ? {} : { transports: fallback(order.map((name) => (name === 'webtransport' ? webtransport(address) : name))) };
     const client = createClient({ ...rest, ...transports, environment: this.#environment, ...tokens, ...this.#more });
     client.on('error', ({ code, text, retrying }) => this.#tell({ type: 'error', code, text, retrying }));
     client.on('state', (event) => {

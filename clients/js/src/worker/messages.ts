@@ -3,13 +3,15 @@
 import type { Level } from '../storetypes.js';
 import type {
   BarEvent, BookOptions, ClientEvents, ClientOptions, ConnectionState, Grant, Instrument, Quality, QuoteOptions, RowTimes, StoreStats, SubscribeResult,
-  TokenRequest, TradeEvent, TransportName,
+  TokenRequest, TradeEvent, TransportName, WebTransportAddress,
 } from '../types.js';
 
 /** What of a client's options can be sent. */
 export type SharedSettings = Pick<ClientOptions, 'url' | 'whenHidden' | 'adaptive' | 'client' | 'heartbeatGraceMs' | 'reconnect'> & {
   /** Best first; absent: WebSockets alone. */
   readonly order?: readonly TransportName[];
+  /** Where WebTransport is, if it is one of them and that is not to be told by the server. */
+  readonly webtransport?: WebTransportAddress;
 };
 
 export type Opening = 'quotes' | 'trades' | 'book' | 'bars' | 'stats' | 'status' | 'tradeSummaries';

@@ -109,7 +109,7 @@ export class TabClient extends FullClient {
   /** A way to the worker, and all that is open over it. */
   #attach(): void {
     const { url, whenHidden, adaptive, client, heartbeatGraceMs, reconnect, getToken, transports } = this.#options;
-    const settings: SharedSettings = Object.fromEntries(Object.entries({ url, whenHidden, adaptive, client, heartbeatGraceMs, reconnect, order: transports?.order }).filter(([, value]) => value !== undefined)) as unknown as SharedSettings;
+    const settings: SharedSettings = Object.fromEntries(Object.entries({ url, whenHidden, adaptive, client, heartbeatGraceMs, reconnect, order: transports?.order, webtransport: transports?.webtransport }).filter(([, value]) => value !== undefined)) as unknown as SharedSettings;
     const port = (this.#port = this.#open());
     port.onmessage = ({ data }) => this.#take(data);
     const hello = (lock: string | undefined) => {

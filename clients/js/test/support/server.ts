@@ -67,6 +67,8 @@ export class Server {
   run = 1;
   heartbeatMs = 5000;
   alternates: string[] = [];
+  /** Where the welcome says that WebTransport is. */
+  webtransport: { url?: string; port?: number; certificateSha256?: Uint8Array<ArrayBuffer>[] } | undefined;
   limits = {
     clientFrameBytes: 16384,
     serverFrameBytes: 65536,
@@ -219,6 +221,7 @@ export class Session implements Peer {
             heartbeatMs: this.server.heartbeatMs,
             cadencesMs: [0, 100, 250, 1000],
             alternates: this.server.alternates,
+            ...(this.server.webtransport && { webtransport: this.server.webtransport }),
           },
           ...this.identity(),
         });
