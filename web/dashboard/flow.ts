@@ -84,7 +84,7 @@ export class Flow {
     const [came, merged, missed] = [this.traffic.since("rows"), this.traffic.since("conflated"), this.traffic.since("lost")];
     const below = this.#ceiling.value;
     this.#use.set(below === 0 ? "" : `${byteRate(bytes)} used`);
-    this.#since.set(`At ${cadenceLabel(this.cadenceMs)}${below === 0 ? "" : `, below ${ceilingLabel(below)}`}: ${group(String(came + merged))} ticks came in ${group(String(came))} rows, ${group(String(merged))} of them merged${missed === 0 ? "" : `; ${group(String(missed))} trades lost`}`);
+    this.#since.set(`At ${cadenceLabel(this.cadenceMs)}${below === 0 ? "" : `, below ${ceilingLabel(below)}`}: ${group(String(came + merged))} ticks came in ${group(String(came))} rows, ${group(String(merged))} of them merged${missed === 0 ? "" : `; ${group(String(missed))} ${missed === 1 ? "trade" : "trades"} lost`}`);
     this.#way.draw();
   }
 
