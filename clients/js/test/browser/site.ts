@@ -25,8 +25,15 @@ const standalone = async () => {
   return outputFiles[0]!.contents;
 };
 
+/** The modules of other transports, as another one. */
+const transports = async () => {
+  const contents = `export { fallback } from './src/fallback/index.ts'; export { webtransport } from './src/webtransport/index.ts';`;
+  const { outputFiles } = await build({ absWorkingDir: root, stdin: { contents, resolveDir: root }, bundle: true, minify: true, format: 'esm', target: 'es2022', write: false });
+  return outputFiles[0]!.contents;
+};
+
 /** A page's script: the package for the tests to play with. */
-const PAGE = `import * as feedd from './standalone.js'; globalThis.feedd = feedd; document.title = 'ready';`;
+const PAGE = `import * as feedd from './standalone.js'; import * as transports from './transports.js'; Object.assign(globalThis, { feedd, transports }); document.title = 'ready';`;
 
 /** Serves pages under a policy that allows scripts of this site, connections to `connect`, and nothing else. */
 export class Site {
@@ -36,13 +43,14 @@ export class Site {
   ) {}
 
   static async open(connect: string): Promise<Site> {
-    const script = await standalone();
+    const [script, more] = await Promise.all([standalone(), transports()]);
     const csp = `default-src 'none'; script-src 'self'; connect-src ${connect}`;
     const files: Record<string, () => Promise<[type: string, body: string | Uint8Array]>> = {
       '/': async () => ['text/html', '<!doctype html><meta charset="utf-8"><title>…</title><script type="module" src="page.js"></script>'],
       '/elsewhere': async () => ['text/html', '<!doctype html><meta charset="utf-8"><title>elsewhere</title>'],
       '/page.js': async () => ['text/javascript', PAGE],
       '/standalone.js': async () => ['text/javascript', script],
+      '/transports.js': async () => ['text/javascript', more],
       '/dist/standalone.js': async () => ['text/javascript', script],
       '/examples/vanilla.html': async () => ['text/html', await readFile(`${root}/examples/vanilla.html`)],
     };

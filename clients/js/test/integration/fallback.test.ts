@@ -1,13 +1,12 @@
 /** The real server over each transport, and where WebSockets do not get through to it. */
-import { type Server, type Socket, connect as dial, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type TransportName, fallback } from '../../src/fallback/index.js';
 import type { BookSide, ClientOptions, Clock, QuoteRow, StateEvent, TradeEvent } from '../../src/index.js';
+import { Proxy } from './proxy.js';
 import { RealServer, when } from './server.js';
 
 let server: RealServer;
-const proxies: Server[] = [];
+const proxies: Proxy[] = [];
 beforeAll(async () => void (server = await RealServer.start()));
 afterEach(() => {
   server.closeClients();
@@ -15,32 +14,11 @@ afterEach(() => {
 });
 afterAll(() => server.clean());
 
-/** A proxy in front of the server that cuts off whatever asks to become a WebSocket, unless told to let it through. */
-async function blocking(): Promise<{ url: string; let: (through: boolean) => void; cut: () => void }> {
-  let through = false;
-  const open = new Set<Socket>();
-  const proxy = createServer((near) => {
-    open.add(near);
-    const far = dial(server.port, '127.0.0.1');
-    const end = () => {
-      open.delete(near);
-      near.destroy();
-      far.destroy();
-    };
-    for (const socket of [near, far]) socket.on('error', end).on('close', end);
-    far.on('data', (bytes) => near.write(bytes));
-    near.on('data', (bytes) => {
-      if (!through && /^upgrade:\s*websocket/im.test(bytes.toString('latin1'))) end();
-      else far.write(bytes);
-    });
-  });
+/** A proxy in front of the server through which no WebSocket gets, unless told to let it. */
+async function blocking(): Promise<Proxy> {
+  const proxy = await Proxy.before(server.port);
   proxies.push(proxy);
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `ws://127.0.0.1:${(proxy.address() as AddressInfo).port}/v1/ws`,
-    let: (yes) => (through = yes),
-    cut: () => open.forEach((socket) => socket.destroy()),
-  };
+  return proxy;
 }
 
 /** Resolves when the client is live over a transport. */
@@ -121,7 +99,7 @@ it('streams where a proxy lets no WebSocket through, and goes up when one does',
   await over(feed, 'stream');
   await when<readonly QuoteRow[]>((fn) => quotes.subscribe(fn), () => quotes.rows().length >= 10);
   expect(errors.map((e) => [e.code, e.retrying])).toEqual([['unreachable', true]]);
-  proxy.let(true);
+  proxy.through = true;
   await over(feed, 'websocket');
   const since = Date.now() * 1000;
   await when<readonly QuoteRow[]>((fn) => quotes.subscribe(fn), (rows) => rows.some((q) => q.receivedMs * 1000 > since));

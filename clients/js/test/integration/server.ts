@@ -34,6 +34,8 @@ async function freePort(): Promise<number> {
 
 export class RealServer {
   nats: URL | undefined;
+  /** Where else to look, by the names that the server prints. */
+  readonly places = new Map<string, string>();
   private running: ChildProcess | undefined;
   private readonly clients: Client[] = [];
 
@@ -64,6 +66,7 @@ export class RealServer {
       child.once('exit', (code) => reject(new Error(`feedd ended with ${code}: ${said.join('')}`)));
       createInterface(child.stdout!).on('line', (line) => {
         const [name, value] = line.trim().split(/\s+/);
+        if (value !== undefined) this.places.set(name!, value);
         if (name === 'nats') this.nats = new URL(value!);
         if (name === 'ready') resolve();
       });
@@ -109,6 +112,12 @@ export class RealServer {
 
   closeClients(): void {
     for (const client of this.clients.splice(0)) client.close();
+  }
+
+  /** A metric of this moment, by its name with its labels, in their order. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.places.get('admin')}metrics`)).text();
+    return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ').at(-1));
   }
 
   /** Publishes one tick in JSON, as a person with a NATS client would. */
