@@ -1,11 +1,15 @@
 package faults
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,7 +26,10 @@ type balancer struct {
 }
 
 // balance starts one, with the timeouts of deploy/nginx.
-func balance(r *trial, nodes ...string) *balancer {
+func balance(r *trial, nodes ...string) *balancer { return balanceIdle(r, 75*time.Second, nodes...) }
+
+// balanceIdle starts one that bears a silence of so long.
+func balanceIdle(r *trial, idle time.Duration, nodes ...string) *balancer {
 	r.Helper()
 	b := &balancer{r: r, dir: r.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", natstest.Port(r))}
 	// Its workers are of another user.
@@ -47,12 +54,12 @@ http {
       proxy_set_header Host $http_host;
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection upgrade;
-      proxy_connect_timeout 2s; proxy_read_timeout 75s; proxy_send_timeout 75s; proxy_buffering off;
+      proxy_connect_timeout 2s; proxy_read_timeout %[4]dms; proxy_send_timeout 75s; proxy_buffering off;
       proxy_next_upstream error timeout http_503; proxy_next_upstream_tries 3;
     }
   }
 }
-`, b.dir, "server "+strings.Join(nodes, " max_fails=1 fail_timeout=1s; server ")+" max_fails=1 fail_timeout=1s;", b.address)
+`, b.dir, "server "+strings.Join(nodes, " max_fails=1 fail_timeout=1s; server ")+" max_fails=1 fail_timeout=1s;", b.address, idle.Milliseconds())
 	if err := os.WriteFile(b.conf(), []byte(conf), 0o600); err != nil {
 		r.Fatal(err)
 	}
@@ -219,4 +226,71 @@ func balancerReloads(r *trial) {
 	if moved > 0 {
 		r.Errorf("%d connections through the other balancer ended", moved)
 	}
+}
+
+// idleCuts has people look at instruments that do not tick, half of them through a balancer that bears no silence as long as feedd's
+// heartbeats are apart.
+func idleCuts(r *trial) {
+	f := newFleet(r, 1)
+	patient, hasty := balanceIdle(r, 8*time.Second, f.addresses()...), balanceIdle(r, 2*time.Second, f.addresses()...)
+	people := pick(r, 2, 10)
+	f.look(people, patient.url())
+	f.look(people, hasty.url())
+	for _, v := range f.viewers {
+		v.Connected()
+	}
+	came := time.Now()
+	streams := followEvents(r, "http://"+patient.address, "http://"+hasty.address)
+	// An operator who looks for the word of it need not know of it: the node finds out.
+	f.nodes[0].AtLeast("idle_cut", 2)
+	r.duration("named", time.Since(came))
+	if !strings.Contains(f.nodes[0].Stderr(), "proxy_read_timeout") {
+		r.Error("the log does not say what to do")
+	}
+	// Longer than the patient one bears: heartbeats keep its connections.
+	rig.Eventually(r, "more time than the patient balancer bears", func() bool { return time.Since(came) > 18*time.Second })
+	for _, v := range f.viewers {
+		v.Connected()
+	}
+	end := f.market.Run()
+	f.market.Await(200)
+	end()
+	f.ends()
+	cuts := map[bool]int{}
+	for i, v := range f.viewers {
+		cuts[i >= people] += len(v.Ends())
+	}
+	events := streams()
+	r.figure("cut by a balancer that waits 2 s", float64(cuts[true]+events[1]), "")
+	r.figure("cut by one that waits 8 s", float64(cuts[false]+events[0]), "")
+	if cuts[false]+events[0] > 0 || cuts[true] < people || events[1] == 0 {
+		r.Errorf("of WebSockets %d and %d were cut, of event streams %d and %d", cuts[false], cuts[true], events[0], events[1])
+	}
+}
+
+// followEvents follows an event stream from each place, again whenever it ends, and returns how often each ended. Nothing ticks meanwhile.
+func followEvents(r *trial, places ...string) (ends func() []int) {
+	ctx, cancel := context.WithCancel(r.Context())
+	counts := make([]int, len(places))
+	var following sync.WaitGroup
+	for i, place := range places {
+		following.Go(func() {
+			for ctx.Err() == nil {
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, place+"/v1/sse?symbols=crash:A", nil)
+				if err != nil {
+					return
+				}
+				if answer, err := http.DefaultClient.Do(request); err == nil {
+					_, _ = io.Copy(io.Discard, answer.Body)
+					_ = answer.Body.Close()
+				}
+				if ctx.Err() == nil {
+					counts[i]++
+				}
+			}
+		})
+	}
+	ends = func() []int { cancel(); following.Wait(); return counts }
+	r.Cleanup(func() { ends() })
+	return ends
 }

@@ -126,6 +126,11 @@ var beyond = []row{
 		run:      mixedVersions, short: true,
 		held: []string{"e2e.TestNodesSendClientsToOneAnother", "fleet.TestLoadsThatCannotBeUsed", "internal/client/quoterow.TestNumbersOfLaterVersionsArePassedOver"},
 	},
+	{
+		number: 46, fault: "a balancer that cuts idle connections",
+		expected: "heartbeats keep those of one that waits longer than they are apart; those of another come back by themselves, lose nothing, and the log and a metric name the cut",
+		run:      idleCuts, tools: []string{"nginx"}, held: []string{"transport/conns.TestCutsOfIdleConnectionsAreNamed"},
+	},
 }
 
 // cluster is three NATS servers that record the ticks, a feedd, a market at another server than feedd is, and a person who looks.

@@ -48,6 +48,7 @@ const (
 	ControlOverflow  // a connection ended because it does not read its answers
 	WriteTimeout     // a connection ended because it made no progress
 	PongTimeout      // a connection ended because it answers no ping
+	IdleCut          // a connection that something on the way to the client ended, as others before, for being silent
 	PollTimeout      // a connection ended because its client did not come to poll
 	RequestFlood     // a connection ended because it asks too often
 	RefusedToken     // a token that is no good, or none where one is needed
@@ -73,7 +74,7 @@ var names = [Reasons]string{
 	RefusedRequest: "refused_request", RefusedSymbol: "refused_symbol", RefusedHandshake: "refused_handshake",
 	NoDescriptors: "no_descriptors", GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",
 	RefusedToken: "refused_token", NotEntitled: "not_entitled", ExpiredToken: "expired_token", RevokedSession: "revoked_session",
-	TooManySessions: "too_many_sessions", ShedSession: "shed_session", BadNodeLoad: "bad_node_load", PongTimeout: "pong_timeout", PollTimeout: "poll_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
+	TooManySessions: "too_many_sessions", ShedSession: "shed_session", BadNodeLoad: "bad_node_load", PongTimeout: "pong_timeout", IdleCut: "idle_cut", PollTimeout: "poll_timeout", RequestFlood: "request_flood", HandlerPanic: "handler_panic",
 }
 
 // String returns the reason as one lower-case word.

@@ -15,15 +15,29 @@ import (
 func (c *Conn) Gone(silent time.Duration) bool {
 	// Fewer retransmissions than this are a hiccup: with the shortest timeout they take three seconds.
 	const retransmissions = 4
+	var info unix.TCPInfo
+	return c.ask(&info) && info.Unacked > 0 && info.Retransmits >= retransmissions &&
+		time.Duration(info.Last_ack_recv)*time.Millisecond >= silent
+}
+
+// Silent is for how long nothing was sent to the peer, in milliseconds as the kernel counts; 0: not known.
+func (c *Conn) Silent() time.Duration {
+	var info unix.TCPInfo
+	if !c.ask(&info) {
+		return 0
+	}
+	return time.Duration(info.Last_data_sent) * time.Millisecond
+}
+
+// ask fills info up to Last_ack_recv.
+func (c *Conn) ask(info *unix.TCPInfo) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.raw == nil || c.ended {
 		return false
 	}
-	var info unix.TCPInfo
 	size := uint32(unsafe.Offsetof(info.Last_ack_recv) + unsafe.Sizeof(info.Last_ack_recv)) // the rest need not be copied
 	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, c.fd, unix.IPPROTO_TCP, unix.TCP_INFO,
-		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	return errno == 0 && info.Unacked > 0 && info.Retransmits >= retransmissions &&
-		time.Duration(info.Last_ack_recv)*time.Millisecond >= silent
+		uintptr(unsafe.Pointer(info)), uintptr(unsafe.Pointer(&size)), 0)
+	return errno == 0
 }

@@ -6,3 +6,6 @@ import "time"
 
 // Gone cannot be told here; pings do.
 func (c *Conn) Gone(time.Duration) bool { return false }
+
+// Silent cannot be told here.
+func (c *Conn) Silent() time.Duration { return 0 }

@@ -46,6 +46,7 @@ type Conn struct {
 	full     bool          // there is no room
 	held     bool          // no frames are wanted at the moment; see Collect
 	running  Stream        // what Run writes to; nil: it does not run
+	wrote    time.Time     // when its last write began; zero: there was none
 	finished bool          // Finish was called
 	cause    error         // why no more is taken
 	cut      bool          // nothing more is written either
@@ -131,6 +132,16 @@ func (c *Conn) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sever(net.ErrClosed)
+}
+
+// Silent is for how long nothing was written to the client; 0: nothing ever was.
+func (c *Conn) Silent() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wrote.IsZero() {
+		return 0
+	}
+	return time.Since(c.wrote)
 }
 
 // Cause is why the connection takes nothing any more: outgoing.ErrWriteTimeout, outgoing.ErrOverflow, net.ErrClosed, or the error of the

@@ -34,7 +34,7 @@ func (c *Conn) Run(s Stream) error {
 		if behind != nil && err == nil {
 			err = c.push(s, behind.Behind(*batch))
 		}
-		if c.wrote(batch, err) {
+		if c.brought(batch, err) {
 			c.drained()
 		}
 	}
@@ -91,13 +91,14 @@ func (c *Conn) extend(s Stream) (deadline time.Time, ok bool) {
 	if c.cut {
 		return time.Time{}, false
 	}
-	deadline = time.Now().Add(c.opt.Timeout())
+	c.wrote = time.Now()
+	deadline = c.wrote.Add(c.opt.Timeout())
 	_ = s.SetWriteDeadline(deadline) // the write tells what is wrong with the stream
 	return deadline, true
 }
 
-// wrote notes that a batch is out, or why it is not. It reports whether there is room where there was none.
-func (c *Conn) wrote(batch *[]byte, err error) (room bool) {
+// brought notes that a batch is out, or why it is not. It reports whether there is room where there was none.
+func (c *Conn) brought(batch *[]byte, err error) (room bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	recycle(batch)

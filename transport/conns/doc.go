@@ -4,6 +4,7 @@
 //	Handling   a connection's handler, between its beginning and its end
 //	Ending     why a connection ends: the first reason counts
 //	Set        the connections of a server, from which it takes its leave: all at once, or in slices
+//	Cuts       whether something on the way to clients ends connections for being silent
 //	Totals     what the connections of one kind have brought and taken; Stats is a reading of it
 //
 // and the close codes that transports send or count by themselves.

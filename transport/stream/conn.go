@@ -188,12 +188,17 @@ func (c *Conn) receive(message []byte) {
 // finish does what is to be done once nothing is handled any more.
 func (c *Conn) finish() {
 	defer close(c.ended)
+	silence := conns.Silence{Sent: c.out.Silent()} // what the client says comes by other requests
 	var more []slog.Attr
 	c.guarded(func() { more = c.handling.End() })
 	if c.written != nil {
 		<-c.written // the last message may be on its way
 	}
 	code := c.ending.Code()
+	if code == conns.CodeAbnormal && c.way != Poll {
+		c.srv.cuts.Ended(time.Now(), silence, c.srv.opt.Drops, c.srv.opt.Log)
+		more = append(more, slog.Duration("silent", silence.Sent))
+	}
 	c.srv.remove(c, code)
 	sent := c.out.Sent()
 	attrs := []slog.Attr{

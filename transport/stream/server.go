@@ -26,6 +26,7 @@ type Server struct {
 
 	conns  *conns.Set[*Conn]
 	totals [Ways]conns.Totals
+	cuts   conns.Cuts
 	resent atomic.Uint64 // answers to polls that were given once more
 
 	mu      sync.Mutex

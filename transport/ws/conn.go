@@ -66,6 +66,7 @@ type out interface {
 	Cause() error
 	Drained() bool
 	Sent() outgoing.Sent
+	Silent() time.Duration
 	Close() error
 }
 
@@ -169,10 +170,15 @@ func (c *Conn) apart(f func()) {
 
 // finish does what is to be done once nothing is read any more.
 func (c *Conn) finish() {
+	silence := c.silence()
 	more := c.endHandler()
 	c.settle()
 	c.cutOff()
 	code := c.ending.Code()
+	if code == conns.CodeAbnormal {
+		c.srv.cuts.Ended(time.Now(), silence, c.srv.opt.Drops, c.srv.opt.Log)
+		more = append(more, slog.Duration("silent", silence.Sent))
+	}
 	c.srv.remove(c, code)
 	sent := c.out.Sent()
 	attrs := []slog.Attr{
@@ -181,6 +187,12 @@ func (c *Conn) finish() {
 		slog.String("subprotocol", c.subprotocol), slog.Uint64("frames", sent.Frames), slog.Uint64("bytes", sent.Bytes),
 	}
 	c.srv.opt.Log.LogAttrs(context.Background(), slog.LevelInfo, "connection ended", append(attrs, more...)...)
+}
+
+// silence is how long nothing had passed when the reading was over.
+func (c *Conn) silence() conns.Silence {
+	last := max(c.heard.Load(), c.born)
+	return conns.Silence{Sent: c.out.Silent(), Heard: time.Duration(c.srv.now()-last) * time.Microsecond}
 }
 
 // open answers the handshake and makes the handler. It returns false where the client is gone already.

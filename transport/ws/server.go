@@ -31,6 +31,7 @@ type Server struct {
 
 	conns  *conns.Set[*Conn]
 	totals conns.Totals
+	cuts   conns.Cuts
 }
 
 // New returns a Server that is ready to serve. An error names the option that is wrong.

@@ -202,11 +202,12 @@ func (streamAddr) String() string  { return "" }
 // waiting is the outlet of a stream as an out.
 type waiting struct{ *stream }
 
-func (o waiting) Blocked() bool       { return o.out.Blocked() }
-func (o waiting) Pending() int        { return o.out.Pending() }
-func (o waiting) Cause() error        { return o.out.Cause() }
-func (o waiting) Drained() bool       { return o.out.Drained() }
-func (o waiting) Sent() outgoing.Sent { return o.out.Sent() }
+func (o waiting) Blocked() bool         { return o.out.Blocked() }
+func (o waiting) Pending() int          { return o.out.Pending() }
+func (o waiting) Cause() error          { return o.out.Cause() }
+func (o waiting) Drained() bool         { return o.out.Drained() }
+func (o waiting) Sent() outgoing.Sent   { return o.out.Sent() }
+func (o waiting) Silent() time.Duration { return o.out.Silent() }
 
 // Close ends the stream with what waits for it.
 func (o waiting) Close() error {
