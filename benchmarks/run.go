@@ -34,6 +34,7 @@ type run struct {
 	buckets   bool          // NATS has a JetStream, in which feedd keeps its policies
 	trust     string        // feedd's certificate in PEM; empty: no TLS
 	source    *proc.Child
+	stamped   bool // its quotes say when they were published
 	where     feed.Where
 	warnings  []string
 	admin     string // URL of feedd's admin listener
@@ -66,6 +67,7 @@ func (r *run) prepare(ctx context.Context, stamp bool) error {
 	if r.source, err = r.role("feed", r.othersOn); err != nil {
 		return err
 	}
+	r.stamped = stamp
 	cfg := r.market
 	cfg.Instruments, cfg.Hz, cfg.Burst, cfg.Seed, cfg.Stamp = r.Instruments, r.TickHz, r.Burst, r.Seed, stamp
 	return r.source.Ask(ctx, feed.Begin, cfg, &r.where)

@@ -253,6 +253,9 @@ func (t *trial) check(ctx context.Context, m *loaded, published []feed.Quote) er
 	if n, first := probe.Compare(held, t.cfg.Symbols, published); n > 0 {
 		m.problem("%d of %d final quotes differ from what was published; %s", n, len(held), first)
 	}
+	if err := t.verify(ctx, m); err != nil {
+		return err
+	}
 	if err := t.checkBooks(ctx, m); err != nil {
 		return err
 	}
@@ -270,6 +273,26 @@ func (t *trial) check(ctx context.Context, m *loaded, published []feed.Quote) er
 	if w.Probes.Problems > 0 {
 		m.problem("%d wrong rows, such as: %s", w.Probes.Problems, strings.Join(w.Probes.Texts, "; "))
 	}
+	return nil
+}
+
+// verify looks for every row that probes had in all that was published.
+func (t *trial) verify(ctx context.Context, m *loaded) error {
+	if t.stamped {
+		return nil // such quotes tell their order by themselves
+	}
+	market := probe.Market{Seed: t.Seed}
+	if err := t.source.Ask(ctx, feed.Ticks, nil, &market.Ticks); err != nil {
+		return err
+	}
+	var v probe.Verdict
+	if err := t.clients.Ask(ctx, load.Verify, market, &v); err != nil {
+		return err
+	}
+	if v.Problems > 0 {
+		m.problem("%d times rows are not what was published, such as: %s", v.Problems, strings.Join(v.Texts, "; "))
+	}
+	t.progress("%s: %d rows of probes were looked for among the ticks, and the ticks of %d probes counted", t.subject.name, v.Rows, v.Counted)
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // Requests of the role. Begin takes a Config and answers with Where, Resume publishes, Pause stops and
-// answers with the last quotes ([]Quote), Count answers with Published, Tops takes a depth and answers with the best
+// answers with the last quotes ([]Quote), Count answers with Published, Ticks with how many quotes each instrument has had ([]uint64), Tops takes a depth and answers with the best
 // levels of all books ([]Book), Ends stops and takes the same and answers with a Final, Speed takes how many times as fast as at first the market runs.
 const (
 	Begin  = "open"
@@ -19,6 +19,7 @@ const (
 	Tops   = "tops"
 	Ends   = "end"
 	Speed  = "speed"
+	Ticks  = "ticks"
 )
 
 // Role is the process of the market: it answers requests until in ends.
@@ -53,6 +54,8 @@ func Role(in io.Reader, out io.Writer) error {
 			return nil, nil
 		case Pause:
 			return s.Pause()
+		case Ticks:
+			return s.Ticks(), nil
 		case Count:
 			return s.Published()
 		case Speed:

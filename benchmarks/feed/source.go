@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,6 +89,8 @@ type Source struct {
 	ladders   []ladder
 	random    *rand.Rand // of books
 	last      []Quote
+	ticks     []uint64  // of each instrument
+	newest    time.Time // of a burst
 	published Published
 	err       error // that ended publishing
 
@@ -165,7 +168,7 @@ func (s *Source) open() error {
 		}
 		s.instruments = append(s.instruments, in)
 		s.walks = append(s.walks, NewWalk(s.cfg.Seed, i))
-		s.last = append(s.last, Quote{})
+		s.last, s.ticks = append(s.last, Quote{}), append(s.ticks, 0)
 		if err := s.openBook(i); err != nil {
 			return err
 		}
@@ -253,6 +256,13 @@ func (s *Source) Published() (Published, error) {
 	return p, s.err
 }
 
+// Ticks returns how many quotes each instrument has had.
+func (s *Source) Ticks() []uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ticks)
+}
+
 // step is the time between two looks at the schedule: bursts within one go out together.
 const step = time.Millisecond
 
@@ -307,6 +317,10 @@ func (s *Source) publishUntil(at time.Duration, speed float64) bool {
 
 // burst needs mu.
 func (s *Source) burst(i, ticks int, now time.Time) error {
+	if now.Before(s.newest) { // that burst came late, this one not so much
+		now = s.newest
+	}
+	s.newest = now
 	us := now.UnixMicro()
 	stamp := int64(0)
 	if s.cfg.Stamp {
@@ -323,6 +337,7 @@ func (s *Source) burst(i, ticks int, now time.Time) error {
 			return fmt.Errorf("publish %s: %w", symbol(i), err)
 		}
 	}
+	s.ticks[i] += uint64(ticks)
 	s.published.Ticks += int64(ticks)
 	s.published.Bursts++
 	return s.depth(i, us)

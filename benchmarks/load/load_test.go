@@ -88,7 +88,7 @@ func TestSessionsSubscribeAndCount(t *testing.T) {
 
 	const cuts = 4
 	for range cuts {
-		server.Cut(false)
+		server.Cut(fake.Honest)
 	}
 	w := until(t, l, "all frames", func(w Window) bool { return w.Probes.Frames >= 3*cuts && w.Frames >= cuts*200 })
 	if w.Frames != cuts*200 || w.Bytes < w.Frames*5 || w.Probes.Rows != 3*cuts*5 || w.Probes.Problems != 0 || len(w.Closed) != 0 {
@@ -143,9 +143,9 @@ func TestStuckSessionsReadNothingUntilTheyResume(t *testing.T) {
 	if err := l.Stall("still"); err != nil {
 		t.Fatal(err)
 	}
-	server.Cut(false)
+	server.Cut(fake.Honest)
 	until(t, l, "a frame for all who read", func(w Window) bool { return w.Frames == 200 })
-	server.Cut(false)
+	server.Cut(fake.Honest)
 	w := until(t, l, "another one", func(w Window) bool { return w.Frames == 200 })
 	if w.Groups[1].Frames != 0 || w.Groups[1].Live != 10 {
 		t.Errorf("those who do not read got %+v", w.Groups[1])
@@ -165,7 +165,7 @@ func TestSlowSessionsReadALittleAtATime(t *testing.T) {
 	cfg.Groups[0].Sessions, cfg.Groups[0].Probes, cfg.Groups[0].BytesPerSecond = 5, 0, 1
 	l := connect(t, cfg)
 	for range 3 {
-		server.Cut(false)
+		server.Cut(fake.Honest)
 	}
 	w := until(t, l, "a few bytes", func(w Window) bool { return w.Bytes >= 20 })
 	if w.Frames >= 15 {
@@ -183,7 +183,7 @@ func TestAllSessionsAskForAnotherRateAndAreTold(t *testing.T) {
 	if err := l.SetRate(1000); err != nil {
 		t.Fatal(err)
 	}
-	server.Cut(false)
+	server.Cut(fake.Honest)
 	until(t, l, "frames behind all grants", func(w Window) bool { return w.Frames >= 400 })
 	g, err := l.Await(Patience) // when all have been told already
 	if err != nil || g.Sessions != 200 || g.Each.Count != 200 || g.Seconds <= 0 {
@@ -198,7 +198,7 @@ func TestAllSessionsAskForAnotherRateAndAreTold(t *testing.T) {
 	if _, err := l.Await(time.Millisecond); err == nil || !strings.Contains(err.Error(), "200 sessions have no grant") {
 		t.Errorf("error %v", err)
 	}
-	server.Cut(false)
+	server.Cut(fake.Honest)
 	if w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 200 }); w.Probes.Problems != 0 {
 		t.Errorf("%+v", w)
 	}
@@ -214,7 +214,7 @@ func TestSessionsComeAgain(t *testing.T) {
 	if subscribes, _ := server.Requests(); len(subscribes) != 400 {
 		t.Errorf("%d subscriptions", len(subscribes))
 	}
-	server.Cut(false)
+	server.Cut(fake.Honest)
 	w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 200 })
 	if w.Live != 200 || w.Probes.Problems != 0 || len(w.Closed) != 0 {
 		t.Errorf("%+v", w)
@@ -227,7 +227,7 @@ func TestSessionsSpeakTLS(t *testing.T) {
 	cfg.Groups[0].Trust = trust
 	l := connect(t, cfg)
 	for range 3 {
-		server.Cut(false)
+		server.Cut(fake.Honest)
 	}
 	w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 600 && w.Probes.Frames >= 9 })
 	if w.Probes.Problems != 0 || w.Live != 200 || w.Bytes < 600*(5+16+1) { // a record's header, tag and type
@@ -256,12 +256,12 @@ func TestCompressedFramesAreCountedAndRead(t *testing.T) {
 	cfg := config(server.Address)
 	cfg.Groups[0].Deflate = true
 	l := connect(t, cfg)
-	server.Cut(false)
+	server.Cut(fake.Honest)
 	w := until(t, l, "frames", func(w Window) bool { return w.Frames >= 200 && w.Probes.Frames >= 3 })
 	if w.Probes.Problems != 0 || w.Live != 200 || w.Packed < 200 {
 		t.Errorf("%+v", w)
 	}
-	server.Cut(true)
+	server.Cut(fake.Wrong)
 	until(t, l, "the lie", func(w Window) bool { return w.Probes.Problems > 0 })
 }
 
@@ -285,8 +285,8 @@ func TestSubscribersOfNATSReadTheDelay(t *testing.T) {
 func TestProbesCatchALie(t *testing.T) {
 	server := fake.New(t, instruments)
 	l := connect(t, config(server.Address))
-	server.Cut(true)
-	w := until(t, l, "the lie", func(w Window) bool { return w.Probes.Problems >= 3*5 })
+	server.Cut(fake.Wrong)
+	w := until(t, l, "the lie", func(w Window) bool { return w.Probes.Problems >= 3 }) // one row in each frame
 	if !strings.Contains(strings.Join(w.Probes.Texts, "\n"), "no tick had the values") {
 		t.Errorf("problems %q", w.Probes.Texts)
 	}

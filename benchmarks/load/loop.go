@@ -274,6 +274,21 @@ func (l *Loop) Books() ([]probe.LastBook, error) {
 	})
 }
 
+// Verify looks for the rows that probes had in the market.
+func (l *Loop) Verify(m probe.Market) (probe.Verdict, error) {
+	probes, err := ofProbes(l, func(f follower) []*probe.Probe {
+		if d, ok := f.(decoder); ok {
+			return []*probe.Probe{d.Probe}
+		}
+		return nil
+	})
+	var v probe.Verdict
+	if err == nil {
+		err = l.do(func() { v = m.Verify(probes) }) // they are the loop's
+	}
+	return v, err
+}
+
 func ofProbes[T any](l *Loop, get func(follower) []T) ([]T, error) {
 	var all []T
 	err := l.do(func() {

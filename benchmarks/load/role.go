@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/feedd/feedd/benchmarks/probe"
 	"github.com/feedd/feedd/benchmarks/proc"
 )
 
@@ -16,6 +17,7 @@ const (
 	Mark      = "mark"      // answers with a Window
 	Holds     = "holds"     // answers with the quotes of all probes ([]probe.Last)
 	Books     = "books"     // answers with the books of all probes ([]probe.LastBook)
+	Verify    = "verify"    // takes a probe.Market, answers with a probe.Verdict
 	Stall     = "stall"     // takes the name of a group, which is not read any more
 	Unstall   = "unstall"   // takes the name of a group, which is read again
 	SetRate   = "set-rate"  // takes a cadence in milliseconds that all sessions ask for
@@ -73,6 +75,12 @@ func (l *Loop) answer(do string, body json.RawMessage) (any, error) {
 			return nil, err
 		}
 		return nil, l.SetRate(cadence)
+	case Verify:
+		var m probe.Market
+		if err := json.Unmarshal(body, &m); err != nil {
+			return nil, err
+		}
+		return l.Verify(m)
 	case Stall, Unstall:
 		var group string
 		if err := json.Unmarshal(body, &group); err != nil {

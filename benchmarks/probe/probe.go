@@ -20,6 +20,7 @@ type Probe struct {
 	unmarshal   func([]byte, proto.Message) error
 	model       *client.Model // nil once a frame broke the protocol: what follows means nothing
 	held        map[string]feed.Quote
+	history     history
 	books       map[string]*client.Book
 	beat        beat
 	frame       feedv1.ServerFrame
@@ -38,7 +39,7 @@ type Options struct {
 func New(record *Record, instruments map[string]int, opt Options) *Probe {
 	p := &Probe{
 		record: record, instruments: instruments, model: client.NewModel(), unmarshal: proto.Unmarshal,
-		held: make(map[string]feed.Quote), books: make(map[string]*client.Book), beat: beat{cadence: opt.Cadence, busy: opt.Busy},
+		held: make(map[string]feed.Quote), history: history{rows: make(map[string][]seen)}, books: make(map[string]*client.Book), beat: beat{cadence: opt.Cadence, busy: opt.Busy},
 	}
 	if opt.JSON {
 		p.unmarshal = protojson.Unmarshal
@@ -89,9 +90,17 @@ func (p *Probe) Frame(received int64, payload []byte) {
 	if err := p.beat.cut(p.record, received, changed.Cut.UnixMicro()); err != nil {
 		p.record.problem("%v", err)
 	}
+	merged := uint64(p.frame.GetConflated())
+	p.history.told += merged
+	p.history.mixed = p.history.mixed || merged > 0 && others(&changed)
 	for _, row := range changed.Quotes {
 		p.quote(received, row)
 	}
+}
+
+// others reports whether a frame has rows besides quotes into which something may have been merged.
+func others(u *client.Update) bool {
+	return len(u.Books)+len(u.Bars)+len(u.Stats)+len(u.Statuses)+len(u.Sources)+len(u.Summaries) > 0
 }
 
 // trades counts events. That none is missing without a word is the model's to check.
@@ -116,9 +125,14 @@ func (p *Probe) quote(received int64, row client.QuoteRow) {
 		p.record.problem("a row of %s, which nobody publishes", row.Symbol)
 		return
 	}
-	_, known := p.held[row.Symbol]
+	before, known := p.held[row.Symbol]
 	q := feed.Quote{Bid: row.Quote.Bid, BidSize: row.Quote.BidSize, Ask: row.Quote.Ask, AskSize: row.Quote.AskSize}
 	p.held[row.Symbol] = q
+	sequence := uint64(0)
+	if row.Full {
+		sequence = uint64(row.Quote.Position.Sequence)
+	}
+	p.history.add(row.Symbol, sequence, q)
 	switch {
 	case row.Quote.Has != market.HasBid|market.HasAsk|market.HasExchangeTime:
 		p.record.problem("%s: bid, ask or time is missing (has=%b)", row.Symbol, row.Quote.Has)
@@ -128,6 +142,9 @@ func (p *Probe) quote(received int64, row client.QuoteRow) {
 		return
 	case !known:
 		return // as old as the last tick before subscribing
+	case feed.Stamped(before) && feed.Stamped(q) && q.BidSize < before.BidSize:
+		p.record.problem("%s: a tick of %d µs before the one that came ahead of it", row.Symbol, before.BidSize-q.BidSize)
+		return
 	}
 	record(p.record.age, received-row.Quote.ExchangeTime)
 	if feed.Stamped(q) {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/feedd/feedd/benchmarks/feed"
+	"github.com/feedd/feedd/benchmarks/probe"
 	"github.com/feedd/feedd/internal/client/quoterow"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
@@ -32,7 +33,9 @@ type Server struct {
 	numbers    map[string]int
 	walks      []*feed.Walk
 	last       []feed.Quote
+	before     []feed.Quote // the last but one
 	ticks      uint64
+	merged     uint32 // ticks of each instrument that had no cut
 	sessions   map[*gws.Conn]*session
 	subscribes []*feedv1.Subscribe // requests, in order of arrival
 	pongs      []string            // payloads of the pongs, in order of arrival
@@ -64,6 +67,7 @@ func start(t *testing.T, instruments int, listen func(*httptest.Server)) *Server
 		s.walks = append(s.walks, feed.NewWalk(1, i))
 		s.last = append(s.last, feed.Quote{})
 	}
+	s.before = make([]feed.Quote, instruments)
 	s.tick()
 	upgrader := gws.NewUpgrader(s, &gws.ServerOption{
 		SubProtocols: []string{"feedd.v1.proto"}, PermessageDeflate: gws.PermessageDeflate{Enabled: true, Threshold: 1},
@@ -97,7 +101,7 @@ func (s *Server) close() {
 func (s *Server) tick() {
 	s.ticks++
 	for i, w := range s.walks {
-		s.last[i] = w.Next(0)
+		s.before[i], s.last[i] = s.last[i], w.Next(0)
 	}
 }
 
@@ -131,11 +135,7 @@ func (s *Server) OnMessage(conn *gws.Conn, message *gws.Message) {
 		answer.Instruments = append(answer.Instruments, &feedv1.Instrument{Symbol: symbol})
 		answer.Results = append(answer.Results, &feedv1.SubscribeResult{Symbol: symbol, Channel: "quote", Handle: uint32(i + 1)})
 		grant.Handles = append(grant.Handles, uint32(i+1))
-		q := s.last[i]
-		rows.Quotes = quoterow.Append(rows.Quotes, quoterow.Row{
-			Handle: uint32(i + 1), Bid: q.Bid, BidSize: q.BidSize, Spread: q.Ask - q.Bid, AskSize: q.AskSize, Has: proto.Uint32(0b111),
-			Sequence: s.ticks, Epoch: 1,
-		})
+		rows.Quotes = quoterow.Append(rows.Quotes, full(i, s.last[i], s.ticks))
 	}
 	s.sessions[conn] = to
 	s.write(conn, &feedv1.ServerFrame{Welcome: &feedv1.Welcome{Session: "fake"}})
@@ -162,26 +162,89 @@ func (s *Server) write(conn *gws.Conn, f *feedv1.ServerFrame) {
 	_ = conn.WriteMessage(gws.OpcodeBinary, b) // a session that left is the test's business
 }
 
-// Cut sends every session the difference to what it has, after a tick of each instrument. With lie, one
-// number of each row is wrong.
-func (s *Server) Cut(lie bool) {
+// A Lie is what a cut has wrong, of one row in each frame.
+type Lie uint8
+
+// Lies.
+const (
+	Honest  Lie = iota
+	Wrong       // one number
+	Stale       // the quote before, as if nothing had ticked
+	LeftOut     // there is no such row, and the next one starts from what the reader has
+	Dropped     // there is no such row, and the next one starts from what it should have been
+	Twice       // the row comes twice
+	Back        // a full row, with a number of before
+	Counted     // one tick more is said to be merged
+	Silent      // and one less
+)
+
+// Tick lets each instrument tick, which the next cut merges.
+func (s *Server) Tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tick()
+	s.merged++
+}
+
+// Cut sends every session the difference to what it has, after a tick of each instrument.
+func (s *Server) Cut(lie Lie) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tick()
 	for conn, to := range s.sessions {
-		f := &feedv1.ServerFrame{CutTimeUs: uint64(time.Now().UnixMicro())}
+		f := &feedv1.ServerFrame{CutTimeUs: uint64(time.Now().UnixMicro()), Conflated: s.merged * uint32(len(to.instruments))}
 		for k, i := range to.instruments {
-			from, q := to.sent[k], s.last[i]
-			if lie {
-				q.AskSize++
+			if k == 0 {
+				s.lie(f, to, lie)
+				continue
 			}
+			f.Quotes = quoterow.Append(f.Quotes, difference(i, to.sent[k], s.last[i]))
 			to.sent[k] = s.last[i]
-			f.Quotes = quoterow.Append(f.Quotes, quoterow.Row{
-				Handle: uint32(i + 1), Bid: q.Bid - from.Bid, BidSize: q.BidSize - from.BidSize,
-				Spread: q.Ask - q.Bid - (from.Ask - from.Bid), AskSize: q.AskSize - from.AskSize,
-			})
 		}
 		s.write(conn, f)
+	}
+	s.merged = 0
+}
+
+// lie adds the first row of a frame. It needs mu.
+func (s *Server) lie(f *feedv1.ServerFrame, to *session, lie Lie) {
+	i, q := to.instruments[0], s.last[to.instruments[0]]
+	row := difference(i, to.sent[0], q)
+	switch lie {
+	case Wrong:
+		row.AskSize++
+	case Stale:
+		q = s.before[i]
+		row = difference(i, to.sent[0], q)
+	case LeftOut:
+		return
+	case Dropped:
+		to.sent[0] = q
+		return
+	case Twice:
+		f.Quotes = quoterow.Append(f.Quotes, row)
+	case Back:
+		row = full(i, q, s.ticks-1)
+	case Counted:
+		f.Conflated++
+	case Silent:
+		f.Conflated--
+	}
+	to.sent[0] = q
+	f.Quotes = quoterow.Append(f.Quotes, row)
+}
+
+func difference(i int, from, q feed.Quote) quoterow.Row {
+	return quoterow.Row{
+		Handle: uint32(i + 1), Bid: q.Bid - from.Bid, BidSize: q.BidSize - from.BidSize,
+		Spread: q.Ask - q.Bid - (from.Ask - from.Bid), AskSize: q.AskSize - from.AskSize,
+	}
+}
+
+func full(i int, q feed.Quote, sequence uint64) quoterow.Row {
+	return quoterow.Row{
+		Handle: uint32(i + 1), Bid: q.Bid, BidSize: q.BidSize, Spread: q.Ask - q.Bid, AskSize: q.AskSize, Has: proto.Uint32(0b111),
+		Sequence: sequence, Epoch: 1,
 	}
 }
 
@@ -192,6 +255,17 @@ func (s *Server) Ping(payload string) {
 	for conn := range s.sessions {
 		_ = conn.WritePing([]byte(payload))
 	}
+}
+
+// Market is all that was published so far.
+func (s *Server) Market() (m probe.Market) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.Seed = 1
+	for range s.walks {
+		m.Ticks = append(m.Ticks, s.ticks)
+	}
+	return m
 }
 
 // Last returns the last quotes.
