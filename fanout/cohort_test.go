@@ -46,6 +46,31 @@ func TestCohortsOfOneHash(t *testing.T) {
 	}
 }
 
+// However many cohorts a phase has, each cut reaches all of them.
+func TestACutReachesEveryCohort(t *testing.T) {
+	const instruments = 40
+	w := newWorld(instruments, 64, Options{})
+	var readers []*reader
+	for n := range instruments {
+		r := newReader(Encoding(n % 2))
+		w.attach(r).Subscribe(w.items(market.ChannelQuote, n), throttle.Every100ms)
+		readers = append(readers, r)
+	}
+	w.pass(100)
+	for range 3 {
+		for id := range instruments {
+			w.quote(id)
+		}
+		w.pass(100)
+		for id, r := range readers {
+			if q := r.quotes[w.handle(id, market.ChannelQuote)]; q == nil || q.Bid != w.quotes[id] {
+				t.Fatalf("the cut did not reach reader %d of %d", id, instruments)
+			}
+		}
+	}
+	check(t, readers...)
+}
+
 // What cuts are encoded into is used again from cut to cut.
 func TestCutsKeepNoBytes(t *testing.T) {
 	w := newWorld(20, 64, Options{})

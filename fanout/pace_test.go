@@ -47,7 +47,9 @@ func TestAStormOfSnapshotsDelaysNoCut(t *testing.T) {
 		frames := early.frames
 		w.quote(0)
 		w.now += 20_000
-		w.worker.turn()
+		if pause := w.worker.turn(); pause > 0 && len(w.worker.out.hungry) > 0 {
+			t.Fatalf("the worker rests for %d µs with %d subscribers behind", pause, len(w.worker.out.hungry))
+		}
 		sent := -before
 		for _, r := range readers {
 			sent += r.bytes

@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -245,5 +246,64 @@ func TestJobsLeaveTimeForCuts(t *testing.T) {
 		if n > turnShare/1000+aFew {
 			t.Errorf("%d jobs in the turn at %d", n, at)
 		}
+	}
+}
+
+// Where a cut is due all the time, jobs have the lesser share of each turn, and are done all the same.
+func TestJobsLeaveMoreTimeWhereCutsAreDue(t *testing.T) {
+	w := newWorld(1, 64, Options{})
+	r := newReader(Proto)
+	w.attach(r).Subscribe(w.items(market.ChannelQuote, 0), throttle.Every20ms)
+	w.pass(20)
+	turns, done := map[int64]int{}, 0
+	for range 200 {
+		w.worker.post(func(k *worker) {
+			w.now += leastShare / 10
+			turns[k.out.now]++
+			done++
+		})
+	}
+	for done < 200 {
+		w.now += 20_000
+		w.quote(0)
+		frames := r.frames
+		if w.worker.turn(); r.frames != frames+1 {
+			t.Fatalf("%d frames in a turn that has one due", r.frames-frames)
+		}
+	}
+	for at, n := range turns {
+		if n > 10+aFew {
+			t.Errorf("%d jobs of a tenth of the share each in the turn at %d", n, at)
+		}
+	}
+}
+
+// Who could not be served in a turn goes ahead of those who came later.
+func TestWhoWaitsIsServedInTheOrderOfComing(t *testing.T) {
+	w := newWorld(1, 64, Options{})
+	w.quote(0)
+	var order []int
+	var subs []*Subscriber
+	for n := range 20 {
+		s := w.engine.Attach(sendFunc(func([]byte) bool {
+			w.now += leastShare // so a turn serves a few
+			order = append(order, n)
+			w.worker.out.budget = 0 // and gets to nobody who comes meanwhile
+			return true
+		}), bare(Proto))
+		subs = append(subs, s)
+		w.worker.turn()
+	}
+	for n, s := range subs {
+		s.Subscribe(w.items(market.ChannelQuote, 0), throttle.Every250ms)
+		if n == 9 { // the others come when these wait already
+			w.worker.turn()
+		}
+	}
+	for range 50 {
+		w.worker.turn()
+	}
+	if len(order) != 20 || !slices.IsSorted(order) {
+		t.Errorf("served in the order %v", order)
 	}
 }
