@@ -179,31 +179,28 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code, reason := s.run(entry, r.RemoteAddr, c, sess)
-	farewell(w.(http3.HTTPStreamer).HTTPStream(), sess, code, reason)
-	select { // the client ends the connection, unless it means to use it for something else
+	within, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	farewell(w.(http3.HTTPStreamer).HTTPStream(), code, reason)
+	select { // the client ends its side when it has read the code, and then the connection, unless it has another use for that
 	case <-c.Context().Done():
-	case <-time.After(closeWithin):
+	case <-within.Done():
 		_ = c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeNoError), "")
 	}
 }
 
-// farewell ends a session with a code and a reason, and waits for the client to have heard of it, but not for long.
+// farewell tells a client, on the stream that the session itself has, that it ends, with a code and a reason.
 //
 // Session.CloseWithError would send the same capsule and ask the client in the same breath to stop sending on the session's own
 // stream (STOP_SENDING, which goes ahead of data in a packet). That is by the letter of the protocol, but Chromium then resets its side
 // instead of ending it, and tells its page that the connection was lost, rather than the code. So the capsule is sent by itself, and the
-// end of our side; the client ends its own when it has read them.
-func farewell(control *http3.Stream, sess *webtransport.Session, code uint16, reason string) {
+// end of our side.
+func farewell(control *http3.Stream, code uint16, reason string) {
 	var capsule bytes.Buffer
 	_ = http3.WriteCapsule(&capsule, closeSession, append(binary.BigEndian.AppendUint32(nil, uint32(code)), short(reason)...))
 	_ = control.SetWriteDeadline(time.Now().Add(closeWithin)) // fails, like all that follows, only where the client has gone
 	_, _ = control.Write(capsule.Bytes())
 	_ = control.Close()
-	select {
-	case <-sess.Context().Done():
-	case <-time.After(closeWithin):
-		_ = sess.CloseWithError(webtransport.SessionErrorCode(code), reason) // for what still waits for the session
-	}
 }
 
 // short is as much of a reason as a session may end with.

@@ -19,7 +19,7 @@ let browser: Browser;
 let query: string;
 
 beforeAll(async () => {
-  [packed, server] = await Promise.all([pack(), RealServer.start()]);
+  [packed, server] = await Promise.all([pack(), RealServer.start('--webtransport-listen', '127.0.0.1:0')]);
   const { resolve } = createRequire(import.meta.url);
   for (const name of ['react', 'react-dom', 'scheduler']) {
     const from = name === 'scheduler' ? createRequire(resolve('react-dom/package.json')) : { resolve };
@@ -67,4 +67,17 @@ it('the example of shared workers shows one session in two tabs', async () => {
   }
   expect(sessions[0]).toBe(sessions[1]);
   await context.close();
+});
+
+it('the example of transports moves from a WebSocket to WebTransport, and says so', async () => {
+  const page = await browser.newPage();
+  page.on('pageerror', (e) => expect.unreachable(String(e)));
+  await page.goto(`${pages.url}node_modules/@feedd/client/examples/transports.html${query}`);
+  await page.waitForFunction(() => document.getElementById('transport')!.textContent === 'webtransport');
+  const before = await page.textContent('#bid');
+  await page.waitForFunction((text) => document.getElementById('bid')!.textContent !== text, before);
+  const log = await page.locator('#log li').allTextContents();
+  expect(log).toContain('live over websocket');
+  expect(log.at(-1)).toBe('live over webtransport');
+  await page.close();
 });

@@ -34,7 +34,7 @@ const types: Record<string, string> = { '.js': 'text/javascript', '.html': 'text
 export async function site(dir: string, page: () => string): Promise<{ url: string; close(): Promise<void> }> {
   const server: Server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://site').pathname);
-    const policy = "default-src 'self'; connect-src 'self' ws://127.0.0.1:*; script-src 'self' 'unsafe-inline'";
+    const policy = "default-src 'self'; connect-src 'self' ws://127.0.0.1:* https://127.0.0.1:*; script-src 'self' 'unsafe-inline'";
     void (path === '/' ? Promise.resolve(page()) : readFile(join(dir, path))).then(
       (body) => response.writeHead(200, { 'content-type': types[path === '/' ? '.html' : extname(path)] ?? 'text/plain', 'content-security-policy': policy }).end(body),
       () => response.writeHead(404).end(),
