@@ -67,20 +67,22 @@ func countPeer(closed *inbox.Closed) uint16 {
 // settle sees the client off: it sends the close frame, if that was not done, and waits a moment for it to
 // arrive. A socket that is closed while bytes of the client are unread is reset, and the close frame is lost.
 func (c *Conn) settle() {
-	v := c.judge()
+	v, answered := c.judge(), false
 	switch {
 	case !c.ending.Claim(v.count):
-		if c.peerClosed() != nil {
-			return // that was the answer to our close frame
-		}
+		answered = c.peerClosed() != nil // our close frame
 	case v.mute:
 		return
 	default:
 		c.farewell(v.code, v.reason)
 	}
 	if st, ok := c.nc.(*stream); ok {
-		st.await(c.srv.opt.CloseWait) // its end does not overtake the close frame, and what is unread does no harm
+		// Its end does not overtake the close frame, nor cut off the write of one that was answered before that returned. What is unread
+		// does no harm.
+		st.await(c.srv.opt.CloseWait)
 		return
 	}
-	_, _ = io.Copy(io.Discard, c.nc) // until the client goes, or the deadline that farewell set
+	if !answered {
+		_, _ = io.Copy(io.Discard, c.nc) // until the client goes, or the deadline that farewell set
+	}
 }
