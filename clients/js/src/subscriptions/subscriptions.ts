@@ -1,20 +1,18 @@
 import { FeedError, serverErrorCode } from '../errors.js';
+import { Handles } from './handles.js';
 import type { InstrumentEntry, Instruments } from './instruments.js';
 import { Budget, Limits, groupBy, symbolBytes } from './plan.js';
+import { Pace, type Visibility } from './pace.js';
 import { NOTHING, type Pending, type Step, ask, askPattern, move } from './steps.js';
 import { type Holder, type Kind, type Topic, type View, kindKey, topicKey, viewKey } from './topic.js';
 import type { Clock, Grant, GrantReason, SubscribeResult } from '../types.js';
 import type { Rows, ServerFrame, WireError, WireGrant, WireResult, WireSubscribed, WireWelcome } from '../wire/frame.js';
-import { type Pattern, fastest, isAsked, isPattern, longest } from './wishes.js';
-import type { Request, visibilities } from '../wire/request.js';
-
-type Visibility = keyof typeof visibilities;
+import { type Pattern, isAsked, isPattern, longest } from './wishes.js';
+import type { Request } from '../wire/request.js';
 
 const grantReasons: readonly GrantReason[] = [
   'wished', 'rounded', 'policy', 'congestion', 'hidden', 'paused', 'default', 'bandwidth', 'lag', 'stopped', 'overload',
 ];
-/** The server's default until it has told: see Grant with reason default. */
-const DEFAULT_CADENCE_MS = 250;
 const RETRY_MS = 1000;
 const MAX_REPAIR_MS = 30_000;
 /** A subscription that held this long starts over with quick repairs. */
@@ -41,29 +39,16 @@ export class Subscriptions {
   /** By channel, view and symbol. */
   readonly #topics = new Map<string, Topic>();
   readonly #patterns = new Map<string, Pattern>();
-  #visibility: Visibility = 'shown';
-  /** Bytes of rows a second; 0: none. */
-  #ceiling = 0;
-  #defaultCadenceMs = DEFAULT_CADENCE_MS;
-  #ladder: readonly number[] = [];
-  /** Rungs by which all is slower than wished. */
-  #steps = 0;
+  readonly #pace = new Pace();
   #planned = false;
   #timer: unknown;
 
   // Of this connection.
   #limits: Limits | undefined;
-  readonly #byHandle = new Map<number, Topic>();
-  /** Let go, or never known; either way rows that still come mean nothing. */
-  readonly #strays = new Set<number>();
-  /** Let go here but not yet there. */
-  readonly #leaving = new Set<number>();
+  readonly #handles = new Handles();
   /** Patterns that nothing more is to join, which the server does not know yet. */
   readonly #parting = new Set<string>();
   readonly #pending = new Map<number, Pending>();
-  /** undefined: not known, after a refusal. */
-  #toldVisibility: Visibility | undefined = 'shown';
-  #toldCeiling: number | undefined = 0;
   readonly #budget = new Budget();
 
   readonly #env: Surroundings;
@@ -104,18 +89,18 @@ export class Subscriptions {
   }
 
   setVisibility(visibility: Visibility): void {
-    this.#visibility = visibility;
+    this.#pace.visibility = visibility;
     this.schedule();
   }
 
   setCeiling(bytesPerSecond: number): void {
-    this.#ceiling = bytesPerSecond;
+    this.#pace.ceiling = bytesPerSecond;
     this.schedule();
   }
 
   /** Wishes everything so many rungs of the ladder slower than stores do. */
   slowDown(steps: number): void {
-    this.#steps = steps;
+    this.#pace.steps = steps;
     this.schedule();
   }
 
@@ -133,19 +118,16 @@ export class Subscriptions {
 
   welcomed({ limits, cadencesMs }: WireWelcome): void {
     this.#limits = new Limits(limits);
-    if (cadencesMs.length > 0) this.#ladder = cadencesMs;
+    this.#pace.welcomed(cadencesMs);
     this.#plan();
   }
 
   down(): void {
     this.#limits = undefined;
-    this.#byHandle.clear();
-    this.#strays.clear();
-    this.#leaving.clear();
+    this.#handles.down();
+    this.#pace.down();
     this.#parting.clear();
     this.#pending.clear();
-    this.#toldVisibility = 'shown';
-    this.#toldCeiling = 0;
     this.#env.clock.clearTimeout(this.#timer);
     for (const topic of this.#topics.values()) {
       topic.unbind();
@@ -164,7 +146,9 @@ export class Subscriptions {
 
   /** Whose handle it is. */
   holderOf(handle: number): Topic | undefined {
-    return this.#byHandle.get(handle) ?? this.#stray(handle);
+    const topic = this.#handles.get(handle);
+    if (topic === undefined && this.#handles.stray(handle)) this.#wrong(`a row for handle ${handle}, which no subscribe was answered with`);
+    return topic;
   }
 
   /** Asks for a topic anew whose base is void; at longer and longer intervals where that does not help. */
@@ -178,8 +162,8 @@ export class Subscriptions {
   /** Asks for the liveliest topic whose rows say how old they are anew, though nothing seems wrong with it. */
   askAnew(): Topic | undefined {
     let liveliest: Topic | undefined;
-    if (this.#visibility !== 'paused') {
-      for (const topic of this.#byHandle.values())
+    if (this.#pace.visibility !== 'paused') {
+      for (const topic of this.#handles.topics())
         if (topic.list !== 'trades' && topic.repairAt === undefined && topic.ingestTimeUs > (liveliest?.ingestTimeUs ?? 0)) liveliest = topic;
     }
     if (liveliest !== undefined) this.#askAnew(liveliest);
@@ -235,10 +219,7 @@ export class Subscriptions {
 
   /** What may be had is another view now, or none at all. */
   #replaced(result: WireResult): void {
-    const topic = this.#byHandle.get(result.replaces);
-    this.#byHandle.delete(result.replaces);
-    this.#leaving.delete(result.replaces);
-    this.#strays.add(result.replaces);
+    const topic = this.#handles.replaced(result.replaces);
     if (topic === undefined) return; // let go in the meantime
     if (result.handle !== 0) {
       this.#accept(result, topic.kind, undefined, topic.wish, result.by);
@@ -264,9 +245,8 @@ export class Subscriptions {
   /** Something joined a pattern that was let go in the meantime, or an answer that nobody asked for. */
   #unwanted(result: WireResult): void {
     if (result.by === '') this.#wrong('the answer to a subscribe that was not sent');
-    if (this.#byHandle.has(result.handle)) return;
-    this.#strays.add(result.handle);
-    this.#leaving.add(result.handle);
+    if (this.#handles.get(result.handle) !== undefined) return;
+    this.#handles.letGo(result.handle);
     this.schedule();
   }
 
@@ -277,13 +257,13 @@ export class Subscriptions {
       return;
     }
     let topic = this.#topic(kind, result.symbol);
-    const other = this.#byHandle.get(result.handle);
+    const other = this.#handles.get(result.handle);
     if (other !== undefined && other !== topic) topic = this.#replace(topic, other);
     // A handle that is live already keeps its base: the server goes on where it was.
     if (topic.handle !== result.handle) {
       topic.unbind();
       topic.handle = result.handle;
-      this.#byHandle.set(result.handle, topic);
+      this.#handles.bind(result.handle, topic);
     }
     topic.phase = 'live';
     topic.wish = cadenceMs;
@@ -327,9 +307,9 @@ export class Subscriptions {
   #granted(wire: WireGrant): void {
     const reason = grantReasons[wire.reason] ?? 'policy';
     const grant: Grant = { cadenceMs: wire.cadenceMs, delayMs: wire.delayMs, depth: wire.depth, reason };
-    if (reason === 'default') this.#defaultCadenceMs = wire.cadenceMs;
+    if (reason === 'default') this.#pace.defaultCadenceMs = wire.cadenceMs;
     for (const handle of wire.handles) {
-      const topic = this.#byHandle.get(handle);
+      const topic = this.#handles.get(handle);
       if (topic === undefined) continue; // let go in the meantime
       topic.grant = grant;
       for (const holder of topic.holders) holder.granted();
@@ -381,25 +361,8 @@ export class Subscriptions {
   }
 
   *#wanted(limits: Limits, now: number): Generator<Step> {
-    if (this.#visibility !== this.#toldVisibility) {
-      const told = this.#visibility;
-      yield {
-        ...NOTHING,
-        request: { type: 'setRate', handles: [], visibility: told },
-        sent: () => void (this.#toldVisibility = told),
-        retry: () => void (this.#toldVisibility = undefined),
-      };
-    }
-    if (this.#ceiling !== this.#toldCeiling) {
-      const told = this.#ceiling;
-      yield {
-        ...NOTHING,
-        request: { type: 'setRate', handles: [], maxBytesPerSecond: told },
-        sent: () => void (this.#toldCeiling = told),
-        retry: () => void (this.#toldCeiling = undefined),
-      };
-    }
-    for (const topic of [...this.#byHandle.values()]) {
+    yield* this.#pace.wanted();
+    for (const topic of this.#handles.topics()) {
       const repair = topic.repairAt !== undefined && topic.repairAt <= now;
       if (topic.holders.size === 0 || repair) this.#unbind(topic, repair);
     }
@@ -413,31 +376,16 @@ export class Subscriptions {
         retry: () => patterns.forEach((p) => this.#parting.add(p)),
       };
     }
-    for (const handles of limits.handleChunks([...this.#leaving])) {
-      yield {
-        ...NOTHING,
-        request: { type: 'unsubscribe', handles },
-        sent: () => handles.forEach((h) => this.#leaving.delete(h)),
-        retry: () => handles.forEach((h) => this.#byHandle.has(h) || this.#leaving.add(h)),
-      };
-    }
+    yield* this.#handles.wanted(limits);
     const absent = [...this.#topics.values()].filter((t) => t.phase === 'absent' && isAsked(t));
-    for (const group of groupBy(absent, (t) => `${kindKey(t.kind)} ${this.#cadence(t.holders)} ${longest(t.holders)}`)) {
-      for (const topics of limits.chunks(group, (t) => symbolBytes(t.symbol, t.position !== undefined))) yield ask(topics, this.#cadence(topics[0]!.holders));
+    for (const group of groupBy(absent, (t) => `${kindKey(t.kind)} ${this.#pace.cadence(t.holders)} ${longest(t.holders)}`)) {
+      for (const topics of limits.chunks(group, (t) => symbolBytes(t.symbol, t.position !== undefined))) yield ask(topics, this.#pace.cadence(topics[0]!.holders));
     }
-    for (const pattern of this.#patterns.values()) if (pattern.phase === 'absent') yield askPattern(pattern, this.#cadence(pattern.holders));
-    const moving = [...this.#byHandle.values()].filter((t) => this.#cadence(t.holders) !== t.wish);
-    for (const group of groupBy(moving, (t) => `${this.#cadence(t.holders)}`)) {
-      for (const topics of limits.handleChunks(group)) yield move(topics, this.#cadence(topics[0]!.holders), this.#defaultCadenceMs);
+    for (const pattern of this.#patterns.values()) if (pattern.phase === 'absent') yield askPattern(pattern, this.#pace.cadence(pattern.holders));
+    const moving = this.#handles.topics().filter((t) => this.#pace.cadence(t.holders) !== t.wish);
+    for (const group of groupBy(moving, (t) => `${this.#pace.cadence(t.holders)}`)) {
+      for (const topics of limits.handleChunks(group)) yield move(topics, this.#pace.cadence(topics[0]!.holders), this.#pace.defaultCadenceMs);
     }
-  }
-
-  #cadence(holders: Iterable<Holder>): number | undefined {
-    const wish = fastest(holders, this.#defaultCadenceMs);
-    if (this.#steps === 0) return wish;
-    const asked = wish ?? this.#defaultCadenceMs;
-    const slower = this.#ladder.filter((rung) => rung > asked);
-    return slower[Math.min(this.#steps, slower.length) - 1] ?? wish;
   }
 
   // ---- small parts
@@ -473,22 +421,13 @@ export class Subscriptions {
   }
 
   #unbind(topic: Topic, repair: boolean): void {
-    this.#byHandle.delete(topic.handle);
-    this.#strays.add(topic.handle);
-    this.#leaving.add(topic.handle);
+    this.#handles.letGo(topic.handle);
     topic.unbind();
     if (repair) {
       topic.repairedAt = this.#env.clock.now();
       topic.repairAt = undefined;
     }
     this.#drop(topic);
-  }
-
-  #stray(handle: number): undefined {
-    if (this.#strays.has(handle)) return undefined;
-    this.#strays.add(handle);
-    this.#wrong(`a row for handle ${handle}, which no subscribe was answered with`);
-    return undefined;
   }
 
   /** The server broke a rule. */
