@@ -103,6 +103,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 	case "restart":
 		o.restartDefaults(given)
+	case "cold":
+		o.coldDefaults(given)
 	case "soak":
 		o.soakDefaults(given)
 	case "curve":
@@ -232,6 +234,22 @@ func (o *options) restartDefaults(given map[string]bool) {
 	}
 	if !given["tick-hz"] {
 		o.TickHz = 0.5
+	}
+	if !given["warmup"] {
+		o.Warmup = 2 * time.Second
+	}
+}
+
+// coldDefaults make a universe whose instruments hardly tick, so that their first values come out of the past.
+func (o *options) coldDefaults(given map[string]bool) {
+	if !given["rounds"] {
+		o.Rounds = 3
+	}
+	if !given["instruments"] {
+		o.Instruments = coldOnes + o.Rounds*coldMany
+	}
+	if !given["tick-hz"] {
+		o.TickHz = 0.01
 	}
 	if !given["warmup"] {
 		o.Warmup = 2 * time.Second

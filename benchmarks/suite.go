@@ -47,6 +47,7 @@ var steps = []step{
 	{"books", "-scenario books"},
 	{"compress", "-scenario compress"},
 	{"restart", "-scenario restart"},
+	{"cold", "-scenario cold"},
 }
 
 // bench runs the suite and writes its result, a table and plots to results/. A step that fails is named and does not

@@ -37,6 +37,8 @@ type Config struct {
 	Stream string `json:"stream"`
 	// NATS is the address of a server with a JetStream that somebody else runs; empty: the market has its own.
 	NATS string `json:"nats,omitempty"`
+	// Unrecorded has that server record nothing.
+	Unrecorded bool `json:"unrecorded,omitempty"`
 	// Past is how many trades instruments with books have behind them from the start: the last ones a second apart, those
 	// before a day. With FullPast of them all that a server keeps of trades and bars has its full size.
 	Past int `json:"past,omitempty"`
@@ -150,7 +152,7 @@ func (s *Source) open() error {
 	if s.nc, err = nats.Connect(address, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond)); err != nil {
 		return fmt.Errorf("nats: %w", err)
 	}
-	if s.cfg.Stream != "" || s.cfg.NATS != "" {
+	if s.cfg.Stream != "" || s.cfg.NATS != "" && !s.cfg.Unrecorded {
 		if err := record(s.nc, patience); err != nil {
 			return err
 		}
