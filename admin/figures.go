@@ -40,8 +40,8 @@ type Figures struct {
 	NATSReconnects          uint64
 
 	// Of the other nodes that are heard of.
-	Nodes, NodesDraining, NodesStrange, NodesNamesakes, NodesClockOff int
-	ClockBehind                                                       float64 // seconds
+	Nodes, NodesDraining, NodesSilent, NodesStrange, NodesNamesakes, NodesClockOff int
+	ClockBehind                                                                    float64 // seconds
 
 	// With --interest demand; else 0.
 	InterestHeld, InterestCarried, InterestWaiting int

@@ -144,11 +144,12 @@ var table = []metric{
 	gauge("stream_records", "1 while a stream records every channel of the ticks, from which gaps are filled; looked at every 5 s.", nil, func(s *scrape, to sink) { to.is(truth(s.StreamRecords)) }),
 	counter("nats_reconnects_total", "How often the connection to NATS came back.", nil, func(s *scrape, to sink) { to.count(s.NATSReconnects) }),
 
-	gauge("nodes", "Other nodes on the same NATS: heard (all of them), draining, strange (they speak another revision, and no client is sent to them), namesakes (they share a name), clock_off (their clock, or this node's, is more than 1 s off the median of all).",
+	gauge("nodes", "Other nodes on the same NATS: heard (all of them), draining, silent (not heard any more for up to 15 minutes, and they did not drain), strange (they speak another revision, and no client is sent to them), namesakes (they share a name), clock_off (their clock, or this node's, is more than 1 s off the median of all).",
 		labels("state"), func(s *scrape, to sink) {
 			to.is(float64(s.Nodes), "heard")
 			to.is(float64(s.NodesDraining), "draining")
 			to.is(float64(s.NodesStrange), "strange")
+			to.is(float64(s.NodesSilent), "silent")
 			to.is(float64(s.NodesNamesakes), "namesakes")
 			to.is(float64(s.NodesClockOff), "clock_off")
 		}),

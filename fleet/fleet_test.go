@@ -91,6 +91,38 @@ func TestRosterKnowsWhoIsThere(t *testing.T) {
 	}
 }
 
+func TestWhoFellSilentIsToldOfForAWhile(t *testing.T) {
+	r := NewRoster(load("self"))
+	drained := load("drained")
+	drained.Draining = true
+	for _, l := range []Load{load("killed"), drained} {
+		r.Take(l, now)
+	}
+	r.Gone(now + 7e6)
+	if f := r.Fleet(); len(f.Silent) != 1 || f.Silent[0].Node != "killed" || len(f.Nodes) != 0 {
+		t.Errorf("silent %+v of %+v, want who did not say that it drains", f.Silent, f.Nodes)
+	}
+	again := load("killed")
+	again.Instance = "another run"
+	r.Take(again, now+8e6)
+	if f := r.Fleet(); len(f.Silent) != 0 || len(f.Nodes) != 1 {
+		t.Errorf("silent %+v, though it is back", f.Silent)
+	}
+	r.Gone(now + 20e6)
+	if r.Gone(now + 20e6 + rememberFor.Microseconds()); len(r.Fleet().Silent) != 0 {
+		t.Error("told of for ever")
+	}
+	for i := range 2 * maxNodes {
+		r.Take(load(fmt.Sprint(i)), now)
+		if i%maxNodes == maxNodes-1 {
+			r.Gone(now + 20e6)
+		}
+	}
+	if len(r.Fleet().Silent) != maxNodes {
+		t.Errorf("%d silent ones are kept", len(r.Fleet().Silent))
+	}
+}
+
 func TestFleetNamesWhatIsWrong(t *testing.T) {
 	r := NewRoster(load("self"))
 	twin, strange, late := load("self"), load("strange"), load("late")

@@ -41,6 +41,7 @@ type Load struct {
 	URL         string  `json:"url,omitempty"` // where clients reach this node alone; empty: nowhere
 	Sessions    int     `json:"sessions"`
 	FramesPerS  float64 `json:"frames_per_s"`
+	BytesPerS   float64 `json:"bytes_per_s"`  // to clients
 	CPU         float64 `json:"cpu"`          // share of the processors
 	Memory      int64   `json:"memory_bytes"` // that live
 	MemoryLimit int64   `json:"memory_limit_bytes"`
@@ -50,8 +51,9 @@ type Load struct {
 	Level       string  `json:"level"`                  // of overload: open, refusing, slowing or shedding
 	Refuses     bool    `json:"refuses"`                // newcomers, as all levels do but open, and slowing once that has made room
 	Draining    bool    `json:"draining"`
-	Interest    string  `json:"interest"` // all or demand
-	Instruments int     `json:"instruments"`
+	Interest    string  `json:"interest"`    // all or demand
+	Instruments int     `json:"instruments"` // that it knows
+	Carried     int     `json:"carried"`     // of them, those whose ticks it takes in
 }
 
 // ParseLoad reads a load. One of another revision has its first fields alone.

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -13,6 +14,8 @@ const (
 	silentAfter = 3
 	// clockOff is from when on a clock is told to be off. Loads take milliseconds, and are sent every two seconds.
 	clockOff = time.Second
+	// rememberFor is how long a node that fell silent without a word is told of. A day's mishaps are the metrics' to keep.
+	rememberFor = 15 * time.Minute
 )
 
 // Node is another node as it was heard last.
@@ -30,14 +33,17 @@ func (n *Node) Compatible() bool { return n.Revision == Revision }
 
 // Roster is the other nodes. It belongs to one goroutine; times are in microseconds.
 type Roster struct {
-	self  Load // instance, name and URL
-	nodes map[string]*Node
+	self   Load // instance, name and URL
+	nodes  map[string]*Node
+	silent map[string]Node // that did not drain, by name; at most maxNodes
 	// Beyond is how many loads were refused since there were too many nodes.
 	Beyond uint64
 }
 
 // NewRoster returns the roster of a node, whose own loads it passes over.
-func NewRoster(self Load) *Roster { return &Roster{self: self, nodes: make(map[string]*Node)} }
+func NewRoster(self Load) *Roster {
+	return &Roster{self: self, nodes: make(map[string]*Node), silent: make(map[string]Node)}
+}
 
 // Take takes in a load. It reports whether a node is new.
 func (r *Roster) Take(l Load, now int64) (isNew bool) {
@@ -52,18 +58,27 @@ func (r *Roster) Take(l Load, now int64) (isNew bool) {
 		}
 		n = new(Node)
 		r.nodes[l.Instance] = n
+		delete(r.silent, l.Node) // it is back, or another run of it
 		isNew = true
 	}
 	n.Load, n.Heard, n.Offset = l, now, time.Duration(l.Sent-now)*time.Microsecond
 	return isNew
 }
 
-// Gone forgets the nodes that are silent, and returns them.
+// Gone takes off the nodes that are silent, and returns them. Those that did not say that they drain are remembered for a while.
 func (r *Roster) Gone(now int64) (gone []Node) {
 	for instance, n := range r.nodes {
 		if now-n.Heard > silentAfter*n.interval().Microseconds() || now < n.Heard-clockOff.Microseconds() {
 			gone = append(gone, *n)
 			delete(r.nodes, instance)
+			if !n.Draining && len(r.silent) < maxNodes {
+				r.silent[n.Node] = *n
+			}
+		}
+	}
+	for name, n := range r.silent {
+		if now-n.Heard > rememberFor.Microseconds() {
+			delete(r.silent, name)
 		}
 	}
 	return gone
@@ -87,6 +102,8 @@ func (r *Roster) Nodes() []Node {
 // Fleet is what follows from the nodes of a moment. It is not changed once it is made.
 type Fleet struct {
 	Nodes []Node // the others, by name
+	// Silent are those that fell silent without having drained, by name, until they are back or long gone.
+	Silent []Node
 	// Namesakes and Strangers are how many of them bear a name twice, and speak another revision.
 	Namesakes, Strangers int
 	// Ahead is the median of how far the clocks of the others are ahead of this node's; ClocksOff how many of them, this
@@ -103,7 +120,8 @@ type Fleet struct {
 
 // Fleet returns what follows from the nodes of now.
 func (r *Roster) Fleet() *Fleet {
-	f := &Fleet{Nodes: r.Nodes(), self: r.self}
+	f := &Fleet{Nodes: r.Nodes(), Silent: slices.Collect(maps.Values(r.silent)), self: r.self}
+	slices.SortFunc(f.Silent, func(a, b Node) int { return cmp.Compare(a.Node, b.Node) })
 	offsets := []time.Duration{0} // this node's own
 	for i := range f.Nodes {
 		n := &f.Nodes[i]

@@ -181,6 +181,17 @@ func (f *Feed) Interest() (in Interest) {
 	return in
 }
 
+// Carried is how many instruments have a subscription: Interest without what takes a look at each. It may be called from any goroutine.
+func (f *Feed) Carried() int {
+	d := f.demand
+	if d == nil {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int(d.made - d.let)
+}
+
 // woken is nil, which is never ready, where everything is carried.
 func (d *demand) woken() <-chan struct{} {
 	if d == nil {

@@ -23,7 +23,7 @@ type Policies interface {
 type Node interface {
 	Gate
 	Overview() Overview
-	// Loads returns how this node and the others that are heard of fare, this one first.
+	// Loads returns how this node and the others that are heard of fare, this one first and those that fell silent last.
 	Loads() []NodeLoad
 	// Sessions returns those of a tier, all with "", in no order.
 	Sessions(tier string) []Session
@@ -46,16 +46,21 @@ type NodeLoad struct {
 	URL         string    `json:"url,omitempty"`
 	Started     time.Time `json:"started"`
 	Heard       time.Time `json:"heard"`
-	ClockMS     float64   `json:"clock_ms"` // how far its clock is ahead of that of the node that answers
+	ClockMS     float64   `json:"clock_ms"`         // how far its clock is ahead of that of the node that answers
+	Silent      bool      `json:"silent,omitempty"` // it is not heard any more, and did not say that it drains
 	Level       string    `json:"level"`
+	Refuses     bool      `json:"refuses"` // newcomers
 	Draining    bool      `json:"draining"`
 	Sessions    int       `json:"sessions"`
 	FramesPerS  float64   `json:"frames_per_s"`
-	CPU         float64   `json:"cpu"`
+	BytesPerS   float64   `json:"bytes_per_s"`
+	Cores       int       `json:"cores"`
+	CPU         float64   `json:"cpu"` // of these, as a share
 	Memory      int64     `json:"memory_bytes"`
 	MemoryLimit int64     `json:"memory_limit_bytes"`
 	Interest    string    `json:"interest"`
-	Instruments int       `json:"instruments"`
+	Instruments int       `json:"instruments"` // that it knows
+	Carried     int       `json:"carried"`     // of them, those whose ticks it takes in
 }
 
 // Overview is what a node does at one moment. Totals run from the start of the process.

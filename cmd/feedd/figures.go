@@ -22,6 +22,7 @@ func (s *server) figures() admin.Figures {
 			f.NodesDraining++
 		}
 	}
+	f.NodesSilent = len(others.Silent)
 	held := s.feed.Interest()
 	f.InterestHeld, f.InterestCarried, f.InterestWaiting = held.Held, held.Carried, held.Waiting
 	f.InterestMade, f.InterestDropped, f.ColdStarts = held.Made, held.Dropped, held.Cold

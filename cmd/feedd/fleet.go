@@ -21,7 +21,7 @@ func (s *server) startFleet() {
 		Instance: rand.Text()[:12], Node: s.nodeName(), Version: build.Version(), Started: s.began.UnixMicro(), URL: s.options.PublicURL,
 		Interest: s.options.Interest.Mode, Cores: runtime.GOMAXPROCS(0), Admits: float64(s.options.Admission.Rate),
 	}
-	s.rate = newRate(s.framesSent)
+	s.frameRate, s.byteRate = newRate(s.framesSent), newRate(s.bytesSent)
 	s.member = fleet.NewMember(s.conn, self, s.measureLoad, &s.drops, s.options.log)
 	s.sessions.Alternates = func() []string { return s.member.Fleet().Alternates(alternates, mathrand.Float64) }
 	s.run("fleet", s.member.Run)
@@ -30,13 +30,18 @@ func (s *server) startFleet() {
 // measureLoad sets what changes of this node's load. It is called by one goroutine.
 func (s *server) measureLoad(l *fleet.Load) {
 	now := s.lookout.now.Load()
-	l.Sessions, l.FramesPerS = s.clients().Connections, s.rate.take(time.Now())
+	at := time.Now()
+	l.Sessions, l.FramesPerS, l.BytesPerS = s.clients().Connections, s.frameRate.take(at), s.byteRate.take(at)
 	l.CPU, l.Memory, l.MemoryLimit, l.Accepts = now.CPU, now.Memory, now.MemoryLimit, now.Accepts
 	l.Level, l.Refuses = now.Level.String(), now.Refuses
 	l.Draining, l.Instruments = s.draining.Load(), s.feed.Stats().Instruments
+	if l.Carried = l.Instruments; s.options.Interest.Mode == "demand" {
+		l.Carried = s.feed.Carried()
+	}
 }
 
 func (s *server) framesSent() uint64 { return s.engine.Stats().Frames }
+func (s *server) bytesSent() uint64  { return s.engine.Stats().Bytes }
 
 // rate is how fast a count grows between two looks at it.
 type rate struct {
@@ -74,6 +79,10 @@ func (n operated) Loads() []control.NodeLoad {
 	for i := range others.Nodes {
 		all = append(all, nodeLoad(&others.Nodes[i]))
 	}
+	for i := range others.Silent {
+		all = append(all, nodeLoad(&others.Silent[i]))
+		all[len(all)-1].Silent = true
+	}
 	return all
 }
 
@@ -81,7 +90,7 @@ func nodeLoad(o *fleet.Node) control.NodeLoad {
 	return control.NodeLoad{
 		Node: o.Node, Instance: o.Instance, Version: o.Version, Compatible: o.Compatible(), Namesake: o.Namesake, URL: o.URL,
 		Started: time.UnixMicro(o.Started).UTC(), Heard: time.UnixMicro(o.Heard).UTC(), ClockMS: float64(o.Offset.Microseconds()) / 1000,
-		Level: o.Level, Draining: o.Draining, Sessions: o.Sessions, FramesPerS: o.FramesPerS, CPU: o.CPU, Memory: o.Memory, MemoryLimit: o.MemoryLimit,
-		Interest: o.Interest, Instruments: o.Instruments,
+		Level: o.Level, Refuses: o.Refuses, Draining: o.Draining, Sessions: o.Sessions, FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Cores: o.Cores, CPU: o.CPU, Memory: o.Memory, MemoryLimit: o.MemoryLimit,
+		Interest: o.Interest, Instruments: o.Instruments, Carried: o.Carried,
 	}
 }

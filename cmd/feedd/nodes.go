@@ -11,12 +11,14 @@ import (
 
 	"github.com/feedd/feedd/admin/client"
 	"github.com/feedd/feedd/admin/control"
+	"github.com/feedd/feedd/internal/overload"
 )
 
 const nodesUsage = `
 Usage: feedd nodes [flags]
 
-Lists the nodes on one NATS and how they fare, as one of them hears of them: what it says is at most a few seconds old.
+Lists the nodes on one NATS and how they fare, as one of them hears of them: what it says is at most a few seconds old. A node that fell
+silent without having drained is listed for a quarter of an hour.
 
 Examples:
   feedd nodes                              those that the node on this machine knows
@@ -79,8 +81,13 @@ const clockOff = time.Second
 // stateOf says what is special of a node, or that nothing is.
 func stateOf(n *control.NodeLoad) string {
 	words := []string{n.Level}
-	if n.Draining {
+	switch {
+	case n.Silent:
+		words[0] = "silent since " + n.Heard.Local().Format(time.TimeOnly)
+	case n.Draining:
 		words[0] = "draining"
+	case n.Level == overload.Slowing.String() && !n.Refuses:
+		words[0] += ", takes clients"
 	}
 	if n.Namesake {
 		words = append(words, "shares its name")

@@ -92,7 +92,8 @@ type server struct {
 	streams         *stream.Server
 	lookout         *lookout
 	member          *fleet.Member
-	rate            *rate
+	frameRate       *rate
+	byteRate        *rate
 	tracer          *tracing.Tracer  // nil: nothing is traced
 	flight          *flight.Recorder // nil: nothing is recorded
 	echo            *ws.Server       // nil: not wanted
