@@ -56,6 +56,7 @@ var scenarios = map[string]func(context.Context, *run) (*report.Result, error){
 	"compress": compress,
 	"restart":  restart,
 	"cold":     cold,
+	"wire":     wire,
 	"soak":     soakFor,
 	"ways":     compareWays,
 }
@@ -77,6 +78,7 @@ const usage = `Measures what feedd costs. Run it from the directory benchmarks, 
   benchmarks -scenario ways                          WebSockets, event streams, responses that do not end, and polls
   benchmarks -scenario restart                       from a kill -9 to serving 10,000 instruments again
   benchmarks -scenario cold                          the first value of instruments that nobody watched, carried on demand
+  benchmarks -scenario wire -ticks DIR               bytes of a tick on NATS, processor time of a TLS handshake
   benchmarks -scenario soak -duration 30m            clients of all kinds, and a fault every quarter of a minute: does anything grow
   benchmarks bench                                   all of it: results/latest.json, latest.md and plots
   benchmarks sizing                                  fleets and their bad days, from measured costs: results/sizing.json, plots

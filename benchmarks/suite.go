@@ -48,6 +48,7 @@ var steps = []step{
 	{"compress", "-scenario compress"},
 	{"restart", "-scenario restart"},
 	{"cold", "-scenario cold"},
+	{"wire", "-scenario wire -window 10s"},
 }
 
 // bench runs the suite and writes its result, a table and plots to results/. A step that fails is named and does not

@@ -40,6 +40,7 @@ type Result struct {
 	Versus     map[string]Versus          `json:"times_as_much_as_feedd,omitempty"`
 	Rows       map[string]rows.Figures    `json:"rows,omitempty"`
 	Books      map[string]books.Recorded  `json:"books,omitempty"`
+	Wire       *Wire                      `json:"wire,omitempty"`
 	Cold       *Cold                      `json:"cold,omitempty"`
 	Soak       *Soak                      `json:"soak,omitempty"`
 	Compressed map[string]deflate.Figures `json:"compressed,omitempty"`
