@@ -1,4 +1,4 @@
-import type { AuditEntry, Caller, Judgement, Overview, PolicyNode, Problem, SessionEntry, Status, Version } from "./types.ts";
+import type { AuditEntry, Caller, Judgement, NodeLoad, Overview, PolicyNode, Problem, SessionEntry, Status, Version } from "./types.ts";
 
 /** An answer other than the one that was hoped for. */
 export class Refused extends Error {
@@ -18,7 +18,10 @@ export class Api {
   whoami = () => this.#json<Caller>("GET", "whoami");
   overview = () => this.#json<Overview>("GET", "overview");
   status = () => this.#json<Status>("GET", "policy");
-  nodes = async () => (await this.#json<{ nodes?: PolicyNode[] }>("GET", "nodes")).nodes ?? [];
+  nodes = async () => {
+    const { nodes, loads } = await this.#json<{ nodes?: PolicyNode[]; loads?: NodeLoad[] }>("GET", "nodes");
+    return { policies: nodes ?? [], loads: loads ?? [] };
+  };
   history = async () => (await this.#json<{ versions?: Version[] }>("GET", "policy/history")).versions ?? [];
   version = (revision: number) => this.#json<Version>("GET", `policy/history/${revision}`);
   audit = async () => (await this.#json<{ entries?: AuditEntry[] }>("GET", "audit?limit=30")).entries ?? [];

@@ -6,7 +6,8 @@ import { Api, Refused } from "./api.ts";
 import { ask } from "./ask.ts";
 import { diff, hunks } from "./diff.ts";
 import { Editor } from "./editor.ts";
-import { showAudit, showDrops, showLanes, showNodes, showSessions, showSources } from "./panels.ts";
+import { FleetTable } from "./fleet.ts";
+import { showAudit, showDrops, showLanes, showSessions, showSources } from "./panels.ts";
 import { Rates } from "./rates.ts";
 import { stopsIn } from "./stops.ts";
 import { Tiles } from "./tiles.ts";
@@ -19,6 +20,7 @@ class Page {
   readonly #api = new Api(() => sessionStorage);
   readonly #rates = new Rates();
   readonly #tiles = new Tiles(byId("tiles", HTMLElement));
+  readonly #fleet = new FleetTable(byId("nodes", HTMLTableElement), byId("nodes-line", HTMLElement), byId("nodes-mixed", HTMLElement));
   readonly #banner = byId("banner", HTMLElement);
   readonly #editor = new Editor(this.#api, (said) => void this.#did(said), (e) => this.#failed(e));
   #caller: Caller = { name: "", role: "viewer" };
@@ -114,7 +116,7 @@ class Page {
     try {
       const [status, nodes, history] = await Promise.all([this.#api.status(), this.#api.nodes(), this.#api.history()]);
       this.#beyond = "";
-      showNodes(nodes, status.version.revision, Date.now() + this.#ahead);
+      this.#fleet.show(nodes.loads, nodes.policies, status.version.revision, Date.now() + this.#ahead);
       this.#showPolicy(status, history);
     } catch (e) {
       if (!(e instanceof Refused) || e.status === 401) return; // the look at the node says it

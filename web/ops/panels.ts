@@ -2,7 +2,7 @@ import { byId, make } from "../ui/dom.ts";
 import { age, byteRate, compact } from "../ui/format.ts";
 import { bar, fill } from "./rows.ts";
 import type { Rates } from "./rates.ts";
-import type { AuditEntry, Overview, PolicyNode, SessionEntry } from "./types.ts";
+import type { AuditEntry, Overview, SessionEntry } from "./types.ts";
 
 const table = (id: string) => byId(id, HTMLTableElement);
 const since = (time: string, now: number) => age(Math.max(0, now - Date.parse(time)));
@@ -29,14 +29,6 @@ export function showSources(o: Overview): void {
     cells: [s.name, s.stream, s.quality, s.reason ?? ""],
     ...(s.quality === "ok" ? {} : { tone: "warn" as const }),
   })), "No source was heard of.");
-}
-
-export function showNodes(nodes: readonly PolicyNode[], revision: number, now: number): void {
-  fill(table("nodes"), nodes.map((n) => ({
-    key: n.node,
-    cells: [n.node, `revision ${n.revision}`, n.error !== undefined && n.error !== "" ? n.error : n.state, n.sessions === undefined ? "" : `${compact(n.sessions)} sessions`, `heard ${since(n.time, now)} ago`],
-    ...(n.revision === revision ? {} : { tone: "warn" as const }),
-  })), "Only this one: the policy does not come from NATS.");
 }
 
 export function showSessions(list: readonly SessionEntry[], now: number, cut: ((s: SessionEntry) => void) | undefined): void {

@@ -26,6 +26,33 @@ export interface PolicyNode {
   sessions?: number;
 }
 
+export interface NodeLoad {
+  node: string;
+  instance: string;
+  this?: boolean;
+  version: string;
+  compatible: boolean;
+  namesake: boolean;
+  url?: string;
+  started: string;
+  heard: string;
+  clock_ms: number;
+  silent?: boolean;
+  level: string;
+  refuses: boolean;
+  draining: boolean;
+  sessions: number;
+  frames_per_s: number;
+  bytes_per_s: number;
+  cores: number;
+  cpu: number;
+  memory_bytes: number;
+  memory_limit_bytes: number;
+  interest: string;
+  instruments: number;
+  carried: number;
+}
+
 export interface Status {
   version: Version;
   source: "built-in" | "file" | "nats";
