@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -39,6 +40,7 @@ type Costs struct {
 	ReadPerSecond            float64 // messages of the stream that a node reads a second
 	Resident, ResidentSymbol float64 // a session, and more for each subscription
 	Peak                     float64 // memory in a storm to steady memory
+	Handshake                float64 // of TLS, in full, for whoever ends it
 	Kernel                   float64 // what the kernel keeps for a connection with empty queues
 	Base                     float64 // a node without sessions
 	Instrument               float64 // what a node keeps of one
@@ -57,7 +59,6 @@ const (
 	rowCost      = 0.1e-6
 	refuseCost   = 0.1e-3
 	fullRowBytes = 40
-	tickBytes    = 40
 	readRate     = 250_000
 	kernelBytes  = 3800
 	stateBytes   = 100_000
@@ -72,6 +73,9 @@ type basis struct {
 // changes no document.
 const basisFile = "basis.json"
 
+// wireFile is the result of the scenario of that name.
+const wireFile = "wire.json"
+
 func (b *basis) result(step string) (*report.Result, error) {
 	r := b.Results[step]
 	if r == nil || r.Verdict != report.Correct {
@@ -83,17 +87,23 @@ func (b *basis) result(step string) (*report.Result, error) {
 // ReadCosts reads the costs from the results in dir.
 func ReadCosts(dir string) (*Costs, error) {
 	var b basis
-	text, err := os.ReadFile(filepath.Join(dir, basisFile))
-	if err == nil {
-		err = json.Unmarshal(text, &b)
+	var ends report.Result
+	for name, into := range map[string]any{basisFile: &b, wireFile: &ends} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = json.Unmarshal(text, into)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("costs: %w", err)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("costs: %w", err)
+	if ends.Wire == nil || ends.Wire.Simulated == nil || ends.Wire.Recorded == nil {
+		return nil, fmt.Errorf("%s: no bytes of ticks; run benchmarks -scenario wire -ticks DIR -save wire", wireFile)
 	}
-	return derive(&b)
+	return derive(&b, ends.Wire)
 }
 
-func derive(b *basis) (*Costs, error) {
+func derive(b *basis, ends *report.Wire) (*Costs, error) {
 	crowd, err1 := b.result("lateness")
 	wide, err2 := b.result("peers-100")
 	storm, err3 := b.result("storm")
@@ -107,7 +117,10 @@ func derive(b *basis) (*Costs, error) {
 	}
 	c := &Costs{}
 	c.frames(crowd.Served, wide.Peers["feedd"])
-	c.market(ticks.Curve)
+	if err := c.market(ticks.Curve); err != nil {
+		return nil, err
+	}
+	c.ends(ends)
 	c.memory(crowd.Served, storm.Storm)
 	c.joins(crowd.Served, wide.Peers["feedd"])
 	c.Storm, c.Accepts = storm.Storm.First.Seconds, 10_000/storm.Storm.First.LastAccept
@@ -132,12 +145,28 @@ func (c *Costs) frames(crowd, wide report.Served) {
 	c.FullRowBytes = c.add("bytes of a full row", fullRowBytes, "B", Measured, "scenario rows on recordings: 38 to 41")
 }
 
-func (c *Costs) market(curve *report.Curve) {
-	slow, _ := curve.At(1)
-	fast, _ := curve.At(16)
-	c.Busy = c.add("a frame in a market of 64,000 ticks/s, to one of 4,000", fast.CPUPerFrame/slow.CPUPerFrame, "×", Derived, "basis.json curve-ticks, points 16 and 1")
-	c.Tick = c.add("CPU of a tick, four to a message", fast.IngestPerTick/1e6, "s", Measured, "basis.json curve-ticks, point 16, ingest_cpu_us_per_tick")
-	c.TickBytes = c.add("bytes of a tick on NATS, its share of the message included", tickBytes, "B", Assumed, "a quote of 25 to 30 bytes, subject and header by four")
+// The curve over ticks has points at 4,000 ticks/s and multiples of it; the market of the day lies between two of them.
+const curveTicks = 4000
+
+func (c *Costs) market(curve *report.Curve) error {
+	slow, ok1 := curve.At(1)
+	low, ok2 := curve.At(8)
+	high, ok3 := curve.At(32)
+	if !ok1 || !ok2 || !ok3 {
+		return fmt.Errorf("%s: curve-ticks has no points 1, 8 and 32", basisFile)
+	}
+	between := math.Log(Day().Ticks/curveTicks/low.X) / math.Log(high.X/low.X)
+	at := func(a, b float64) float64 { return a * math.Pow(b/a, between) }
+	c.Busy = c.add("a frame in a market of 50,000 ticks/s, to one of 4,000", at(low.CPUPerFrame, high.CPUPerFrame)/slow.CPUPerFrame, "×", Derived, "basis.json curve-ticks, between points 8 and 32, to point 1")
+	c.Tick = c.add("CPU of a tick there, single ticks in messages", at(low.IngestPerTick, high.IngestPerTick)/1e6, "s", Derived, "basis.json curve-ticks, between points 8 and 32, ingest_cpu_us_per_tick")
+	return nil
+}
+
+func (c *Costs) ends(w *report.Wire) {
+	c.TickBytes = c.add("bytes of a tick on NATS, its share of the message included: quotes, trades and books of the simulated market", w.Simulated.PerTick, "B", Measured, "wire.json wire.simulated.bytes_per_tick")
+	c.add("the same of recordings, whose changes of books have many levels", w.Recorded.PerTick, "B", Measured, "wire.json wire.recorded.bytes_per_tick")
+	c.Handshake = c.add("CPU of a TLS 1.3 handshake, ECDSA P-256, where TLS ends", w.Handshake/1e6, "s", Measured, "wire.json wire.tls_handshake_cpu_us, Go's crypto/tls")
+	c.add("the same, resumed with a ticket", w.Resumed/1e6, "s", Measured, "wire.json wire.tls_resumed_cpu_us")
 	c.ReadPerSecond = c.add("messages of the stream that a node reads", readRate, "/s", Measured, "ARCHITECTURE.md, a consumer that picks nothing")
 }
 

@@ -36,6 +36,7 @@ type Fleet struct {
 	SourceAddress int     `json:"balancer_addresses_per_node"`     // each has 55,000 ports towards a node
 	JoinRate      float64 `json:"joins_per_s_per_node"`            // that the cores left can take when a zone is gone
 	AdmissionRate int     `json:"admission_rate"`                  // half of that
+	Handshakes    float64 `json:"tls_handshakes_core_s"`           // of all clients once, where TLS ends
 	NATSAll       float64 `json:"nats_bits_per_s_all"`             // out of NATS when every node takes everything
 	NATSDemand    float64 `json:"nats_bits_per_s_demand"`          // when each takes what its clients look at
 	Wanted        float64 `json:"instruments_wanted_per_node"`     // share that somebody on a node looks at
@@ -81,6 +82,7 @@ func SizeOf(clients int, shape Shape, classes []Class, m Market, c *Costs) Fleet
 	f.SourceAddress = int(math.Ceil(f.WithoutZone / ports))
 	f.JoinRate = shape.Cores * (1 - f.FullLostZone) / need.Join
 	f.AdmissionRate = int(f.JoinRate/2/100) * 100
+	f.Handshakes = float64(clients) * c.Handshake
 	instruments, ticks := m.Wanted(classes, f.Sessions)
 	f.Wanted = instruments
 	f.NATSAll = n * m.Ticks * c.TickBytes * 8
@@ -95,6 +97,7 @@ func cells(clients int, shape Shape, classes []Class, m Market, c *Costs) Fleet 
 	n := (clients + cell - 1) / cell
 	f := SizeOf((clients+n-1)/n, shape, classes, m, c)
 	f.Clients, f.Nodes = clients, n*f.Nodes
+	f.Handshakes *= float64(n)
 	f.Egress, f.NATSAll, f.NATSDemand = float64(n)*f.Egress, float64(n)*f.NATSAll, float64(n)*f.NATSDemand
 	return f
 }

@@ -58,7 +58,7 @@ func TestCostsNeedTheirResults(t *testing.T) {
 	if _, err := ReadCosts(t.TempDir()); err == nil {
 		t.Error("costs of nothing")
 	}
-	if _, err := derive(new(basis)); err == nil || !strings.Contains(err.Error(), "run benchmarks bench -only") {
+	if _, err := derive(new(basis), nil); err == nil || !strings.Contains(err.Error(), "run benchmarks bench -only") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -162,6 +162,7 @@ func (st *Study) fleetsTable(w io.Writer) {
 	line("balancer addresses towards a node, 55,000 ports each", func(f Fleet) string { return fmt.Sprint(f.SourceAddress) })
 	line("joins/s that a node has cores for, a zone less", func(f Fleet) string { return whole(f.JoinRate) })
 	line("`admission.rate`: half of that", func(f Fleet) string { return whole(float64(f.AdmissionRate)) })
+	line("TLS handshakes of all clients once, at the balancers", func(f Fleet) string { return digits(f.Handshakes) + " core-seconds" })
 	line("out of NATS: every node takes all; on demand", func(f Fleet) string { return scaled(f.NATSAll, "bit/s") + "; " + scaled(f.NATSDemand, "bit/s") })
 }
 

@@ -82,6 +82,18 @@ test("what NATS does not answer is said, and the node itself is shown all the sa
   complaints = complaints.filter((text) => !text.includes("503")); // which the browser tells of by itself
 });
 
+test("a node alone is a quiet row, marked, whose columns can be put in order with the keyboard", async () => {
+  const row = page.locator("#nodes tbody tr");
+  await row.getByText("this one").waitFor();
+  expect(await row.count()).toBe(1);
+  await row.getByText("up", { exact: true }).waitFor();
+  expect(await page.locator("#nodes-line").textContent()).toContain("this one alone");
+  expect(await page.locator("#nodes-mixed").isVisible()).toBe(false);
+  await page.getByRole("button", { name: "memory" }).focus();
+  await page.keyboard.press("Enter");
+  expect(await page.getByRole("columnheader", { name: "memory" }).getAttribute("aria-sort")).toBe("ascending");
+});
+
 test("a policy is judged as it is typed, with line and reason, and what it would do stands beside it", async () => {
   await type("tiers:\n  default:\n    fastest: 0.5ms\n    dept: 10\n");
   await page.getByText("2 mistakes").waitFor();

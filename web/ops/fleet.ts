@@ -122,7 +122,7 @@ function rowOf(n: NodeLoad, policy: PolicyNode | undefined, revision: number, no
     key: n.instance,
     cells: [
       name, state, address,
-      known ? compact(n.sessions) : "", known ? byteRate(n.bytes_per_s) : "", known ? share(n.cpu, `${Math.round(100 * n.cpu)} % of ${n.cores}`) : "", known ? memory(n) : "",
+      known ? compact(n.sessions) : "", known ? byteRate(n.bytes_per_s) : "", known ? share(n.cpu, `${Math.round(100 * n.cpu)} % of ${n.cores === 1 ? "1 core" : `${n.cores} cores`}`) : "", known ? memory(n) : "",
       known ? instruments(n) : "", n.version, kept, `${heard} ago`,
     ],
     ...(n.silent === true ? { tone: "soft" as const } : {}),
