@@ -87,6 +87,13 @@ var overview = []row{
 		{"NATS connections made again", "", "short", "", 8, []line{{`increase(feedd_nats_reconnects_total` + of + `}[$__rate_interval])`, "{{instance}}"}}},
 	}},
 	{"Nodes", []panel{
+		{"Nodes that are heard", "Of each node: itself and the others that it hears of over NATS. Lines that differ are a NATS cluster in parts", "short", "", 6, []line{
+			{"1 + " + sum("feedd_nodes", `, state="heard"`, "instance"), "{{instance}}"}}},
+		{"What is wrong with nodes", "As the node that sees most of it says: silent (not heard any more, and they did not drain), strange (another revision), namesakes, clock_off; and draining, which is as it should be",
+			"short", "", 6, []line{{`max by (state) (feedd_nodes` + of + `, state!="heard"}) > 0`, "{{state}}"}}},
+		{"Nodes by version", "", "short", "", 6, []line{{`count by (version) (feedd_build_info` + of + `})`, "{{version}}"}}},
+		{"Nodes that take clients", "Those that neither drain nor refuse for overload", "short", "", 6, []line{
+			{`count((feedd_draining` + of + `} + on (instance) feedd_admission_refusing` + of + `}) == 0) or vector(0)`, "nodes"}}},
 		{"Load", "0 open, 1 refuses connections, 2 slower rows, 3 sends sessions away", "short", "", 6, []line{{sum("feedd_admission_state", "", "instance"), "{{instance}}"}}},
 		{"Live memory of its limit", "", "percentunit", "", 6, []line{
 			{`feedd_memory_live_bytes` + of + `} / (feedd_memory_limit_bytes` + of + `} > 0)`, "{{instance}}"}}},
