@@ -26,6 +26,10 @@
 // Where an instrument and channel ever had numbered ticks they decide, and unnumbered ones are dropped as
 // being of an epoch that has ended. Changes of a book without numbers apply in the order in which they come.
 //
+// A feed carries everything, or what somebody holds: then an instrument that is held for the first time is warmed up, its past read from
+// the stream and joined to what is live, and one that nobody holds any more is let go of (demand.go, warmup.go). A delayed
+// feed is the same core, driven by the stream at now minus the delay (delayed.go).
+//
 // A node that is stopped can tell its past (past.go): where each instrument stands, for the next run to read the stream
 // from there. A client that was away for longer than the node's memory reaches gets its trades from the stream
 // (backfill.go).

@@ -15,8 +15,11 @@
 // frame be built and compressed once for many connections (Framing), and leaves the choice of the close code in one
 // place.
 //
-// One goroutine per connection reads; none writes. While nothing comes it holds 2 KB of stack and no buffer. One more, for the whole Server, sends pings and ends the
-// connections that do not answer. Both are gone when Shutdown returns.
+// Who may come in is decided by a gate that the transports share, and what they have in common is in conns. Over HTTP/2 a WebSocket is a
+// stream (stream.go), where an outlet takes the place of the outbox.
+//
+// One goroutine per connection reads; none writes. While nothing comes it holds 2 KB of stack and no buffer. One more, for
+// the whole Server, sends pings and ends the connections that do not answer. Both are gone when Shutdown returns.
 //
 // The http.Server around a Server must set ReadHeaderTimeout (5 s is plenty) and MaxHeaderBytes (16 KiB), as
 // a handshake that never ends is out of this package's sight.

@@ -2,7 +2,7 @@
 
 import type { Subscribe } from '../gen/feed/v1/feed_pb.js';
 import { settle } from './clock.js';
-import type { Init, Session } from './server.js';
+import type { Init, Session } from './protocol.js';
 import type { World } from './world.js';
 
 export class Desk {

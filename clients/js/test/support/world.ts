@@ -2,7 +2,8 @@ import { type Client, type ClientOptions, FeedError, type StateEvent, createClie
 import { FakeClock, settle } from './clock.js';
 import { FakeEnvironment } from './environment.js';
 import { Network } from './network.js';
-import { Server, type Session } from './server.js';
+import type { Session } from './protocol.js';
+import { Server } from './server.js';
 
 /** A client, a network and a server, with time that stands still. */
 export class World {
