@@ -51,44 +51,12 @@ var streamBounds = http.HTTP2Config{
 
 // startSockets makes what clients connect to; startPublic lets them.
 func (s *server) startSockets() error {
-	env := &session.Env{
-		Engine: engine{s.engine}, Directory: s.store, Backfill: session.NewBackfill(s.feed), Policy: s.policy.InForce(),
-		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
-		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log, Trace: s.traceRequest(),
-	}
-	bounds := gate.Options{
-		Origins: s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxPerAddress: s.options.Admission.Address,
-		AcceptRate: float64(s.options.Admission.AddressRate), AcceptBurst: 2 * s.options.Admission.AddressRate, MaxMessage: clientFrame, Drops: &s.drops,
-	}
-	bounds.MaxConns, _ = descriptors(footprint.Descriptors())
-	if s.options.onDemand() {
-		env.Interest = s.feed
-	}
-	for _, d := range s.delayed {
-		env.Delayed = append(env.Delayed, session.Feed{
-			Delay: d.delay, Engine: engine{d.engine}, Directory: d.store, Backfill: session.NewBackfill(d.feed), FirstHandle: d.first,
-		})
-	}
-	if s.access != nil {
-		env.Access, env.Users = s.access, session.NewUsers()
-		s.startUsage()
-		env.Usage = s.meter
-		bounds.Authenticate = s.access.Authenticate
-		if s.access.Anonymous() == nil {
-			bounds.Strangers.MaxConns, bounds.Strangers.MaxMessage = strangers, strangerFrame
-		}
-	}
-	if l := s.options.lists; l != nil {
-		env.Lists = l
-		s.run("lists", s.rereadLists)
-	}
-	if err := env.Validate(); err != nil {
+	env, err := s.environment()
+	if err != nil {
 		return err
 	}
-	env.WebTransport = s.offered
 	s.sessions = env
-	var err error
-	if s.gate, err = gate.New(bounds); err != nil {
+	if s.gate, err = gate.New(s.admission()); err != nil {
 		return err
 	}
 	s.sockets, err = ws.New(ws.Options{
@@ -102,7 +70,7 @@ func (s *server) startSockets() error {
 		NewHandler: func(c *stream.Conn, f fanout.Framing) conns.Handler {
 			return session.New(env, conn{c}, f, c.Identity())
 		},
-		Gate: s.gate, Strict: s.access != nil && s.access.Anonymous() == nil, Drops: &s.drops, Log: s.options.log,
+		Gate: s.gate, Strict: s.strict(), Drops: &s.drops, Log: s.options.log,
 	})
 	if err != nil {
 		return err
@@ -123,6 +91,53 @@ func (s *server) startSockets() error {
 	s.startFleet()
 	return s.startEcho()
 }
+
+// environment is what all sessions share.
+func (s *server) environment() (*session.Env, error) {
+	env := &session.Env{
+		Engine: engine{s.engine}, Directory: s.store, Backfill: session.NewBackfill(s.feed), Policy: s.policy.InForce(),
+		Server: "feedd " + build.Version(), ClientFrame: clientFrame, ServerFrame: serverFrame, Heartbeat: heartbeat,
+		Clock: func() int64 { return time.Now().UnixMicro() }, Counters: &s.drops, Log: s.options.log, Trace: s.traceRequest(),
+		WebTransport: s.offered,
+	}
+	if s.options.onDemand() {
+		env.Interest = s.feed
+	}
+	for _, d := range s.delayed {
+		env.Delayed = append(env.Delayed, session.Feed{
+			Delay: d.delay, Engine: engine{d.engine}, Directory: d.store, Backfill: session.NewBackfill(d.feed), FirstHandle: d.first,
+		})
+	}
+	if s.access != nil {
+		env.Access, env.Users = s.access, session.NewUsers()
+		s.startUsage()
+		env.Usage = s.meter
+	}
+	if l := s.options.lists; l != nil {
+		env.Lists = l
+		s.run("lists", s.rereadLists)
+	}
+	return env, env.Validate()
+}
+
+// admission is who may come in.
+func (s *server) admission() gate.Options {
+	bounds := gate.Options{
+		Origins: s.options.Origins, NodeRate: float64(s.options.Admission.Rate), MaxPerAddress: s.options.Admission.Address,
+		AcceptRate: float64(s.options.Admission.AddressRate), AcceptBurst: 2 * s.options.Admission.AddressRate, MaxMessage: clientFrame, Drops: &s.drops,
+	}
+	bounds.MaxConns, _ = descriptors(footprint.Descriptors())
+	if s.access != nil {
+		bounds.Authenticate = s.access.Authenticate
+	}
+	if s.strict() {
+		bounds.Strangers.MaxConns, bounds.Strangers.MaxMessage = strangers, strangerFrame
+	}
+	return bounds
+}
+
+// strict tells whether everybody must say who he is.
+func (s *server) strict() bool { return s.access != nil && s.access.Anonymous() == nil }
 
 // descriptors says how many clients there may be, and from which descriptor on nobody is let in at all, where the process may have
 // so many; 0 where that is not known. What lies above is for operators, NATS and files, which must go on when clients have taken

@@ -81,8 +81,8 @@ func TestEachConnectionSitsWhereItKnows(t *testing.T) {
 				}
 			}
 		}
-		if st := c.stats(); c.Count() != 6 || st.Open != 6 || st.Opened != 10 || st.FramesOut != 10 || st.BytesOut != 100 || st.Pending != 30 {
-			t.Errorf("%d are there, counted as %+v", c.Count(), st)
+		if st := c.stats(); len(c.All()) != 6 || st.Open != 6 || st.Opened != 10 || st.FramesOut != 10 || st.BytesOut != 100 || st.Pending != 30 {
+			t.Errorf("%d are there, counted as %+v", len(c.All()), st)
 		}
 		c.Shutdown(t.Context())
 		if st := c.stats(); st.Open != 0 || st.FramesOut != 10 || st.Closed[CodeGoingAway] != 6 {
@@ -135,8 +135,8 @@ func TestAShutdownCutsOffWhoStays(t *testing.T) {
 		if took := time.Since(c.began); took != time.Minute+5*time.Second+time.Millisecond {
 			t.Errorf("the shutdown took %v", took)
 		}
-		if polite.ending.Code() != CodeGoingAway || stays.ending.Code() != CodeGoingAway || c.Count() != 0 || swept != 5 {
-			t.Errorf("codes %d and %d, %d there, %d times swept", polite.ending.Code(), stays.ending.Code(), c.Count(), swept)
+		if polite.ending.Code() != CodeGoingAway || stays.ending.Code() != CodeGoingAway || len(c.All()) != 0 || swept != 5 {
+			t.Errorf("codes %d and %d, %d there, %d times swept", polite.ending.Code(), stays.ending.Code(), len(c.All()), swept)
 		}
 	})
 }

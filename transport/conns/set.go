@@ -65,13 +65,6 @@ func (s *Set[C]) Remove(at *int, counted func()) {
 // Ended tells that the goroutine of a connection comes to its end.
 func (s *Set[C]) Ended() { s.running.Done() }
 
-// Count is how many connections there are.
-func (s *Set[C]) Count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.seats)
-}
-
 // All returns the connections of this moment.
 func (s *Set[C]) All() []C {
 	s.mu.Lock()

@@ -109,7 +109,7 @@ func TestStreamInProtobuf(t *testing.T) {
 	expect(t, r.ask("POST", "/v1/stream?symbols=x:BTC", "{}"), 400, "stands in the body")
 	expect(t, r.ask("POST", "/v1/stream?token=x", "{}"), 400, "Authorization: Bearer TOKEN")
 	expect(t, r.ask("POST", "/v1/stream/secret/more", "{}"), 404, "want /v1/sse")
-	eventually(t, func() bool { return r.conns.Count() == 0 })
+	eventually(t, func() bool { return len(r.conns.All()) == 0 })
 }
 
 // Until it is known who they are, clients may send small messages only.
@@ -182,7 +182,7 @@ func TestClientsThatGo(t *testing.T) {
 	cancel()
 	resp.Body.Close()
 	next(t, p.ended)
-	eventually(t, func() bool { return r.Stats()[SSE].Closed[conns.CodeAbnormal] == 1 && r.conns.Count() == 0 })
+	eventually(t, func() bool { return r.Stats()[SSE].Closed[conns.CodeAbnormal] == 1 && len(r.conns.All()) == 0 })
 }
 
 // Closes are spread over a while, and Shutdown leaves nothing behind.
@@ -193,7 +193,7 @@ func TestSeenOff(t *testing.T) {
 		r.ask("POST", "/v1/poll", `{"subscribe":{"symbols":["x:BTC"]}}`)
 	}
 	r.CloseAll(t.Context(), 4000, "draining", 200*time.Millisecond)
-	eventually(t, func() bool { return r.conns.Count() == 0 })
+	eventually(t, func() bool { return len(r.conns.All()) == 0 })
 	r.ask("GET", "/v1/sse?symbols=x:BTC", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -106,7 +106,7 @@ func TestAClientLeaves(t *testing.T) {
 	next(t, streaming.ended)
 	eventually(t, func() bool {
 		st := r.Stats()
-		return r.conns.Count() == 0 && st[Poll].Closed[conns.CodeNormal] == 1 && st[Stream].Closed[conns.CodeNormal] == 1
+		return len(r.conns.All()) == 0 && st[Poll].Closed[conns.CodeNormal] == 1 && st[Stream].Closed[conns.CodeNormal] == 1
 	})
 	expect(t, r.ask("PUT", "/v1/stream/x", ""), 405, "want DELETE or POST")
 }

@@ -127,7 +127,7 @@ func TestEventStreamRefused(t *testing.T) {
 		expect(t, r.ask("GET", "/v1/sse?"+c.query, "", c.headers...), c.status, c.words)
 	}
 	expect(t, r.ask("POST", "/v1/sse?symbols=x:BTC", ""), 405, "want GET")
-	eventually(t, func() bool { return r.conns.Count() == 0 })
+	eventually(t, func() bool { return len(r.conns.All()) == 0 })
 	if n := r.drops.Count(drop.HandlerPanic); n != 1 {
 		t.Errorf("%d panics counted", n)
 	}
