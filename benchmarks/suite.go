@@ -64,10 +64,14 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return usageError{err}
 	}
-	chosen := chooseSteps(*only, *ticks)
-	if len(chosen) == 0 {
-		return usageError{fmt.Errorf("-only %s: none of the steps", *only)}
+	if *only != "" {
+		for name := range strings.SplitSeq(*only, ",") {
+			if !slices.Contains(stepNames(steps), name) {
+				return usageError{fmt.Errorf("-only %s: %q is no step: want some of %s", *only, name, strings.Join(stepNames(steps), ", "))}
+			}
+		}
 	}
+	chosen := chooseSteps(*only, *ticks)
 	builder := &run{options: options{server: *server}, stderr: stderr}
 	defer builder.close()
 	var err error
