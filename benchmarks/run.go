@@ -64,6 +64,12 @@ func (r *run) prepare(ctx context.Context, stamp bool) error {
 	if err := r.build(ctx); err != nil {
 		return err
 	}
+	return r.openMarket(ctx, stamp)
+}
+
+// openMarket starts a market, which is the run's from now on.
+func (r *run) openMarket(ctx context.Context, stamp bool) error {
+	var err error
 	if r.source, err = r.role("feed", r.othersOn); err != nil {
 		return err
 	}

@@ -72,22 +72,32 @@ func (r *run) collectFeedd(ctx context.Context) error {
 	return nil
 }
 
-// alone measures what ticks cost the subject without sessions.
+// alone measures what the subject costs and holds without sessions.
 func (r *run) alone(ctx context.Context, s *subject) error {
+	if err := r.source.Ask(ctx, feed.Resume, nil, nil); err != nil {
+		return err
+	}
+	if err := r.tidy(ctx, s); err != nil {
+		return err
+	}
+	if err := r.takeIn(ctx, s); err != nil {
+		return err
+	}
+	var err error
+	s.resident, err = proc.Resident(s.child.Pid())
+	return err
+}
+
+// takeIn measures what ticks cost the subject without sessions.
+func (r *run) takeIn(ctx context.Context, s *subject) error {
 	if err := r.source.Ask(ctx, feed.Resume, nil, nil); err != nil {
 		return err
 	}
 	if err := r.wait(ctx, r.Warmup); err != nil {
 		return err
 	}
-	if err := r.tidy(ctx, s); err != nil {
-		return err
-	}
 	var err error
-	if s.ingest, _, err = r.window(ctx, report.Ingest, s.child, nil); err != nil {
-		return err
-	}
-	s.resident, err = proc.Resident(s.child.Pid())
+	s.ingest, _, err = r.window(ctx, report.Ingest, s.child, nil)
 	return err
 }
 

@@ -16,6 +16,7 @@ func TestBudgetsFollowFromResults(t *testing.T) {
 			"peers": {Versus: map[string]Versus{
 				"centrifuge every": {CPUPerUpdate: 5}, "centrifuge latest": {CPUPerUpdate: 14}, "centrifuge latest-batched": {CPUPerUpdate: 11},
 			}},
+			"peers-100":   {Versus: map[string]Versus{"centrifuge latest": {CPUPerUpdate: 35}}},
 			"curve-ticks": {Curve: &Curve{Points: []Point{{1, Served{CPUPerFrame: 10}}, {8, Served{CPUPerFrame: 10.4}}, {32, Served{CPUPerFrame: 20}}}}},
 		},
 	}
@@ -25,7 +26,7 @@ func TestBudgetsFollowFromResults(t *testing.T) {
 		held[b.Step+" "+b.Limit] = b.Held
 	}
 	for name, want := range map[string]bool{
-		"fanout ≤ 1.25": false, "fanout ≤ 10": true, "latency ≤ 1.5": false, "peers ≥ 10": true, "curve-ticks ≤ 5": true,
+		"fanout ≤ 1.25": false, "fanout ≤ 10": true, "latency ≤ 1.5": false, "peers ≥ 10": true, "peers-100 ≥ 40": false, "curve-ticks ≤ 5": true,
 	} {
 		if got, ok := held[name]; !ok || got != want {
 			t.Errorf("%s: held %v, there %v, want %v", name, got, ok, want)
@@ -39,5 +40,13 @@ func TestBudgetsFollowFromResults(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, b.String())
 		}
+	}
+}
+
+func TestRatiosOfRounds(t *testing.T) {
+	all := map[string]Served{"feedd": {CPUPerUpdate: 0.5}, "centrifuge latest": {CPUPerUpdate: 8}}
+	rounds := map[string][]float64{"feedd": {0.4, 0.6, 0.5}, "centrifuge latest": {8, 9, 7}}
+	if v := Against(all, rounds)["centrifuge latest"]; v.CPUPerUpdate != 16 || v.Least != 14 || v.Most != 20 {
+		t.Errorf("%g, in rounds %g to %g; want 16, 14 to 20", v.CPUPerUpdate, v.Least, v.Most)
 	}
 }
