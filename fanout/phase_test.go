@@ -59,7 +59,7 @@ func TestTheAgeOfACutIsThatOfItsOldestQuote(t *testing.T) {
 	w.quote(1)
 	w.pass(700)
 	age := w.engine.Stats().Cadences[throttle.Every500ms].Age
-	if age.Count != 1 || age.Sum < 0.2 {
+	if age.Count != 1 || age.Sum < 0.25 {
 		t.Errorf("%d cuts with quotes, %v s old in all; want one of 0.3 to 0.5", age.Count, age.Sum)
 	}
 }

@@ -211,3 +211,33 @@ func FuzzHeader(f *testing.F) {
 		}
 	})
 }
+
+// Whoever writes whatever into X-Forwarded-For: what is believed is an address that a trusted one told.
+func FuzzForwarded(f *testing.F) {
+	trusted, err := ParseNetworks("10.0.0.0/8, 127.0.0.1, fd00::/8")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("10.1.2.3:80", "203.0.113.7, 10.9.9.9")
+	f.Add("127.0.0.1:1", "1.1.1.1, nonsense, 10.0.0.1")
+	f.Add("203.0.113.7:80", "1.1.1.1")
+	f.Add("[fd00::1]:443", "[2001:db8::1]:4711,::ffff:10.0.0.1")
+	f.Add("", ",,,")
+	f.Fuzz(func(t *testing.T, remote, told string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = remote
+		r.Header.Set("X-Forwarded-For", told)
+		var seen string
+		Forwarded(trusted, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.RemoteAddr })).ServeHTTP(nil, r)
+		if seen == remote {
+			return
+		}
+		at, err := netip.ParseAddrPort(seen)
+		if err != nil || !at.Addr().IsValid() {
+			t.Fatalf("%q from %q became %q", told, remote, seen)
+		}
+		if !trusted.holds(remote) {
+			t.Fatalf("%q was believed, who is not trusted", remote)
+		}
+	})
+}

@@ -102,7 +102,10 @@ func (c *Conn) read() ([]byte, error) {
 	}
 	message := make([]byte, size)
 	if _, err := io.ReadFull(c.from, message); err != nil {
-		return nil, errors.Join(io.ErrUnexpectedEOF, err)
+		if errors.Is(err, io.EOF) { // between a length and its message nobody is done
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
 	}
 	return message, nil
 }
