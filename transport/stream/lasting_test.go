@@ -200,3 +200,38 @@ func TestSeenOff(t *testing.T) {
 	r.Shutdown(ctx)
 	expect(t, r.ask("GET", "/v1/sse?symbols=x:BTC", ""), 503, "about to stop")
 }
+
+// Messages that come faster than they are handled are refused beyond a bound, all of a request or none, and nothing is lost of
+// those that were taken.
+func TestMessagesThatWaitAreBounded(t *testing.T) {
+	r := newRig(t, Options{}, gate.Options{})
+	resp := r.ask("POST", "/v1/stream", `{"subscribe":{"symbols":["x:WAIT"]}}`)
+	path := "/v1/stream/" + resp.Header.Get(headerSecret)
+	p := next(t, r.peers)
+	next(t, p.got) // and it waits
+	body := strings.Repeat(`{"subscribe":{"symbols":["`+strings.Repeat("x", 15_000)+`"]}}`+"\n", 4)
+	taken := 0
+	for {
+		answer := r.ask("POST", path, body)
+		if answer.StatusCode == http.StatusNoContent {
+			if taken++; taken*len(body) > maxWaiting {
+				t.Fatalf("%d bytes of messages wait", taken*len(body))
+			}
+			continue
+		}
+		if expect(t, answer, http.StatusTooManyRequests, "still being handled"); answer.Header.Get("Retry-After") != "1" {
+			t.Error("nothing says when to come again")
+		}
+		break
+	}
+	if taken == 0 {
+		t.Error("nothing was taken")
+	}
+	close(p.letGo)
+	for range 4 * taken {
+		next(t, p.got)
+	}
+	expect(t, r.ask("POST", path, body), http.StatusNoContent, "")
+	expect(t, r.ask("DELETE", path, ""), http.StatusNoContent, "")
+	next(t, p.ended)
+}

@@ -42,6 +42,7 @@ type peer struct {
 	got     chan *feedv1.ClientFrame
 	woken   chan struct{}
 	ended   chan struct{}
+	letGo   chan struct{} // closed by a test that has had it wait
 }
 
 func newRig(t *testing.T, opt Options, bounds gate.Options) *rig {
@@ -53,7 +54,7 @@ func newRig(t *testing.T, opt Options, bounds gate.Options) *rig {
 	}
 	opt.Gate = r.gate
 	opt.NewHandler = func(c *Conn, f fanout.Framing) conns.Handler {
-		p := &peer{c, f, make(chan *feedv1.ClientFrame, 1000), make(chan struct{}, 1), make(chan struct{})}
+		p := &peer{c, f, make(chan *feedv1.ClientFrame, 1000), make(chan struct{}, 1), make(chan struct{}), make(chan struct{})}
 		r.peers <- p
 		return p
 	}
@@ -85,6 +86,8 @@ func (p *peer) Receive(payload []byte) {
 	switch m := f.GetSubscribe(); {
 	case m != nil && m.Symbols[0] == "x:PANIC":
 		panic("as asked")
+	case m != nil && m.Symbols[0] == "x:WAIT":
+		<-p.letGo
 	case m != nil && m.Symbols[0] == "x:NONE":
 		p.answer(&feedv1.ServerFrame{ReplyTo: f.Id, Subscribed: &feedv1.Subscribed{Results: []*feedv1.SubscribeResult{
 			{Symbol: m.Symbols[0], Code: feedv1.ErrorCode_ERROR_CODE_UNKNOWN_SYMBOL, Text: "no such symbol"}}}})

@@ -37,15 +37,18 @@ func newHTTP2Rig(t testing.TB, opt Options, window int) (*rig, *wstest.HTTP2) {
 	return r, h
 }
 
+// large is a payload that by itself fills the outlet of a stream, so that nothing is taken behind it before all of it is out.
+func large(n int) []byte { return bytes.Repeat(payload(n), 5) }
+
 // stallStream sends numbered frames until a stream with a window of 64 KiB takes no more for good.
 func stallStream(t *testing.T, served *echo) (taken int) {
 	t.Helper()
 	for {
-		frame := served.fr.AppendFrame(nil, payload(taken), fanout.UseCatchUp, 1)
+		frame := served.fr.AppendFrame(nil, large(taken), fanout.UseCatchUp, 1)
 		switch {
 		case served.conn.Send(frame):
 			taken++
-		case taken*len(frame) > 64<<10: // the window is full: what was refused is refused until the client reads
+		case taken*len(frame) > 64<<10: // the last one does not fit the window: nothing is taken until the client reads
 			return taken
 		default:
 			<-served.woken
@@ -161,7 +164,7 @@ func TestAStuckStreamHoldsUpNoOther(t *testing.T) {
 		t.Error("the stuck stream is not blocked")
 	}
 	for i := range n {
-		if f := stuck.Read(); f.First != frameBinary || !bytes.Equal(f.Payload, payload(i)) {
+		if f := stuck.Read(); f.First != frameBinary || !bytes.Equal(f.Payload, large(i)) {
 			t.Fatalf("frame %d: %#x, %d bytes", i, f.First, len(f.Payload))
 		}
 	}
