@@ -29,6 +29,8 @@ class Page {
   #seen = 0;
   /** The node's clock less this page's, in milliseconds. */
   #ahead = 0;
+  /** Versions of the policy, as they were last known. */
+  #past: readonly Version[] = [];
   /** What cannot be had from beyond the node; "" when all can. */
   #beyond = "";
 
@@ -113,14 +115,16 @@ class Page {
   /** One look at what the node asks NATS for: the policy and its history, and the other nodes. */
   async #lookBeyond(): Promise<void> {
     if (document.visibilityState === "hidden") return;
-    try {
-      const [status, nodes, history] = await Promise.all([this.#api.status(), this.#api.nodes(), this.#api.history()]);
-      this.#beyond = "";
-      this.#fleet.show(nodes.loads, nodes.policies, status.version.revision, Date.now() + this.#ahead);
-      this.#showPolicy(status, history);
-    } catch (e) {
-      if (!(e instanceof Refused) || e.status === 401) return; // the look at the node says it
-      this.#beyond = `The policy and the other nodes are shown as they were last known: ${said(e)}. What is in force stays so.`;
+    const [status, nodes, history] = await Promise.allSettled([this.#api.status(), this.#api.nodes(), this.#api.history()]);
+    if (history.status === "fulfilled") this.#past = history.value;
+    if (status.status === "fulfilled") {
+      this.#showPolicy(status.value, this.#past);
+      if (nodes.status === "fulfilled") this.#fleet.show(nodes.value.loads, nodes.value.policies, status.value.version.revision, Date.now() + this.#ahead);
+    }
+    const failed = [status, nodes, history].find((answer) => answer.status === "rejected");
+    if (failed === undefined) this.#beyond = "";
+    else if (failed.reason instanceof Refused && failed.reason.status !== 401) { // else the look at the node says it
+      this.#beyond = `The policy, its history and the other nodes are as they were last known: ${failed.reason.message}. What is in force stays so.`;
     }
   }
 
