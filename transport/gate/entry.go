@@ -62,7 +62,7 @@ func (g *Gate) identify(token string) (*entitlement.Identity, *Refusal) {
 		return nil, RetryAfter(3, http.StatusServiceUnavailable, err.Error())
 	}
 	g.opt.Drops.Add(drop.RefusedToken, 1)
-	return nil, Unauthorized(err.Error(), `error="invalid_token"`)
+	return nil, Unauthenticated(err.Error(), `error="invalid_token"`)
 }
 
 // Identity is whom the token spoke for; nil: there was none.

@@ -31,8 +31,8 @@ func Stopping() *Refusal {
 	return RetryAfter(1, http.StatusServiceUnavailable, "the server is about to stop; connect again, to another node if there is one")
 }
 
-// Unauthorized refuses since it is not known who the client is; challenge is the parameters behind "Bearer", if any.
-func Unauthorized(text, challenge string) *Refusal {
+// Unauthenticated refuses since it is not known who the client is; challenge is the parameters behind "Bearer", if any.
+func Unauthenticated(text, challenge string) *Refusal {
 	scheme := "Bearer"
 	if challenge != "" {
 		scheme += " " + challenge

@@ -224,7 +224,7 @@ func FuzzForwarded(f *testing.F) {
 	f.Add("[fd00::1]:443", "[2001:db8::1]:4711,::ffff:10.0.0.1")
 	f.Add("", ",,,")
 	f.Fuzz(func(t *testing.T, remote, told string) {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = remote
 		r.Header.Set("X-Forwarded-For", told)
 		var seen string

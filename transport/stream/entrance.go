@@ -94,7 +94,7 @@ func (s *Server) token(r *http.Request) (string, *gate.Refusal) {
 	if given := r.Header.Get("Authorization"); given != "" {
 		kind, token, _ := strings.Cut(given, " ")
 		if !strings.EqualFold(kind, "Bearer") {
-			return "", gate.Unauthorized("want Authorization: Bearer TOKEN", "")
+			return "", gate.Unauthenticated("want Authorization: Bearer TOKEN", "")
 		}
 		return strings.TrimSpace(token), nil
 	}

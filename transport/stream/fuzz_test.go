@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"testing"
@@ -25,7 +26,7 @@ func FuzzEventStream(f *testing.F) {
 	f.Add("symbols=%ff&client=%c3%28&depth=-1", "@0")
 	f.Add("symbols=x:A&last_event_id=@1%20x:A=2&channels=trade", "")
 	f.Fuzz(func(t *testing.T, query, last string) {
-		r := httptest.NewRequest("GET", "/v1/sse", nil)
+		r := httptest.NewRequest(http.MethodGet, "/v1/sse", nil)
 		r.URL = &url.URL{Path: "/v1/sse", RawQuery: query}
 		r.Header.Set("Last-Event-ID", last)
 		ask, err := parseSSE(r)
@@ -54,7 +55,7 @@ func FuzzCarried(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	entry, refused := g.Enter(httptest.NewRequest("GET", "/v1/webtransport", nil), "")
+	entry, refused := g.Enter(httptest.NewRequest(http.MethodGet, "/v1/webtransport", nil), "")
 	if refused != nil {
 		f.Fatal(refused)
 	}

@@ -97,7 +97,7 @@ func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) *gate.Refusal 
 	if s.opt.Strict && entry.Identity() == nil {
 		entry.Leave()
 		s.opt.Gate.CountRefused(http.StatusUnauthorized)
-		return gate.Unauthorized("this server wants to know who you are: send Authorization: Bearer TOKEN, or the cookie "+tokenCookie, "")
+		return gate.Unauthenticated("this server wants to know who you are: send Authorization: Bearer TOKEN, or the cookie "+tokenCookie, "")
 	}
 	c := s.begin(SSE, entry, r, events, ask.messages())
 	if c == nil {
@@ -203,7 +203,7 @@ func statusOf(code feedv1.ErrorCode) int {
 func refusedBy(end *feedv1.Close) *gate.Refusal {
 	switch {
 	case end.Code == 4510 || end.Code == 4511:
-		return gate.Unauthorized(end.Reason, "")
+		return gate.Unauthenticated(end.Reason, "")
 	case end.Code == 4012:
 		return gate.RetryAfter(10, http.StatusTooManyRequests, end.Reason)
 	case end.Code < 4500:

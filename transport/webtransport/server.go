@@ -226,7 +226,7 @@ func (s *Server) enter(r *http.Request) (*gate.Entry, *gate.Refusal) {
 	}
 	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if kind != "" && !strings.EqualFold(kind, "Bearer") {
-		return refuse(gate.Unauthorized("want Authorization: Bearer TOKEN, or the token in hello", ""))
+		return refuse(gate.Unauthenticated("want Authorization: Bearer TOKEN, or the token in hello", ""))
 	}
 	return s.opt.Gate.Enter(r, strings.TrimSpace(token))
 }
