@@ -49,6 +49,12 @@ bench: ## measure feedd, the floor and the peers: results, table and plots in be
 bench-compare: ## set the latest results beside the saved base
 	$(GO) -C benchmarks run . compare base latest
 
+.PHONY: profile
+profile: ## renew cmd/feedd/fanout.pgo, which releases are built with, from the benchmark of fan-out
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(GO) build -trimpath -pgo=off -o "$$dir/feedd" ./cmd/feedd && \
+	  $(GO) -C benchmarks run . -scenario fanout -sessions 5000 -rounds 0 -window 15s -warmup 3s -server "$$dir/feedd" -profile "$$dir/fanout.pgo" && \
+	  cp "$$dir/fanout.pgo" cmd/feedd/fanout.pgo
+
 .PHONY: soak
 soak: ## clients of all kinds, and faults, for DURATION: does anything grow; results and plot in benchmarks/results
 	$(GO) -C benchmarks run . -scenario soak -duration $(DURATION) -save soak -plot results/soak.svg $(ARGS)

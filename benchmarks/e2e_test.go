@@ -94,6 +94,7 @@ func TestScenariosRunAgainstFeedd(t *testing.T) {
 		"throttle": {"-scenario throttle -sessions 60", "throttle.all_told_s"},
 		"ways":     {"-scenario ways -sessions 20", "ways.poll.bytes_per_event"},
 		"peers":    {"-scenario peers -peers feedd,latest -sessions 20 -probes 4", "peers.centrifuge latest.frames_per_s"},
+		"builds":   {"-scenario peers -peers feedd -against " + feedd + " -sessions 20 -probes 4 -rounds 2", "peers.feedd against.frames_per_s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

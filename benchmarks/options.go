@@ -40,6 +40,7 @@ type options struct {
 	json     bool
 	save     string
 	server   string
+	against  string
 	profile  string
 	ticks    string
 	plot     string
@@ -84,6 +85,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.json, "json", false, "print the result as JSON instead of a table")
 	fs.StringVar(&o.save, "save", "", "also write the result to results/`NAME`.json")
 	fs.StringVar(&o.server, "server", "", "feedd binary to measure; empty: built from this checkout")
+	fs.StringVar(&o.against, "against", "", "another feedd binary, which takes turns with -server in -scenario peers")
 	fs.StringVar(&o.profile, "profile", "", "write a CPU profile of the server to `FILE`, taken over one more window")
 	fs.StringVar(&o.ticks, "ticks", os.Getenv("FEEDD_TICKS"), "`directory` of recordings, for rows and books")
 	if err := fs.Parse(args); err != nil {

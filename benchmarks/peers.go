@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -69,6 +70,9 @@ func (r *run) contenders() []contender {
 	if r.PerSession == r.Instruments { // all that it can do is everything for everybody
 		all = append(all, contender{peers.Broadcast, ""})
 	}
+	if r.against != "" {
+		all = append(all, contender{"feedd", "against"})
+	}
 	if r.Peers == "" {
 		return all
 	}
@@ -83,6 +87,7 @@ type contest struct {
 	*run
 	source  *proc.Child
 	where   feed.Where
+	admin   string // of a feedd
 	subject *subject
 	trial   *trial
 	seen    *loaded
@@ -103,7 +108,8 @@ func (r *run) openContests(ctx context.Context, wanted []contender) ([]*contest,
 		x := &contest{run: r, source: r.source, where: r.where, seen: new(loaded)}
 		var err error
 		if c.server == "feedd" {
-			x.subject, err = r.openFeedd(ctx)
+			x.subject, err = r.openBuild(ctx, c.variant)
+			x.admin = r.admin
 		} else {
 			x.subject, err = r.openPeer(ctx, c.server, c.variant)
 		}
@@ -116,7 +122,22 @@ func (r *run) openContests(ctx context.Context, wanted []contender) ([]*contest,
 }
 
 // enter makes the contest's market the run's.
-func (x *contest) enter() { x.run.source, x.run.where = x.source, x.where }
+func (x *contest) enter() { x.run.source, x.run.where, x.run.admin = x.source, x.where, x.admin }
+
+// openBuild starts feedd, or with a variant the other build of it.
+func (r *run) openBuild(ctx context.Context, variant string) (*subject, error) {
+	if variant == "" {
+		return r.openFeedd(ctx)
+	}
+	binary := r.binary
+	defer func() { r.binary = binary }()
+	r.binary = r.against
+	s, err := r.openFeedd(ctx, "--data-dir", filepath.Join(r.dir, variant))
+	if err == nil {
+		s.name += " " + variant
+	}
+	return s, err
+}
 
 // rest has it stand still.
 func (x *contest) rest(ctx context.Context) error { return x.source.Ask(ctx, feed.Pause, nil, nil) }
@@ -142,7 +163,7 @@ func (x *contest) join(ctx context.Context) error {
 		return err
 	}
 	g := x.group()
-	if g.Speak = x.subject.speak; x.subject.name != "feedd" {
+	if g.Speak = x.subject.speak; x.subject.speak != x.Speak {
 		g.Trust, g.Deflate = "", false
 	}
 	var err error

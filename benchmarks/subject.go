@@ -112,8 +112,8 @@ func (r *run) tidy(ctx context.Context, s *subject) error {
 			return err
 		}
 	}
-	if s.name != "feedd" {
-		return nil
+	if s.speak != r.Speak {
+		return nil // a peer
 	}
 	return r.fillRoom(ctx)
 }
