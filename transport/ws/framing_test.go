@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -70,4 +71,24 @@ func BenchmarkAppendFrame(b *testing.B) {
 			}
 		})
 	}
+}
+
+// One framing serves all workers: what one of them compresses does not come out in another's frame.
+func TestFramesMadeAtTheSameTimeAreTheirOwn(t *testing.T) {
+	f := NewFraming(fanout.Proto, DeflateAlways, 1)
+	var workers sync.WaitGroup
+	for n := range 8 {
+		workers.Go(func() {
+			var dst []byte
+			for i := range 300 {
+				in := bytes.Repeat([]byte{byte(n), byte(i), 7}, 50+i)
+				dst = f.AppendFrame(dst[:0], in, fanout.UseCut, 1)
+				if got, err := wstest.Decode(bufio.NewReader(bytes.NewReader(dst))); err != nil || !bytes.Equal(got.Payload, in) {
+					t.Errorf("worker %d, frame %d: %v, or other bytes", n, i, err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
 }
