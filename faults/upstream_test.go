@@ -127,6 +127,11 @@ var beyond = []row{
 		held: []string{"e2e.TestNodesSendClientsToOneAnother", "fleet.TestLoadsThatCannotBeUsed", "internal/client/quoterow.TestNumbersOfLaterVersionsArePassedOver"},
 	},
 	{
+		number: 47, fault: "the NATS server under a node on demand killed, while instruments are being warmed up and others are watched",
+		expected: "both go on at another server: of what is watched nothing is lost, what was cold says since when it is known, and every instrument is subscribed to once",
+		run:      demandKilled, short: true, held: []string{"ingest.TestDemandConverges"},
+	},
+	{
 		number: 46, fault: "a balancer that cuts idle connections",
 		expected: "heartbeats keep those of one that waits longer than they are apart; those of another come back by themselves, lose nothing, and the log and a metric name the cut",
 		run:      idleCuts, tools: []string{"nginx"}, held: []string{"transport/conns.TestCutsOfIdleConnectionsAreNamed"},

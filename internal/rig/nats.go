@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -309,23 +310,35 @@ func (c *NATSCluster) Serving(client string) (at int) {
 }
 
 // Has reports whether the server has a client whose name begins so.
-func (s *NATSServer) Has(client string) bool {
+func (s *NATSServer) Has(client string) bool { return len(s.connections(client)) > 0 }
+
+// Subjects returns what the clients of the server whose name begins so are subscribed to.
+func (s *NATSServer) Subjects(client string) (subjects []string) {
+	for _, one := range s.connections(client) {
+		subjects = append(subjects, one.Subjects...)
+	}
+	return subjects
+}
+
+// connection is a client as the server's monitor tells of it.
+type connection struct {
+	Name     string
+	Subjects []string `json:"subscriptions_list"`
+}
+
+// connections returns those whose name begins so; none where the server does not answer.
+func (s *NATSServer) connections(client string) []connection {
 	asking := http.Client{Timeout: time.Second}
-	answer, err := asking.Get("http://" + s.monitor + "/connz")
+	answer, err := asking.Get("http://" + s.monitor + "/connz?subs=1")
 	if err != nil {
-		return false
+		return nil
 	}
 	defer func() { _ = answer.Body.Close() }()
-	var list struct{ Connections []struct{ Name string } }
+	var list struct{ Connections []connection }
 	if err := json.NewDecoder(answer.Body).Decode(&list); err != nil {
-		return false
+		return nil
 	}
-	for _, one := range list.Connections {
-		if strings.HasPrefix(one.Name, client) {
-			return true
-		}
-	}
-	return false
+	return slices.DeleteFunc(list.Connections, func(one connection) bool { return !strings.HasPrefix(one.Name, client) })
 }
 
 // Leader is the server that leads a stream.
