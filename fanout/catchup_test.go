@@ -1,0 +1,49 @@
+package fanout
+
+import (
+	"testing"
+
+	"github.com/feedd/feedd/market"
+	"github.com/feedd/feedd/throttle"
+)
+
+// A reader that catches up is told how much its rows stand for, of books and bars as of quotes.
+func TestCatchingUpTellsWhatWasMerged(t *testing.T) {
+	const changes = 30
+	for _, e := range []Encoding{Proto, JSON} {
+		w := newBookWorld(1, Options{})
+		w.book(0, deepBook(100))
+		r, s := w.attach(e)
+		s.Subscribe([]Item{{Handle: w.view(0, market.View{Depth: 10})}}, throttle.Every20ms)
+		w.pass(100)
+		r.stalled = true
+		for n := range changes + 1 { // the first one fills the outbox
+			w.book(0, market.BookEvent{Bids: []market.Level{{Price: -1 - int64(n%10), Size: 10_000 + int64(n)}}})
+			w.pass(20)
+		}
+		told := r.conflated
+		r.resume()
+		w.pass(100)
+		if got := r.conflated - told; got != changes-1 {
+			t.Errorf("%v: one view of a book stands for %d events, and says %d beyond one", e, changes, got)
+		}
+		check(t, r.reader)
+
+		x := newExchange(1, 64, Options{})
+		b := newBoard(e)
+		x.join(b).Subscribe([]Item{{Handle: x.bars(0, 60)}}, throttle.Every100ms)
+		x.trade(0, market.Trade{Price: 5, Size: 1})
+		x.pass(100)
+		b.stalled = true
+		for n := range changes + 1 {
+			x.trade(0, market.Trade{Price: int64(10 + n), Size: 1})
+			x.pass(100)
+		}
+		b.resume()
+		x.pass(100)
+		if got := b.last.Conflated; got != changes-1 {
+			t.Errorf("%v: a bar stands for %d trades, and says %d beyond one", e, changes, got)
+		}
+		x.checkErrors(t, b)
+	}
+}
