@@ -50,7 +50,7 @@ func TestNodesSendClientsToOneAnother(t *testing.T) {
 	strangers := func() {
 		now := time.Now().UnixMicro()
 		say(map[string]any{"revision": 77, "instance": "S", "node": "stranger", "version": "7.7", "interval_ms": 60_000, "sent_us": now, "url": "ws://127.0.0.1:9/stranger"})
-		say(map[string]any{"revision": 1, "instance": "L", "node": "third", "version": "1", "interval_ms": 60_000, "sent_us": now - 90e6, "level": "refusing", "url": "ws://127.0.0.1:9/late"})
+		say(map[string]any{"revision": 1, "instance": "L", "node": "third", "version": "1", "interval_ms": 60_000, "sent_us": now - 90e6, "level": "refusing", "refuses": true, "url": "ws://127.0.0.1:9/late"})
 	}
 	eventually := func(what string, ok func() bool) {
 		t.Helper()

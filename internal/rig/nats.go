@@ -269,13 +269,20 @@ func Record(t testing.TB, nc *nats.Conn, replicas int) jetstream.Stream {
 		t.Fatal(err)
 	}
 	stream, err := js.Stream(ctx, ingest.DefaultStream)
-	if err == nil && replicas > 1 {
-		c := stream.CachedInfo().Config
-		c.Replicas = replicas
-		stream, err = js.UpdateStream(ctx, c)
-	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if replicas > 1 {
+		c := stream.CachedInfo().Config
+		c.Replicas = replicas
+		// Servers that have just found each other are not yet taken for places to put a copy.
+		Eventually(t, "places for all copies of the stream", func() bool {
+			updated, err := js.UpdateStream(ctx, c)
+			if err == nil {
+				stream = updated
+			}
+			return err == nil
+		})
 	}
 	if replicas > 1 {
 		Eventually(t, "a leader of the stream, and all its copies", func() bool {
