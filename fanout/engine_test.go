@@ -319,7 +319,9 @@ func TestCohortsAreSharedAndEverythingIsReleased(t *testing.T) {
 		r := newReader(Proto)
 		s := w.attach(r)
 		s.Subscribe(w.items(market.ChannelQuote, 1, 2, 3), throttle.Every250ms)
-		s.Subscribe(w.items(market.ChannelStatus, i%2), throttle.Immediate)
+		for range 2 { // once more makes no difference
+			s.Subscribe(w.items(market.ChannelStatus, i%2), throttle.Immediate)
+		}
 		subs, readers = append(subs, s), append(readers, r)
 	}
 	w.worker.turn()
@@ -345,6 +347,13 @@ func TestCohortsAreSharedAndEverythingIsReleased(t *testing.T) {
 	w.pass(10)
 	if len(w.worker.active) != 0 || len(w.worker.subscribers) != 0 {
 		t.Fatalf("%d phases and %d subscribers are left", len(w.worker.active), len(w.worker.subscribers))
+	}
+	w.worker.dirty.Store(false)
+	w.store.Begin()
+	w.store.Quality(0, market.QualitySyncing, "gap")
+	w.store.Commit()
+	if w.worker.dirty.Load() {
+		t.Fatal("what nobody follows any more wakes the worker")
 	}
 	check(t, readers...)
 }
