@@ -92,7 +92,7 @@ func (r *run) shakeHands(ctx context.Context, resumed bool) (time.Duration, erro
 	defer l.Close()
 	failed := make(chan error, 1)
 	go func() { failed <- callAgain(ctx, l.Addr().String(), client, resumed) }()
-	took, err := answerHandshakes(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13})
+	took, err := answerHandshakes(ctx, l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13})
 	if called := <-failed; err == nil {
 		err = called
 	}
@@ -100,7 +100,7 @@ func (r *run) shakeHands(ctx context.Context, resumed bool) (time.Duration, erro
 }
 
 // answerHandshakes is the server's side, on a thread of its own, whose clock it reads. The first one, which makes a ticket, does not count.
-func answerHandshakes(l net.Listener, cfg *tls.Config) (took time.Duration, err error) {
+func answerHandshakes(ctx context.Context, l net.Listener, cfg *tls.Config) (took time.Duration, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for n := range handshakes + 1 {
@@ -113,7 +113,7 @@ func answerHandshakes(l net.Listener, cfg *tls.Config) (took time.Duration, err 
 		if err != nil {
 			return 0, errors.Join(err, conn.Close())
 		}
-		if err := conn.Handshake(); err != nil {
+		if err := conn.HandshakeContext(ctx); err != nil {
 			return 0, errors.Join(err, conn.Close())
 		}
 		after, err := threadClock()
