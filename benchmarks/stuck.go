@@ -19,6 +19,9 @@ const (
 	slowBytesPerSecond  = 3000 // half of what they are sent
 )
 
+// stuckTurns is how often they do, with a look at all who read before each: so that one slow cut does not decide.
+const stuckTurns = 3
+
 // stuck measures how much clients that do not read concern those that do.
 func stuck(ctx context.Context, r *run) (*report.Result, error) {
 	started := time.Now()
@@ -40,12 +43,16 @@ func stuck(ctx context.Context, r *run) (*report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &report.Stuck{
-		Healthy: t.cfg.Groups[0].Sessions, Slow: t.cfg.Groups[1].Sessions, Stuck: t.cfg.Groups[2].Sessions,
-		Before: m.got.Groups[0].Probes.Lateness, CoresBefore: m.cores(),
-	}
-	if err := t.stall(ctx, m, f); err != nil {
-		return nil, err
+	f := &report.Stuck{Healthy: t.cfg.Groups[0].Sessions, Slow: t.cfg.Groups[1].Sessions, Stuck: t.cfg.Groups[2].Sessions}
+	for n := range stuckTurns {
+		if n > 0 {
+			if err := t.calm(ctx, m); err != nil {
+				return nil, err
+			}
+		}
+		if err := t.stall(ctx, m, f); err != nil {
+			return nil, err
+		}
 	}
 	if err := t.finish(ctx, m); err != nil {
 		return nil, err
@@ -65,6 +72,7 @@ func (r *run) healthyAndNot() []load.Group {
 	heavy := healthy
 	heavy.Choice.PerSession, heavy.CadenceMS, heavy.Probes, heavy.Busy = min(heavyInstruments, r.Instruments), heavyCadenceMS, 4, false
 	heavy.SmallBuffer = true
+	healthy.Stamped = true // they are judged, and share this side's core with those who make the trouble
 	slow, still := heavy, heavy
 	slow.Name, slow.Sessions, slow.BytesPerSecond = "slow", r.Sessions/slowPart, slowBytesPerSecond
 	still.Name, still.Sessions = "stuck", r.Sessions/stuckPart
@@ -73,8 +81,20 @@ func (r *run) healthyAndNot() []load.Group {
 	return []load.Group{healthy, slow, still}
 }
 
+// calm measures once more while all read, when they have caught up.
+func (t *trial) calm(ctx context.Context, m *loaded) error {
+	if err := t.wait(ctx, t.settle()); err != nil {
+		return err
+	}
+	if err := t.clients.Ask(ctx, load.Mark, nil, nil); err != nil {
+		return err
+	}
+	return t.again(ctx, m)
+}
+
 // stall has the stuck sessions stop reading, measures, and has them read again.
 func (t *trial) stall(ctx context.Context, m *loaded, f *report.Stuck) error {
+	turn := report.StuckTurn{Before: m.got.Groups[0].Probes.Lateness, CoresBefore: m.cores()}
 	before, err := proc.Resident(t.subject.child.Pid())
 	if err != nil {
 		return err
@@ -95,7 +115,8 @@ func (t *trial) stall(ctx context.Context, m *loaded, f *report.Stuck) error {
 	if err := t.again(ctx, m); err != nil {
 		return err
 	}
-	f.During, f.CoresDuring = m.got.Groups[0].Probes.Lateness, m.cores()
+	turn.During, turn.CoresDuring = m.got.Groups[0].Probes.Lateness, m.cores()
+	f.Turns = append(f.Turns, turn)
 	f.SlowAge = float64(m.got.Groups[1].Probes.Age.P99) / 1000
 	f.BytesPerStuck = float64(m.seen.ResidentWith-before) / float64(max(f.Stuck, 1))
 	if n := m.got.Groups[2].Frames; n > 0 {
@@ -108,6 +129,7 @@ func (t *trial) stall(ctx context.Context, m *loaded, f *report.Stuck) error {
 			return err
 		}
 	}
+	t.still = nil
 	return nil
 }
 

@@ -55,10 +55,11 @@ func New(store *snapshot.Store, o Options) *Engine {
 	e := &Engine{options: o, store: store, stop: make(chan struct{})}
 	start := time.Now()
 	for i := range o.Workers {
+		mono := func() int64 { return time.Since(start).Microseconds() }
 		e.workers = append(e.workers, &worker{
-			engine: e, number: i, wake: make(chan struct{}, 1), out: output{maxFrame: o.MaxFrame, builder: builder{delay: o.delayMs()}},
+			engine: e, number: i, timer: newTimer(), out: output{mono: mono, maxFrame: o.MaxFrame, builder: builder{delay: o.delayMs()}},
 			wall: func() int64 { return time.Now().Add(-o.Delay).UnixMicro() },
-			mono: func() int64 { return time.Since(start).Microseconds() },
+			mono: mono,
 		})
 	}
 	store.Watch(func() {

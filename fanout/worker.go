@@ -49,8 +49,12 @@ type worker struct {
 	counted     [rungs][2]int64
 	jobs        []func(*worker) // taken out of the mailbox, and not run yet
 
-	dirty atomic.Bool   // ingest committed since the last immediate cut
-	wake  chan struct{} // capacity 1
+	dirty atomic.Bool // ingest committed since the last immediate cut
+
+	// What wakes the worker is always this timer, also for jobs and commits: the runtime has a goroutine whose timer is over go ahead
+	// of all that are ready to run, where one that is woken by another goroutine waits its turn behind thousands who connect.
+	timer *time.Timer
+	woken atomic.Bool // the timer was set to fire at once
 
 	mailbox struct {
 		mu     sync.Mutex
@@ -73,6 +77,11 @@ type output struct {
 	// a few with huge snapshots, delays no cut.
 	budget int
 	hungry []*Subscriber
+
+	// rested is when the worker last let others run, and unrested how many frames it has sent since it looked at the clock.
+	mono     func() int64
+	rested   int64
+	unrested int
 
 	// What is sent does not wait for a ceiling: heartbeats, and frames of nothing but statuses.
 	urgent bool
@@ -108,6 +117,9 @@ func (o *output) send(s *Subscriber, frame []byte) bool {
 	if s.blocked {
 		return false
 	}
+	if o.unrested++; o.unrested >= restEvery {
+		o.rest()
+	}
 	m := s.meter.Load()
 	if m != nil && !m.ready(o.now) && !o.urgent {
 		return false
@@ -125,6 +137,23 @@ func (o *output) send(s *Subscriber, frame []byte) bool {
 	o.tally.frames++
 	o.tally.bytes += uint64(len(frame))
 	return true
+}
+
+// The runtime takes the processor away from whoever runs for 10 ms, and has it wait behind all that are ready to run: while thousands
+// connect that is a quarter of a second. So a worker rests ahead of it, for as long as it takes to have its timer fire, which goes
+// ahead of them. It looks at the clock once in so many frames.
+const (
+	restAfter = 4000 // microseconds of work
+	restFor   = 20 * time.Microsecond
+	restEvery = 128
+)
+
+func (o *output) rest() {
+	o.unrested = 0
+	if o.mono()-o.rested >= restAfter {
+		time.Sleep(restFor)
+		o.rested = o.mono()
+	}
 }
 
 // post hands a job to the worker. It reports false when the engine has closed, and drops the job.
@@ -149,9 +178,8 @@ func (w *worker) do(job func(*worker)) {
 }
 
 func (w *worker) signal() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	if !w.woken.Load() && !w.woken.Swap(true) {
+		w.timer.Reset(0)
 	}
 }
 
@@ -162,14 +190,19 @@ func (w *worker) committed() {
 	}
 }
 
+// newTimer is the worker's, which fires no sooner than somebody says so.
+func newTimer() *time.Timer { return time.NewTimer(time.Hour) }
+
 func (w *worker) run(stop <-chan struct{}) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	defer w.timer.Stop()
 	for {
-		timer.Reset(time.Duration(w.turn()) * time.Microsecond)
+		w.woken.Store(false)
+		w.timer.Reset(time.Duration(w.turn()) * time.Microsecond)
+		if w.woken.Load() { // during the turn, so that what it was set to is lost
+			w.timer.Reset(0)
+		}
 		select {
-		case <-w.wake:
-		case <-timer.C:
+		case <-w.timer.C:
 		case <-stop:
 			w.close()
 			return
@@ -230,6 +263,7 @@ const longestWait = 1_000_000
 // turn does all that is due and returns the microseconds until something will be.
 func (w *worker) turn() int64 {
 	w.out.now = w.mono()
+	w.out.rested = w.out.now
 	w.out.budget = catchUpBytes
 	w.feedHungry()
 	jobs := w.runJobs()

@@ -16,7 +16,8 @@ type node struct {
 	market *rig.Market
 	viewer *rig.Viewer
 	before rig.Footing
-	end    func() // of the market
+	end    func()     // of the market
+	cores  *rig.Cores // nil: what serves shares them with all else
 }
 
 // newNode starts all of it, with a market of so many instruments that runs until ends.
@@ -31,10 +32,44 @@ func newNode(r *trial, instruments int, args ...string) *node {
 	return n
 }
 
+// newNodeApart is newNode with the server on a core of its own, in the long form of a row.
+func newNodeApart(r *trial, instruments int, args ...string) *node {
+	r.Helper()
+	n := nodeApart(r)
+	n.feedd = n.serve(args...)
+	n.open(instruments)
+	n.look(n.feedd)
+	n.before = n.feedd.Footing()
+	return n
+}
+
+// nodeApart is the NATS server of it, ahead of all that may keep it from its ticks.
+func nodeApart(r *trial) *node {
+	r.Helper()
+	n := &node{r: r}
+	if !r.short {
+		n.cores = rig.Divide(r)
+	}
+	n.nats = rig.StartNATS(r)
+	n.nats.Prefer()
+	rig.Record(r, n.nats.Connect(), 1)
+	return n
+}
+
 // serve starts a feedd.
 func (n *node) serve(args ...string) *rig.Process {
 	n.r.Helper()
-	return rig.Serve(n.r, append([]string{"--sim", "off", "--nats-url", n.nats.URL()}, args...)...)
+	return n.cores.Serve(n.r, n.serving(args)...)
+}
+
+// serveBeside starts one where everything else is.
+func (n *node) serveBeside(args ...string) *rig.Process {
+	n.r.Helper()
+	return rig.Serve(n.r, n.serving(args)...)
+}
+
+func (n *node) serving(args []string) []string {
+	return append([]string{"--sim", "off", "--nats-url", n.nats.URL()}, args...)
 }
 
 // open starts the market.

@@ -56,6 +56,8 @@ type Group struct {
 	Deflate bool `json:"deflate,omitempty"`
 	// BytesPerSecond is what each session reads at most; 0: all that comes.
 	BytesPerSecond int `json:"bytes_per_second,omitempty"`
+	// Stamped has the kernel tell when frames reach the probes: what the loop is late counts for nothing.
+	Stamped bool `json:"stamped,omitempty"`
 	// SmallBuffer has the kernel hold little of what is not read yet: a few kilobytes, as a link with a small window does.
 	SmallBuffer bool `json:"small_buffer,omitempty"`
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/feedd/feedd/benchmarks/frame"
+	"github.com/feedd/feedd/internal/client/arrival"
 	feedv1 "github.com/feedd/feedd/proto/feed/v1"
 )
 
@@ -40,6 +41,7 @@ type session struct {
 
 	follow  follower // nil: what comes is counted and not read
 	granted bool     // a grant is awaited
+	stamped bool     // the kernel tells when its frames arrive
 	whole   message  // what is put together, as long as somebody reads it
 	notice  []byte   // of a control frame that is not whole yet
 
@@ -82,6 +84,11 @@ func (l *Loop) dial(i int) error {
 	}
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
+	}
+	if s.stamped = s.group.Stamped && i-s.group.first < s.group.Probes; s.stamped {
+		if err := arrival.Note(fd); err != nil {
+			return err
+		}
 	}
 	if s.group.SmallBuffer {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, smallBuffer); err != nil {
@@ -154,7 +161,14 @@ func (l *Loop) read(i int, buf []byte) {
 		l.readSecured(i, buf)
 		return
 	}
-	n, err := unix.Read(s.fd, buf)
+	var n int
+	var err error
+	now := int64(0) // to be looked at the clock for
+	if s.stamped {
+		n, now, err = arrival.Receive(s.fd, buf)
+	} else {
+		n, err = unix.Read(s.fd, buf)
+	}
 	switch {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
 		return
@@ -166,13 +180,15 @@ func (l *Loop) read(i int, buf []byte) {
 		return
 	}
 	s.group.window.Bytes += int64(n)
-	l.received(i, buf[:n])
+	if now == 0 {
+		now = time.Now().UnixMicro()
+	}
+	l.received(i, now, buf[:n])
 }
 
-// received takes bytes of a session.
-func (l *Loop) received(i int, b []byte) {
+// received takes bytes of a session that arrived at now, in microseconds since the Unix epoch.
+func (l *Loop) received(i int, now int64, b []byte) {
 	s := &l.sessions[i]
-	now := time.Now().UnixMicro()
 	if s.state == stateUpgrading {
 		if b = l.upgraded(i, b); len(b) == 0 {
 			return

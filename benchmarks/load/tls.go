@@ -158,7 +158,7 @@ func (l *Loop) readSecured(i int, buf []byte) {
 		s.group.window.Bytes += s.socket.read
 		s.socket.read = 0
 		if n > 0 {
-			l.received(i, buf[:n])
+			l.received(i, time.Now().UnixMicro(), buf[:n])
 		}
 		switch {
 		case errors.As(err, new(later)):

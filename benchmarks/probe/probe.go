@@ -39,7 +39,7 @@ type Options struct {
 func New(record *Record, instruments map[string]int, opt Options) *Probe {
 	p := &Probe{
 		record: record, instruments: instruments, model: client.NewModel(), unmarshal: proto.Unmarshal,
-		held: make(map[string]feed.Quote), history: history{rows: make(map[string][]seen)}, books: make(map[string]*client.Book), beat: beat{cadence: opt.Cadence, busy: opt.Busy},
+		held: make(map[string]feed.Quote), history: history{rows: make(map[string][]seen)}, books: make(map[string]*client.Book), beat: newBeat(opt.Cadence, opt.Busy),
 	}
 	if opt.JSON {
 		p.unmarshal = protojson.Unmarshal

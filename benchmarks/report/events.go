@@ -1,6 +1,11 @@
 package report
 
-import "github.com/feedd/feedd/benchmarks/probe"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/feedd/feedd/benchmarks/probe"
+)
 
 // Storm are the figures of the scenario of that name: all clients come at once, and once more when the server has hung
 // up on all of them.
@@ -41,22 +46,38 @@ type Stuck struct {
 	Healthy int `json:"healthy_sessions"`
 	Slow    int `json:"slow_sessions"`
 	Stuck   int `json:"stuck_sessions"`
-	// Lateness of the healthy ones while all read, and while some do not.
-	Before probe.Percentiles `json:"before_us"`
-	During probe.Percentiles `json:"during_us"`
-	// P99 is the latter's over the former's.
-	P99 float64 `json:"p99_during_to_before"`
-	// Server's CPU in cores, and what its memory grew by for each stuck session.
-	CoresBefore    float64 `json:"cores_before"`
-	CoresDuring    float64 `json:"cores_during"`
+	// Turns are those in which they stopped reading, one after the other.
+	Turns []StuckTurn `json:"turns"`
+	// The turn whose ratio is the median one.
+	StuckTurn
+	// BytesPerStuck is what the server's memory grew by for each stuck session, in the last turn.
 	BytesPerStuck  float64 `json:"resident_bytes_per_stuck_session"`
 	SlowAge        float64 `json:"slow_age_p99_ms"` // of what the slow ones are shown
 	QuotesCompared int     `json:"final_quotes_compared"`
 }
 
+// StuckTurn is a window in which all read, and one in which some do not.
+type StuckTurn struct {
+	// Lateness of the healthy ones, by the kernel's clock at their sockets.
+	Before probe.Percentiles `json:"before_us"`
+	During probe.Percentiles `json:"during_us"`
+	// P99 is the latter's over the former's.
+	P99 float64 `json:"p99_during_to_before"`
+	// Server's CPU in cores.
+	CoresBefore float64 `json:"cores_before"`
+	CoresDuring float64 `json:"cores_during"`
+}
+
 // Stalled computes the ratios.
 func (s *Stuck) Stalled() *Stuck {
-	s.P99 = ratio(float64(s.During.P99), float64(s.Before.P99))
+	for i := range s.Turns {
+		t := &s.Turns[i]
+		t.P99 = ratio(float64(t.During.P99), float64(t.Before.P99))
+	}
+	sorted := slices.SortedFunc(slices.Values(s.Turns), func(a, b StuckTurn) int { return cmp.Compare(a.P99, b.P99) })
+	if len(sorted) > 0 {
+		s.StuckTurn = sorted[len(sorted)/2]
+	}
 	return s
 }
 

@@ -220,7 +220,7 @@ func (s *server) startPublic() {
 		s.run("certificate", func(ctx context.Context) error { e.certificate.Run(ctx); return nil })
 	}
 	_, ceiling := descriptors(footprint.Descriptors())
-	public := listen.Reserve(s.public, ceiling, func() { s.drops.Add(drop.NoDescriptors, 1) })
+	public := listen.Reserve(listen.Behind(s.public), ceiling, func() { s.drops.Add(drop.NoDescriptors, 1) })
 	s.serveHTTP("http", listen.On(public, e.listener()), listen.Forwarded(e.trusted, mux))
 	s.startWebTransport()
 	s.started(s.drain)

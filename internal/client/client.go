@@ -41,6 +41,9 @@ type Options struct {
 	ReceiveBuffer int
 	// LocalAddr is the address to connect from; nil for any.
 	LocalAddr net.Addr
+	// Over makes the connection that the client uses of the one that was opened, such as one that notes when bytes come; nil: that is
+	// the same.
+	Over func(net.Conn) (net.Conn, error)
 	// TLS is for servers whose certificate the system does not know; nil: it does.
 	TLS *tls.Config
 	// OnUpdate is called with what each frame changed, in order, by the goroutine that reads, ahead of answers to requests
@@ -129,6 +132,13 @@ func (c *Client) connect(ctx context.Context, rawURL string) error {
 	conn, err := c.dialTCP(ctx, u)
 	if err != nil {
 		return err
+	}
+	if over := c.options.Over; over != nil {
+		upper, err := over(conn)
+		if err != nil {
+			return errors.Join(err, conn.Close())
+		}
+		conn = upper
 	}
 	c.gate = newGate(conn)
 	timeout := 10 * time.Second

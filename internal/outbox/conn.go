@@ -27,6 +27,7 @@ type Conn struct {
 	blocked atomic.Bool
 	sent    outgoing.Sent // under mu
 	fd      uintptr       // of raw; constant after Start
+	missed  atomic.Bool   // a Send found the connection in other hands: they are to call drained
 
 	net.Conn
 
@@ -79,21 +80,21 @@ func (c *Conn) Ready() bool { return !c.blocked.Load() }
 // Sent returns what the connection took through Send, its own or that of a Sender above it, and what Count was told.
 func (c *Conn) Sent() outgoing.Sent {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	return c.sent
 }
 
 // Count adds a frame of so many bytes that was given to Write, or to what lies above.
 func (c *Conn) Count(bytes int) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	c.sent.Frame(bytes)
 }
 
 // Pending is how many bytes are waiting for the kernel to take them.
 func (c *Conn) Pending() int {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	return len(c.kept) - c.head
 }
 
@@ -101,23 +102,52 @@ func (c *Conn) Pending() int {
 // Close, or the error of the socket. nil while it does. The first cause stays.
 func (c *Conn) Cause() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	return c.cause
 }
 
 // Send hands one frame to the socket without waiting. It returns false, and takes nothing, while
-// anything is pending or when the connection takes no more. frame may be reused at once.
+// anything is pending, while another goroutine is at the connection, or when it takes no more. frame may be reused at once.
+//
+// It does not even wait for mu: whoever holds it may have lost its processor to thousands of others, and then all connections of
+// the worker that sends would wait for it with this one.
 func (c *Conn) Send(frame []byte) bool {
-	if c.blocked.Load() {
+	if c.blocked.Load() || !c.lockAtOnce() {
 		return false
 	}
-	c.mu.Lock()
 	taken := !c.blocked.Load() && c.put(frame, true)
 	if taken {
 		c.sent.Frame(len(frame))
 	}
-	c.mu.Unlock() // not deferred, which costs as much as all else here
+	c.unlock() // not deferred, which costs as much as all else here
 	return taken
+}
+
+// lockAtOnce locks mu where nobody else has it. Otherwise it has whoever does call drained afterwards.
+func (c *Conn) lockAtOnce() bool {
+	if c.mu.TryLock() {
+		return true
+	}
+	c.missed.Store(true)
+	return c.mu.TryLock() // it may have been let go of ahead of the line above
+}
+
+// unlock lets go of mu, and tells of it where a Send missed it.
+func (c *Conn) unlock() {
+	c.mu.Unlock()
+	c.retell()
+}
+
+// retell calls drained once more where a Send was kept from the connection, unless that has ended, or draining will end with such a
+// call.
+func (c *Conn) retell() {
+	for c.missed.Load() && c.missed.Swap(false) {
+		c.mu.Lock()
+		if !c.ended && !c.draining && c.drained != nil {
+			c.drains.Go(c.drained)
+		}
+		c.mu.Unlock()
+	}
 }
 
 // Write takes b whole, behind what is pending, and never waits. Beyond outgoing.Options.MaxQueued pending bytes it
@@ -127,7 +157,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 		return c.Conn.Write(b)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	switch {
 	case c.cause != nil:
 		return 0, c.cause
@@ -152,7 +182,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 // The reading direction stays open until Close.
 func (c *Conn) Finish(last []byte) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if c.finished || c.ended { // after an overflow the last frame may still get through
 		return false
 	}
@@ -179,7 +209,7 @@ func (c *Conn) Close() error {
 	}
 	c.mu.Lock()
 	c.fail(net.ErrClosed)
-	c.mu.Unlock()
+	c.unlock()
 	sever(c.Conn)
 	c.drains.Wait()
 	return nil
@@ -265,13 +295,13 @@ func (c *Conn) release() {
 // connection takes no more.
 func (c *Conn) Drained() bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if len(c.kept)-c.head > 0 && c.cause == nil && !c.finished {
 		if c.emptied == nil {
 			c.emptied = make(chan struct{})
 		}
 		emptied := c.emptied
-		c.mu.Unlock()
+		c.unlock()
 		<-emptied
 		c.mu.Lock()
 	}

@@ -51,7 +51,7 @@ func (c *Conn) drain() {
 func (c *Conn) next() (chunk []byte, more bool) {
 	c.mu.Lock()
 	if chunk = c.kept[c.head:]; len(chunk) > 0 {
-		c.mu.Unlock()
+		c.unlock()
 		return chunk, true
 	}
 	finished, open := c.finished, c.cause == nil
@@ -59,7 +59,7 @@ func (c *Conn) next() (chunk []byte, more bool) {
 	c.draining = false
 	c.blocked.Store(finished || !open)
 	_ = c.Conn.SetWriteDeadline(time.Time{}) // or it would fail the next direct write once it has passed
-	c.mu.Unlock()
+	c.unlock()
 	switch {
 	case finished:
 		c.shutdown()
@@ -87,7 +87,7 @@ func (c *Conn) push(chunk []byte) (int, error) {
 // advance notes that n bytes are out, or why no more will be. It returns false when the connection has ended.
 func (c *Conn) advance(n int, err error) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	switch {
 	case c.ended:
 	case err == nil:

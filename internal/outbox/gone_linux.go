@@ -32,7 +32,7 @@ func (c *Conn) Silent() time.Duration {
 // ask fills info up to Last_ack_recv.
 func (c *Conn) ask(info *unix.TCPInfo) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if c.raw == nil || c.ended {
 		return false
 	}

@@ -34,6 +34,9 @@ func Main(m *testing.M, o Options) int {
 }
 
 func run(m *testing.M, o Options) (status int, err error) {
+	if was, err := beBystanders(); was {
+		return 0, err
+	}
 	if programs.dir = os.Getenv(builtPrograms); programs.dir == "" {
 		if programs.dir, err = os.MkdirTemp("", "feedd-rig"); err != nil {
 			return 0, err

@@ -43,7 +43,7 @@ type SwarmOptions struct {
 }
 
 // Swarm is thousands of clients, each a goroutine that reads frames and knows only a few things: whether it is fresh, which is to
-// have a row of every symbol, how late rows come, and when to come back. Viewers beside it are the oracles.
+// have a row of every symbol, and when to come back. Viewers beside it are the oracles, and Bystanders know how late rows come.
 type Swarm struct {
 	t      testing.TB
 	o      SwarmOptions
@@ -57,25 +57,22 @@ type Swarm struct {
 
 	mu       sync.Mutex // guards what follows
 	ends     []End
-	late     []lateness
-	arrivals map[string][]time.Time // at each node, those who were let in
-	refused  map[int]int            // by HTTP status
+	arrivals map[string][]arrival // at each node, those who were let in
+	refused  map[int]int          // by HTTP status
 	windows  []*feedv1.GoAway
 	conns    map[net.Conn]struct{}
 	awoken   chan struct{} // closed when Wake is called
 }
 
-// lateness is how long behind its cut a frame came.
-type lateness struct{ at, late time.Duration }
-
-var swarmEpoch = time.Now()
+// arrival is when a client began to connect, and when it was let in.
+type arrival struct{ knocked, in time.Time }
 
 // NewSwarm has all clients come, spread over a few seconds, and returns when they are fresh.
 func NewSwarm(t testing.TB, o SwarmOptions) *Swarm {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Swarm{
-		t: t, o: o, cancel: cancel, arrivals: make(map[string][]time.Time), refused: make(map[int]int), awoken: make(chan struct{}),
+		t: t, o: o, cancel: cancel, arrivals: make(map[string][]arrival), refused: make(map[int]int), awoken: make(chan struct{}),
 		conns: make(map[net.Conn]struct{}),
 	}
 	for _, node := range o.Nodes {
@@ -176,19 +173,6 @@ func (s *Swarm) Back(percentile float64) time.Duration {
 	return percentileOf(back, percentile)
 }
 
-// Late returns a percentile of how late frames came behind their cuts in a time.
-func (s *Swarm) Late(percentile float64, from, to time.Time) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []time.Duration
-	for _, l := range s.late {
-		if l.at >= from.Sub(swarmEpoch) && l.at < to.Sub(swarmEpoch) {
-			all = append(all, l.late)
-		}
-	}
-	return percentileOf(all, percentile)
-}
-
 func percentileOf(all []time.Duration, percentile float64) time.Duration {
 	if len(all) == 0 {
 		return 0
@@ -198,7 +182,17 @@ func percentileOf(all []time.Duration, percentile float64) time.Duration {
 }
 
 // Rush is the most clients that a node let in within any second since a time.
-func (s *Swarm) Rush(node string, since time.Time) (most int) {
+func (s *Swarm) Rush(node string, since time.Time) int {
+	return s.most(node, since, func(a arrival) time.Time { return a.in })
+}
+
+// Knocks is the most of those that began to connect within one. How long they then waited for a processor does not count.
+func (s *Swarm) Knocks(node string, since time.Time) int {
+	return s.most(node, since, func(a arrival) time.Time { return a.knocked })
+}
+
+// most is how many arrivals at a node lie within any one second since a time.
+func (s *Swarm) most(node string, since time.Time, when func(arrival) time.Time) (most int) {
 	u, err := url.Parse(node)
 	if err != nil {
 		s.t.Fatal(err)
@@ -206,8 +200,8 @@ func (s *Swarm) Rush(node string, since time.Time) (most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []time.Time
-	for _, at := range s.arrivals[u.Host] {
-		if at.After(since) {
+	for _, a := range s.arrivals[u.Host] {
+		if at := when(a); at.After(since) {
 			all = append(all, at)
 		}
 	}
@@ -289,6 +283,7 @@ func (c *swarmer) connection(ctx context.Context) (lived bool, wait time.Duratio
 	dialer := net.Dialer{
 		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 8+s.o.From, byte(n/250), byte(1+n%250))}, Timeout: 10 * time.Second, Control: s.narrow,
 	}
+	knocked := time.Now()
 	conn, err := dialer.DialContext(ctx, "tcp", host)
 	if err != nil {
 		return false, 0, err
@@ -314,7 +309,7 @@ func (c *swarmer) connection(ctx context.Context) (lived bool, wait time.Duratio
 		return false, time.Duration(seconds) * time.Second, errors.New(response.Status)
 	}
 	s.mu.Lock()
-	s.arrivals[host] = append(s.arrivals[host], time.Now())
+	s.arrivals[host] = append(s.arrivals[host], arrival{knocked, time.Now()})
 	s.conns[conn] = struct{}{}
 	s.mu.Unlock()
 	defer func() {
@@ -390,11 +385,7 @@ func (c *swarmer) read(ctx context.Context, conn net.Conn, in *bufio.Reader) err
 				s.fresh.Add(1)
 				c.back(now)
 			}
-			continue
 		}
-		s.mu.Lock()
-		s.late = append(s.late, lateness{now.Sub(swarmEpoch), now.Sub(time.UnixMicro(int64(f.CutTimeUs)))})
-		s.mu.Unlock()
 	}
 	return ctx.Err()
 }

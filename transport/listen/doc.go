@@ -4,6 +4,8 @@
 //	TLS        where it is used
 //	PROXY      the header with which a load balancer says who its client is, from trusted networks alone
 //	outbox     writes that never block
+//	Reserve    some descriptors are kept
+//	Behind     who is there goes ahead of who comes
 //	TCP
 //
 // and, above HTTP, Forwarded, which believes the same of X-Forwarded-For. Addresses that anybody else claims change

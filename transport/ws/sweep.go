@@ -2,6 +2,7 @@ package ws
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
@@ -62,7 +63,11 @@ func (s *Server) sweepEvery() time.Duration {
 
 // pulses pings the connections that are due and gives up those that are silent.
 func (s *Server) pulses(now int64) {
-	for _, c := range s.conns.All() {
+	const aFew = 64
+	for i, c := range s.conns.All() {
+		if i%aFew == aFew-1 {
+			runtime.Gosched() // or the processor is taken away in the middle of one, whose lock others then wait for
+		}
 		if c.vanished(now) {
 			continue
 		}
