@@ -47,3 +47,16 @@ func TestCatchingUpTellsWhatWasMerged(t *testing.T) {
 		x.checkErrors(t, b)
 	}
 }
+
+// Whoever sets a ceiling again and again has no more of it.
+func TestACeilingSetAgainForgivesNoDebt(t *testing.T) {
+	const seconds = 10
+	w, r, s := crowded(60, 2000, throttle.Every100ms)
+	w.pass(2000)
+	start := r.bytes
+	w.tick(seconds*100, func() { s.Limit(2000) })
+	if rate := (r.bytes - start) / seconds; rate > 2200 {
+		t.Errorf("%d bytes/s under a ceiling of 2000 that is set 100 times a second", rate)
+	}
+	check(t, r)
+}
