@@ -11,7 +11,7 @@ import (
 // Supported reports whether the kernel tells times of arrival here.
 const Supported = true
 
-// Note has the kernel note when bytes reach the socket fd.
+// Note has the kernel note when bytes reach the socket fd. It begins a moment later where no other socket of the machine had asked.
 func Note(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) }
 
 // Receive reads from fd into b, as read(2) does, and returns when the last of the bytes arrived, in microseconds since the Unix
