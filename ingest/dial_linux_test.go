@@ -91,3 +91,41 @@ func TestTheConnectionToNATSReadsLikeAnyOther(t *testing.T) {
 		t.Errorf("of a connection that was reset: %v", err)
 	}
 }
+
+// A read that looks for itself now and then is one that waits, for as long as somebody asked for.
+func TestTheConnectionToNATSWaits(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close() // nobody is left
+	near, err := new(dialer).Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	buf := make([]byte, 8)
+	asked := time.Now().Add(4 * lookEvery)
+	if err := near.SetDeadline(asked); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := near.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) || time.Now().Before(asked) {
+		t.Fatalf("%v, %v ahead of the deadline", err, time.Until(asked))
+	}
+	if err := near.SetReadDeadline(time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(4*lookEvery, func() { _, _ = far.Write([]byte("tick")) })
+	if n, err := near.Read(buf); err != nil || string(buf[:n]) != "tick" {
+		t.Fatalf("%q, %v", buf[:n], err)
+	}
+	time.AfterFunc(4*lookEvery, func() { _ = near.SetReadDeadline(time.Now()) })
+	if _, err := near.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("interrupted: %v", err)
+	}
+}
