@@ -27,6 +27,8 @@ type reader struct {
 	// overlap tells of a number in the stream whether the message may be known already, so that unnumbered trades are not
 	// taken twice. nil: none is.
 	overlap func(uint64) bool
+	// within bounds the wait for one answer of the stream. 0: readWithin.
+	within time.Duration
 
 	// Of the stream, as it was when it was opened.
 	js      jetstream.JetStream
@@ -42,10 +44,10 @@ type reader struct {
 
 // open finds the stream, and reports false where there is none.
 func (r *reader) open(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	ctx, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
 	var err error
-	if r.js, err = jetstream.New(r.f.nc); err != nil {
+	if r.js, err = jetstream.New(r.f.nc, jetstream.WithDefaultTimeout(r.patience())); err != nil {
 		return false, err
 	}
 	// The server must know of the subscription before the stream is looked at, so that nothing falls between.
@@ -73,6 +75,8 @@ func (r *reader) open(ctx context.Context) (bool, error) {
 	r.ahead = info.TimeStamp.Sub(r.f.o.Now())
 	return true, nil
 }
+
+func (r *reader) patience() time.Duration { return cmp.Or(r.within, readWithin) }
 
 // later reports whether the stream got a message after it was opened: the live path has it too.
 func (r *reader) later(seq uint64) bool { return seq > r.last }
@@ -310,7 +314,8 @@ func (r *reader) each(ctx context.Context, cfg jetstream.ConsumerConfig, take fu
 type consumer struct {
 	jetstream.Consumer
 	stream  string
-	pending uint64 // messages that wait, as far as is known
+	within  time.Duration // the reader's patience
+	pending uint64        // messages that wait, as far as is known
 }
 
 func (r *reader) consume(ctx context.Context, cfg jetstream.ConsumerConfig) (*consumer, error) {
@@ -322,7 +327,7 @@ func (r *reader) consume(ctx context.Context, cfg jetstream.ConsumerConfig) (*co
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", r.name, err)
 	}
-	c := &consumer{Consumer: made, stream: r.name, pending: made.CachedInfo().NumPending}
+	c := &consumer{Consumer: made, stream: r.name, within: r.patience(), pending: made.CachedInfo().NumPending}
 	most := r.most
 	if most == 0 {
 		most = maxStored
@@ -346,7 +351,7 @@ func (c *consumer) look(ctx context.Context) error {
 
 // pull fetches what comes next, of which there must be some.
 func (c *consumer) pull(ctx context.Context) (p pull, err error) {
-	wait, cancel := context.WithTimeout(ctx, readWithin)
+	wait, cancel := context.WithTimeout(ctx, c.within)
 	defer cancel()
 	batch, err := c.Fetch(int(min(c.pending, chunk)), jetstream.FetchContext(wait))
 	if err != nil {
@@ -369,13 +374,13 @@ func (c *consumer) pull(ctx context.Context) (p pull, err error) {
 	case err != nil:
 		return p, fmt.Errorf("stream %s: %w", c.stream, err)
 	}
-	return p, fmt.Errorf("stream %s: messages did not come within %v", c.stream, readWithin)
+	return p, fmt.Errorf("stream %s: messages did not come within %v", c.stream, c.within)
 }
 
 // forget removes a consumer. The server would do so by itself, only later; so nobody waits for it once the
 // feed is being stopped.
 func (r *reader) forget(c *consumer) {
-	ctx, cancel := context.WithTimeout(r.f.ctx, readWithin)
+	ctx, cancel := context.WithTimeout(r.f.ctx, r.patience())
 	defer cancel()
 	name := c.CachedInfo().Name
 	if err := r.js.DeleteConsumer(ctx, r.name, name); err != nil {

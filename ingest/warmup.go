@@ -23,9 +23,11 @@ const (
 	// warmTrades bounds the past trades that one go reads, where 20,000 take a second: where there were more in
 	// Options.TradeHistory, a shorter while is read.
 	warmTrades = 20_000
-	// warmAttempts are the tries to read the stream while NATS is there.
-	warmAttempts = 2
 )
+
+// warmTries is how long the stream is waited for in each try to read it, while NATS is there. One whose leader died never answers what
+// it was asked meanwhile, and finds another within seconds: so the first tries are short. The last is for a stream that is merely slow.
+var warmTries = [...]time.Duration{time.Second, time.Second, 2 * time.Second, 2 * time.Second, readWithin}
 
 // warmUp is instruments that are warmed up together.
 type warmUp struct {
@@ -96,7 +98,7 @@ func (f *Feed) runWarmUp(ctx context.Context, r *reader) {
 	defer f.finder.Done()
 	var there bool
 	var err error
-	for range warmAttempts {
+	for _, r.within = range warmTries {
 		if there, err = r.open(ctx); err == nil && there {
 			err = r.warm(ctx, f.o.TradeHistory)
 		}
