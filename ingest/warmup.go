@@ -18,16 +18,20 @@ const (
 	warmAtATime  = 4
 	// warmKept bounds the live messages that one go keeps back, and warmWithin the time; beyond either the instruments go live
 	// with what was read by then.
-	warmKept   = liveBacklog
-	warmWithin = 10 * time.Second
+	warmKept = liveBacklog
+	// warmWithin is longer than a cluster that lost a server takes to find leaders again.
+	warmWithin = 20 * time.Second
 	// warmTrades bounds the past trades that one go reads, where 20,000 take a second: where there were more in
 	// Options.TradeHistory, a shorter while is read.
 	warmTrades = 20_000
 )
 
 // warmTries is how long the stream is waited for in each try to read it, while NATS is there. One whose leader died never answers what
-// it was asked meanwhile, and finds another within seconds: so the first tries are short. The last is for a stream that is merely slow.
-var warmTries = [...]time.Duration{time.Second, time.Second, 2 * time.Second, 2 * time.Second, readWithin}
+// it was asked meanwhile, and finds another within seconds: so the first tries are short. The last ones are for a stream that is merely slow.
+var warmTries = [...]time.Duration{time.Second, time.Second, 2 * time.Second, 2 * time.Second, readWithin, readWithin}
+
+// warmPause is between two tries, of which a stream that refuses takes no time.
+const warmPause = 100 * time.Millisecond
 
 // warmUp is instruments that are warmed up together.
 type warmUp struct {
@@ -104,6 +108,10 @@ func (f *Feed) runWarmUp(ctx context.Context, r *reader) {
 		}
 		if err == nil || ctx.Err() != nil {
 			break
+		}
+		select {
+		case <-time.After(warmPause):
+		case <-ctx.Done():
 		}
 	}
 	if err != nil && ctx.Err() == nil {
