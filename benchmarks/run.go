@@ -31,7 +31,6 @@ type run struct {
 	othersOn  []int
 	children  []*proc.Child // in the order of their start
 	market    feed.Config   // what the options do not say of it
-	buckets   bool          // NATS has a JetStream, in which feedd keeps its policies
 	trust     string        // feedd's certificate in PEM; empty: no TLS
 	source    *proc.Child
 	stamped   bool // its quotes say when they were published

@@ -3,9 +3,7 @@ package e2e
 import (
 	"context"
 	"os"
-	"slices"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -54,22 +52,10 @@ func dial(t *testing.T, url string, o client.Options) *client.Client {
 // take a moment from a publisher to it.
 func subscribeOnceKnown(t *testing.T, c *client.Client, symbols ...string) {
 	t.Helper()
-	ctx := deadline(t)
-	for {
-		reply, err := c.Subscribe(ctx, &feedv1.Subscribe{
-			Symbols: symbols, Channels: []string{"quote", "trade"}, CadenceMs: proto.Uint32(0), History: proto.Uint32(1000),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.ContainsFunc(reply.Results, func(r *feedv1.SubscribeResult) bool { return r.Handle == 0 }) {
-			return
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			t.Fatalf("never known: %v", reply.Results)
-		}
+	if err := c.SubscribeKnown(deadline(t), &feedv1.Subscribe{
+		Symbols: symbols, Channels: []string{"quote", "trade"}, CadenceMs: proto.Uint32(0), History: proto.Uint32(1000),
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -33,8 +33,10 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	}
 	s := &socket{TCPConn: tcp, raw: raw}
 	s.attempt = s.receive
-	_, err = s.look()
-	return s, err
+	if _, err := s.look(); err != nil {
+		return nil, errors.Join(err, tcp.Close())
+	}
+	return s, nil
 }
 
 // socket is a TCP connection that is read without telling the scheduler. A system call that it knows of wakes the runtime's

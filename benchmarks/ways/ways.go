@@ -57,7 +57,7 @@ const arriving = 64
 type clients struct {
 	cfg  Config
 	http http.Client
-	//nolint:containedctx // it is the clients' end, and they live in goroutines
+	// The clients' end: they live in goroutines, as long as their process.
 	ctx context.Context
 
 	frames, bytes atomic.Int64 // of rows, since the last mark

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -261,6 +262,25 @@ func (c *Client) SendRaw(payload []byte, text bool) error {
 func (c *Client) Subscribe(ctx context.Context, s *feedv1.Subscribe) (*feedv1.Subscribed, error) {
 	answer, err := c.Request(ctx, &feedv1.ClientFrame{Request: &feedv1.ClientFrame_Subscribe{Subscribe: s}})
 	return answer.GetSubscribed(), err
+}
+
+// SubscribeKnown does so as soon as the server knows every symbol: definitions take a moment from a publisher to it. It ends with ctx, and
+// then says what is not known.
+func (c *Client) SubscribeKnown(ctx context.Context, s *feedv1.Subscribe) error {
+	for {
+		reply, err := c.Subscribe(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(reply.Results, func(r *feedv1.SubscribeResult) bool { return r.Handle == 0 }) {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the server does not know every symbol: %v", reply.Results)
+		}
+	}
 }
 
 // Unsubscribe ends the subscriptions that handles name; all of them when there are none.

@@ -13,7 +13,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/feedd/feedd/internal/drop"
-
 	"github.com/feedd/feedd/internal/outgoing"
 )
 

@@ -9,7 +9,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/feedd/feedd/internal/drop"
-
 	"github.com/feedd/feedd/internal/outgoing"
 )
 

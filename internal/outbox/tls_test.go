@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/outbox/tlstest"
-
 	"github.com/feedd/feedd/internal/outgoing"
 )
 

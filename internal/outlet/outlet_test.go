@@ -14,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/feedd/feedd/internal/drop"
-
 	"github.com/feedd/feedd/internal/outgoing"
 )
 

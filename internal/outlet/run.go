@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
-
 	"github.com/feedd/feedd/internal/outgoing"
 )
 

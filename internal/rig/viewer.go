@@ -33,8 +33,6 @@ func (p *Tape) Follow(t testing.TB, url string, symbols []string, o client.Optio
 	return c
 }
 
-var errUnknown = errors.New("the server does not know every symbol")
-
 func (p *Tape) subscribe(ctx context.Context, c *client.Client, symbols []string, cadence time.Duration) error {
 	s := &feedv1.Subscribe{
 		Symbols: symbols, Channels: []string{"quote", "trade", "book"}, CadenceMs: proto.Uint32(uint32(cadence.Milliseconds())), History: proto.Uint32(1000),
@@ -42,20 +40,7 @@ func (p *Tape) subscribe(ctx context.Context, c *client.Client, symbols []string
 	for symbol, at := range p.Positions() {
 		s.Resume = append(s.Resume, &feedv1.Resume{Symbol: symbol, Channel: "trade", Epoch: uint64(at.Epoch), Sequence: uint64(at.Sequence)})
 	}
-	for {
-		reply, err := c.Subscribe(ctx, s)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(reply.Results, func(r *feedv1.SubscribeResult) bool { return r.Handle == 0 }) {
-			return nil
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return errUnknown
-		}
-	}
+	return c.SubscribeKnown(ctx, s)
 }
 
 // Ends waits until a client has all that was published, and holds that its tape is whole: nothing wrong, and nothing lost.

@@ -146,7 +146,9 @@ func (w *watch) come() error {
 			return err
 		}
 		w.clients = append(w.clients, c)
-		if err := w.subscribe(ctx, c); err != nil {
+		if err := c.SubscribeKnown(ctx, &feedv1.Subscribe{
+			Symbols: w.symbols, Channels: []string{"quote"}, CadenceMs: proto.Uint32(uint32(w.plan.Cadence.Milliseconds())),
+		}); err != nil {
 			return err
 		}
 	}
@@ -164,26 +166,6 @@ func (w *watch) dial(ctx context.Context, b *bystander) (*client.Client, error) 
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
 			return nil, err
-		}
-	}
-}
-
-// subscribe waits until the server knows every symbol, for definitions take a moment.
-func (w *watch) subscribe(ctx context.Context, c *client.Client) error {
-	for {
-		reply, err := c.Subscribe(ctx, &feedv1.Subscribe{
-			Symbols: w.symbols, Channels: []string{"quote"}, CadenceMs: proto.Uint32(uint32(w.plan.Cadence.Milliseconds())),
-		})
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(reply.Results, func(r *feedv1.SubscribeResult) bool { return r.Handle == 0 }) {
-			return nil
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return fmt.Errorf("the server does not know what is published: %v", reply.Results)
 		}
 	}
 }
