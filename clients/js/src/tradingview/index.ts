@@ -17,6 +17,8 @@ const MOST_FOUND = 50;
 /** Quotes of charts are read by people. */
 const QUOTES_MS = 250;
 const DEPTH = 50;
+/** How long those who ask for quotes once wait for values behind the grant, in milliseconds: a feed may be silent. */
+const FIRST_MS = 2000;
 
 /** Makes a datafeed. The client stays yours: close the datafeed with close(), and the client by itself. */
 export function createDatafeed(client: Client, options: HttpOptions): Datafeed {
@@ -29,6 +31,7 @@ class FeeddDatafeed implements Datafeed {
   /** What ends each listener's subscriptions. */
   readonly #listeners = new Map<string, () => void>();
   #depths = 0;
+  #asked = 0;
 
   constructor(client: Client, http: Http) {
     this.#client = client;
@@ -103,11 +106,23 @@ class FeeddDatafeed implements Datafeed {
   }
 
   getQuotes(symbols: string[], onResult: (quotes: ChartQuote[]) => void, onError: (reason: string) => void): void {
-    const watch = new QuoteWatch(this.#client, symbols, () => {});
+    const name = `quotes-${++this.#asked}`;
+    let waiting: ReturnType<typeof setTimeout> | undefined;
+    const tell = () => {
+      if (!this.#listeners.has(name)) return;
+      onResult(symbols.map((symbol) => watch.quote(symbol)));
+      this.#remove(name);
+    };
+    // Grants come ahead of the values: an answer at once would call a good symbol wrong.
+    const watch = new QuoteWatch(this.#client, symbols, () => watch.whole && tell());
+    this.#add(name, () => {
+      clearTimeout(waiting);
+      watch.close();
+    });
     Promise.all([watch.quotes.ready(), watch.stats.ready()]).then(
       () => {
-        onResult(symbols.map((symbol) => watch.quote(symbol)));
-        watch.close();
+        if (watch.whole) tell();
+        else if (this.#listeners.has(name)) waiting = setTimeout(tell, FIRST_MS);
       },
       (e) => onError(String(e)),
     );
@@ -160,7 +175,7 @@ class QuoteWatch {
   readonly quotes: QuoteStore;
   readonly stats: StatsStore;
 
-  constructor(client: Client, symbols: string[], onTick: (quotes: ChartQuote[]) => void) {
+  constructor(client: Client, readonly symbols: string[], onTick: (quotes: ChartQuote[]) => void) {
     this.quotes = client.quotes(symbols, { cadenceMs: QUOTES_MS });
     this.stats = client.stats(symbols, { cadenceMs: QUOTES_MS });
     const tell = (rows: readonly { symbol: string }[]) => onTick(rows.map((row) => this.quote(row.symbol)));
@@ -168,8 +183,15 @@ class QuoteWatch {
     this.stats.subscribe(tell);
   }
 
+  /** Each symbol was refused or has its values. */
+  get whole(): boolean {
+    return this.symbols.every((symbol) =>
+      [this.quotes, this.stats].every((store) => store.get(symbol) !== undefined || store.results.get(symbol)?.ok === false));
+  }
+
   quote(symbol: string): ChartQuote {
-    return chartQuote(symbol, this.quotes.get(symbol), this.stats.get(symbol));
+    const granted = this.quotes.results.get(symbol)?.ok === true || this.stats.results.get(symbol)?.ok === true;
+    return chartQuote(symbol, granted, this.quotes.get(symbol), this.stats.get(symbol));
   }
 
   close(): void {
@@ -178,11 +200,11 @@ class QuoteWatch {
   }
 }
 
-function chartQuote(symbol: string, quote: QuoteRow | undefined, stats: StatsRow | undefined): ChartQuote {
+function chartQuote(symbol: string, granted: boolean, quote: QuoteRow | undefined, stats: StatsRow | undefined): ChartQuote {
   const { venue, short } = parts(symbol);
   const instrument = quote?.instrument ?? stats?.instrument;
   const v: ChartQuote['v'] = { short_name: short, exchange: venue, original_name: symbol, description: instrument?.description ?? '' };
-  if (instrument === undefined) return { n: symbol, s: 'error', v };
+  if (instrument === undefined) return { n: symbol, s: granted ? 'ok' : 'error', v };
   if (quote?.bid != null) v.bid = price(quote.bid, instrument);
   if (quote?.ask != null) v.ask = price(quote.ask, instrument);
   if (quote?.bid != null && quote.ask != null) v.spread = price(quote.ask - quote.bid, instrument);
