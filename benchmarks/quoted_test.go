@@ -63,6 +63,7 @@ func TestQuotedFigures(t *testing.T) {
 	times := func(way string) []float64 {
 		return []float64{ways("ways", way, "cpu_times"), ways("ways", way, "memory_times")}
 	}
+	basis := stored(t, "basis")
 	const n = `([\d.,]*\d)` // a figure
 
 	type quote struct {
@@ -84,7 +85,9 @@ func TestQuotedFigures(t *testing.T) {
 			compress("compressed", "quotes of a watchlist, what a cut changed", "always", "us"),
 		}},
 		{"../CHANGELOG.md", `An update of a quote takes ` + n + ` bytes at 10 Hz`, []float64{rows("rows", "binance_spot_btcusdt_20240808", "bytes_per_update")}},
-		{"../docs/sizing.md", `instruments in ` + n + ` s, and without one in ` + n + ` s`, []float64{restart("warm_start_s"), restart("cold_start_s")}},
+		{"../docs/sizing.md", `instruments takes ` + n + ` s rather than ` + n + ` s, and on a busy machine ` + n + ` s rather than ` + n + ` s`, []float64{
+			basis("results", "restart", "cold_start_s"), basis("results", "restart", "warm_start_s"), restart("cold_start_s"), restart("warm_start_s"),
+		}},
 		{"../docs/sizing.md", `on an event stream it costs ` + n + ` times the\s+processor time and ` + n + ` times the memory \(` + n + ` KB\), in polls ` + n + ` and ` + n + ` times`,
 			slices.Concat(times("sse"), []float64{ways("ways", "sse", "kb_per_session")}, times("poll"))},
 		{"../PROTOCOL.md", `costs the server ` + n + ` times the processor time of a WebSocket in protobuf, and ` + n + ` times the memory; polls cost ` + n + ` and\s+` + n + ` times`,
@@ -92,6 +95,9 @@ func TestQuotedFigures(t *testing.T) {
 		{"../ARCHITECTURE.md", `takes ` + n + ` µs of processor time on an event stream, ` + n + ` in polls, ` + n + ` on a WebSocket that speaks JSON and ` + n + ` on one`, []float64{
 			ways("ways", "sse", "cpu_us_per_event"), ways("ways", "poll", "cpu_us_per_event"), ways("ways", "websocket json", "cpu_us_per_event"), ways("ways", "websocket", "cpu_us_per_event"),
 		}},
+	}
+	for _, q := range sizingQuotes(t, n) {
+		quotes = append(quotes, quote{"../docs/sizing.md", q.pattern, q.figures})
 	}
 	for row, name := range map[string]string{
 		"what a cut changed, protobuf, for one reader": "quotes of a watchlist, what a cut changed",

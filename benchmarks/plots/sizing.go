@@ -64,7 +64,7 @@ func sheets() []sheet {
 			},
 		},
 		{
-			file: "sizing-rolling", y: "clients live and fresh, %", value: live, least: 60, most: 101, below: true, legend: 5 * vg.Centimeter,
+			file: "sizing-rolling", y: "clients live and fresh, %", value: live, least: 80, most: 101, below: true, legend: 5 * vg.Centimeter,
 			cases: [][2]string{{"a rolling restart", "the emptier of two"}, {"a rolling restart, always to the fewest connections", "always to the emptiest"}, {"a rolling restart, drain.peers left at 1", "nodes know of no others"}},
 		},
 	}

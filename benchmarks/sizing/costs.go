@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/feedd/feedd/benchmarks/report"
+	"github.com/feedd/feedd/internal/footprint"
 )
 
 // Figure is a number that sizing rests on, and where it comes from.
@@ -32,7 +33,7 @@ type Costs struct {
 	Join, JoinSymbol         float64 // a connection from its first byte until it is live, and more for each subscription
 	Refuse                   float64
 	Frame, Row               float64 // a frame, ingest apart, and more for each row in it
-	Busy                     float64 // by how much a frame costs more where ticks come eight times as fast
+	Busy                     float64 // what a frame costs in the market of the day, to a slow one; 1 at least
 	FrameBytes, RowBytes     float64
 	FullRowBytes             float64
 	Tick                     float64 // one that is taken in
@@ -157,7 +158,14 @@ func (c *Costs) market(curve *report.Curve) error {
 	}
 	between := math.Log(Day().Ticks/curveTicks/low.X) / math.Log(high.X/low.X)
 	at := func(a, b float64) float64 { return a * math.Pow(b/a, between) }
-	c.Busy = c.add("a frame in a market of 50,000 ticks/s, to one of 4,000", at(low.CPUPerFrame, high.CPUPerFrame)/slow.CPUPerFrame, "×", Derived, "basis.json curve-ticks, between points 8 and 32, to point 1")
+	from := "basis.json curve-ticks, between points 8 and 32, to point 1"
+	busy := at(low.CPUPerFrame, high.CPUPerFrame) / slow.CPUPerFrame
+	if busy < 1 {
+		// Less is how far two windows of a measurement lie apart by chance, and would size fleets too small.
+		from += fmt.Sprintf("; %.2f came out, and a faster market makes no frame cheaper", busy)
+		busy = 1
+	}
+	c.Busy = c.add("a frame in a market of 50,000 ticks/s, to one of 4,000", busy, "×", Derived, from)
 	c.Tick = c.add("CPU of a tick there, single ticks in messages", at(low.IngestPerTick, high.IngestPerTick)/1e6, "s", Derived, "basis.json curve-ticks, between points 8 and 32, ingest_cpu_us_per_tick")
 	return nil
 }
@@ -170,8 +178,8 @@ func (c *Costs) ends(w *report.Wire) {
 	c.ReadPerSecond = c.add("messages of the stream that a node reads", readRate, "/s", Measured, "ARCHITECTURE.md, a consumer that picks nothing")
 }
 
-// The two sizes of sessions that were measured.
-const fewSymbols, manySymbols = 20, 100
+// The two sizes of sessions that were measured, and the instruments of that market.
+const fewSymbols, manySymbols, baseInstruments = 20, 100, 200
 
 func (c *Costs) memory(crowd report.Served, storm *report.Storm) {
 	c.Base = c.add("memory of a node without sessions, 200 instruments", float64(crowd.ResidentWithout), "B", Measured, "basis.json lateness.resident_bytes_without_sessions")
@@ -181,7 +189,7 @@ func (c *Costs) memory(crowd report.Served, storm *report.Storm) {
 	c.Resident = few - fewSymbols*c.ResidentSymbol
 	c.add("memory of a subscription", c.ResidentSymbol, "B", Derived, "the two above")
 	c.Peak = c.add("memory in a storm, to steady", storm.PeakToSteady, "×", Measured, "basis.json storm.peak_to_steady")
-	c.Instrument = c.add("memory of an instrument", stateBytes, "B", Assumed, "a book, trades, and bars of a day's part")
+	c.Instrument = c.add("memory of an instrument", stateBytes, "B", Assumed, "a book, trades, and bars of a part of a day")
 	c.Kernel = c.add("kernel memory of a connection with empty queues", kernelBytes, "B", Measured, "slabs of 4,000 idle loopback connections, Linux 6.18")
 }
 
@@ -198,4 +206,15 @@ func (c *Costs) joins(crowd, wide report.Served) {
 	c.Join = few - fewSymbols*c.JoinSymbol
 	c.add("CPU of a subscription of a join", c.JoinSymbol, "s", Derived, "the two above")
 	c.Refuse = c.add("CPU of a refusal", refuseCost, "s", Assumed, "a handshake that ends with 503")
+}
+
+// state is what a node keeps of a market, beyond what it holds without sessions.
+func (c *Costs) state(instruments int) float64 {
+	return float64(max(0, instruments-baseInstruments)) * c.Instrument
+}
+
+// garbage is what a node lets gather of it before it is collected, beyond what it holds without sessions.
+func garbage(lives float64) float64 {
+	g := footprint.DefaultGarbage
+	return math.Max(0, lives*float64(g.Percent)/100-float64(g.Least))
 }

@@ -29,7 +29,7 @@ type Fleet struct {
 	Full          float64 `json:"cpu_share"`
 	FullLostNode  float64 `json:"cpu_share_without_a_node"`
 	FullLostZone  float64 `json:"cpu_share_without_a_zone"`
-	Memory        float64 `json:"memory_bytes_per_node"`           // without a zone, in a storm, kernel and all
+	Memory        float64 `json:"memory_bytes_per_node"`           // without a zone, in a storm, garbage, kernel and all
 	Egress        float64 `json:"egress_bits_per_s"`               // of the fleet, headers and all
 	EgressNode    float64 `json:"egress_bits_per_s_per_node"`      // without a zone
 	Descriptors   int     `json:"descriptors_per_node"`            // without a zone
@@ -76,7 +76,8 @@ func SizeOf(clients int, shape Shape, classes []Class, m Market, c *Costs) Fleet
 	full := func(sessions float64) float64 { return (sessions*need.CPU + f.Ingesting) / shape.Cores }
 	f.Serving = f.Sessions * need.CPU
 	f.Full, f.FullLostNode, f.FullLostZone = full(f.Sessions), full(f.WithoutNode), full(f.WithoutZone)
-	f.Memory = c.Base + f.WithoutZone*(need.Memory*c.Peak+need.Kernel)
+	lives := c.state(m.Instruments) + f.WithoutZone*need.Memory*c.Peak
+	f.Memory = c.Base + lives + garbage(lives) + f.WithoutZone*need.Kernel
 	f.Egress, f.EgressNode = float64(clients)*need.Wire*8, f.WithoutZone*need.Wire*8
 	f.Descriptors = int(f.WithoutZone) + filesBeside
 	f.SourceAddress = int(math.Ceil(f.WithoutZone / ports))

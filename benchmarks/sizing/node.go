@@ -168,7 +168,7 @@ func (n *node) look(s *sim) {
 	cpu := math.Min(1, (serving+n.worked)/s.Cores)
 	heap := 0.0
 	if s.Memory > 0 {
-		heap = (s.costs.Base + float64(len(n.live))*s.need.Memory + float64(len(n.queue)-n.head)*s.need.Memory*s.costs.Peak) / s.Memory
+		heap = (s.state + float64(len(n.live))*s.need.Memory + float64(len(n.queue)-n.head)*s.need.Memory*s.costs.Peak) / s.Memory
 	}
 	late := n.late(s)
 	n.machine.Step(int64(s.now*1e6)+1, overload.Figures{Heap: heap, CPU: cpu, Late: time.Duration(late * float64(time.Second))})

@@ -30,6 +30,7 @@ type sim struct {
 	need     Need
 	joinCost []float64
 	ingest   float64
+	state    float64 // bytes of the market, and of a node without sessions
 
 	rng     *rand.Rand
 	now     float64
@@ -47,6 +48,7 @@ func newSim(name string, u Setup, c *Costs) *sim {
 	s := &sim{Setup: u, costs: c, rng: rand.New(rand.NewPCG(u.Seed, 1)), out: newOutcome(name, u)}
 	s.need = NeedOf(u.Classes, u.Market, c)
 	s.ingest = u.Market.Ticks * c.Tick
+	s.state = c.Base + c.state(u.Market.Instruments)
 	for _, k := range u.Classes {
 		s.joinCost = append(s.joinCost, c.join(k.Symbols))
 	}

@@ -23,7 +23,7 @@ func costs(t interface {
 func small(t *rapid.T) Setup {
 	return Setup{
 		Clients: rapid.IntRange(1, 3000).Draw(t, "clients"), Nodes: rapid.IntRange(2, 7).Draw(t, "nodes"),
-		Cores: rapid.Float64Range(0.1, 4).Draw(t, "cores"), Memory: rapid.SampledFrom([]float64{0, 60e6, 1e9}).Draw(t, "memory"),
+		Cores: rapid.Float64Range(0.1, 4).Draw(t, "cores"), Memory: rapid.SampledFrom([]float64{0, 100e6, 1e9}).Draw(t, "memory"),
 		Rate: rapid.SampledFrom([]int{0, 20, 200}).Draw(t, "rate"), Network: rapid.Float64Range(0, 0.5).Draw(t, "network"),
 		Balancer: Balancer{OfTwo: rapid.Bool().Draw(t, "of two"), SlowStart: rapid.SampledFrom([]float64{0, 5}).Draw(t, "slow start"), Retry: rapid.Bool().Draw(t, "retry"), Notices: rapid.Float64Range(0.1, 10).Draw(t, "notices")},
 		Classes:  Mix(), Market: Market{Instruments: 200, Ticks: 1000, Burst: 4}, Seed: rapid.Uint64().Draw(t, "seed"), Patience: 300,

@@ -100,11 +100,11 @@ func (f Fleet) setup(market Market) Setup {
 	}
 }
 
-// tight is the fleet that is three quarters full when nothing is amiss.
+// tight is a fleet of as few nodes, with so many clients that they are three quarters full when nothing is amiss.
 func (f Fleet) tight(st *Study) Fleet {
-	const full = 0.75
-	n := math.Ceil(float64(f.Clients) * st.Need.CPU / (f.Shape.Cores*full - f.Ingesting))
-	f.Nodes = max(zones, int(n))
+	const full, round = 0.75, 1000
+	f.Nodes = zones
+	f.Clients = int(zones*(f.Shape.Cores*full-f.Ingesting)/st.Need.CPU/round) * round
 	return f
 }
 

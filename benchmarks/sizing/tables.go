@@ -13,8 +13,8 @@ import (
 // tables of the document, by name.
 func (st *Study) tables() map[string]func(io.Writer) {
 	return map[string]func(io.Writer){
-		"basis": st.basisTable, "session": st.sessionTable, "drivers": st.driversTable, "fleets": st.fleetsTable,
-		"universes": st.universesTable, "validation": st.validationTable, "cases": st.casesTable, "back": st.backTable,
+		"buy": st.buyTable, "basis": st.basisTable, "session": st.sessionTable, "drivers": st.driversTable, "fleets": st.fleetsTable,
+		"universes": st.universesTable, "validation": st.validationTable, "waves": st.wavesTable, "cases": st.casesTable, "back": st.backTable,
 	}
 }
 
@@ -72,9 +72,12 @@ func scaled(v float64, unit string) string {
 	prefixes := []struct {
 		from   float64
 		prefix string
-	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "µ"}, {1e-9, "n"}}
-	if unit == "s" || unit == "×" {
-		prefixes = prefixes[4:]
+	}{{1e15, "P"}, {1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "µ"}, {1e-9, "n"}}
+	switch unit {
+	case "×":
+		return fmt.Sprintf("%.2f ×", v)
+	case "s":
+		prefixes = prefixes[5:]
 	}
 	for _, p := range prefixes {
 		if math.Abs(v) >= p.from {
@@ -134,21 +137,45 @@ func (st *Study) driversTable(w io.Writer) {
 	}
 }
 
-func (st *Study) fleetsTable(w io.Writer) {
+// byFleet begins a table with a column for each fleet, and returns what writes a line of it.
+func (st *Study) byFleet(w io.Writer) (line func(name string, cell func(Fleet) string)) {
 	titles := []string{"clients"}
 	for _, f := range st.Fleets {
 		titles = append(titles, whole(float64(f.Clients)))
 	}
 	head(w, titles...)
-	line := func(name string, cell func(Fleet) string) {
+	return func(name string, cell func(Fleet) string) {
 		cells := []string{name}
 		for _, f := range st.Fleets {
 			cells = append(cells, cell(f))
 		}
 		row(w, cells...)
 	}
-	line("nodes, over three zones", func(f Fleet) string { return "**" + whole(float64(f.Nodes)) + "**" })
-	line("a node: cores, memory", func(f Fleet) string { return digits(f.Shape.Cores) + ", " + digits(f.Shape.Bytes/(1<<30)) + " GiB" })
+}
+
+// tradingDay is how long a day's egress is reckoned, in seconds.
+const tradingDay = 8 * 3600
+
+// wave is the time in seconds within which balancers should be able to take everybody back.
+const wave = 10
+
+func (st *Study) buyTable(w io.Writer) {
+	line := st.byFleet(w)
+	line("feedd nodes, a third of them in each of three zones", func(f Fleet) string { return "**" + whole(float64(f.Nodes)) + "**" })
+	line("each: cores, memory", func(f Fleet) string { return digits(f.Shape.Cores) + ", " + digits(f.Shape.Bytes/(1<<30)) + " GiB" })
+	line("each: network, when a zone is gone", func(f Fleet) string { return scaled(f.EgressNode, "bit/s") })
+	line("egress to clients", func(f Fleet) string { return scaled(f.Egress, "bit/s") })
+	line("the same, of a trading day of 8 hours", func(f Fleet) string { return scaled(f.Egress/8*tradingDay, "B") })
+	line("NATS clusters; out of each", func(f Fleet) string {
+		n := max(1, f.Clients/cell)
+		return fmt.Sprint(n) + "; " + scaled(f.NATSAll/float64(n), "bit/s")
+	})
+	line("balancers: cores for TLS, everybody back within 10 s", func(f Fleet) string { return whole(math.Max(1, f.Handshakes/wave)) })
+}
+
+func (st *Study) fleetsTable(w io.Writer) {
+	line := st.byFleet(w)
+	line("nodes", func(f Fleet) string { return whole(float64(f.Nodes)) })
 	line("sessions a node; a node less; a zone less", func(f Fleet) string {
 		return whole(f.Sessions) + "; " + whole(f.WithoutNode) + "; " + whole(f.WithoutZone)
 	})
@@ -156,13 +183,13 @@ func (st *Study) fleetsTable(w io.Writer) {
 		return percent(f.Full) + "; " + percent(f.FullLostNode) + "; " + percent(f.FullLostZone)
 	})
 	line("cores of ingest a node", func(f Fleet) string { return digits(f.Ingesting) })
-	line("memory a node: a zone less, in a storm, kernel included", func(f Fleet) string { return scaled(f.Memory, "B") })
+	line("memory a node: a zone less, in a storm, state of the market and kernel included", func(f Fleet) string { return scaled(f.Memory, "B") })
 	line("egress of the fleet; of a node, a zone less", func(f Fleet) string { return scaled(f.Egress, "bit/s") + "; " + scaled(f.EgressNode, "bit/s") })
 	line("descriptors and conntrack entries a node, a zone less", func(f Fleet) string { return whole(float64(f.Descriptors)) })
 	line("balancer addresses towards a node, 55,000 ports each", func(f Fleet) string { return fmt.Sprint(f.SourceAddress) })
 	line("joins/s that a node has cores for, a zone less", func(f Fleet) string { return whole(f.JoinRate) })
 	line("`admission.rate`: half of that", func(f Fleet) string { return whole(float64(f.AdmissionRate)) })
-	line("TLS handshakes of all clients once, at the balancers", func(f Fleet) string { return digits(f.Handshakes) + " core-seconds" })
+	line("TLS handshakes of all clients once, at the balancers", func(f Fleet) string { return whole(f.Handshakes) + " core-seconds" })
 	line("out of NATS: every node takes all; on demand", func(f Fleet) string { return scaled(f.NATSAll, "bit/s") + "; " + scaled(f.NATSDemand, "bit/s") })
 }
 
@@ -179,6 +206,34 @@ func (st *Study) validationTable(w io.Writer) {
 	head(w, "case", "measured", "model", "off by")
 	for _, c := range st.Validation {
 		row(w, c.Name, fmt.Sprintf("%.2f s (%s)", c.Measured, c.From), fmt.Sprintf("%.2f s", c.Model), fmt.Sprintf("%+.1f %%", 100*c.Off))
+	}
+}
+
+// wavesTable sets the cases of all fleets side by side.
+func (st *Study) wavesTable(w io.Writer) {
+	titles, clients, names := []string{"until half; 99 %; all are back and fresh, s"}, []int(nil), []string(nil)
+	for _, o := range st.Cases {
+		if !slices.Contains(names, o.Name) {
+			names = append(names, o.Name)
+		}
+	}
+	for _, f := range st.Fleets {
+		if st.Case(f.Clients, names[0]) != nil {
+			clients = append(clients, f.Clients)
+			titles = append(titles, whole(float64(f.Clients))+" on "+fmt.Sprint(f.Nodes))
+		}
+	}
+	head(w, titles...)
+	for _, name := range names {
+		cells := []string{name}
+		for _, n := range clients {
+			if o := st.Case(n, name); o != nil {
+				cells = append(cells, away(o.P50)+"; "+away(o.P99)+"; "+away(o.All))
+			}
+		}
+		if len(cells) > 1 {
+			row(w, cells...)
+		}
 	}
 }
 

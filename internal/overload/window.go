@@ -9,7 +9,7 @@ const (
 )
 
 // LeastAccepts is what each core of a node that never saw a crowd is taken to accept a second. A core that did nothing else would let in
-// some 2,200 clients of eighty instruments; four tenths of it are kept free of serving (docs/sizing.md), and a window takes half of
+// some 3,250 clients of eighty instruments; four tenths of it are kept free of serving (docs/sizing.md), and a window takes half of
 // this. Less would be no safer, and makes clients wait that nobody has to wait for.
 const LeastAccepts = 600
 
