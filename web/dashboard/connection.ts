@@ -1,22 +1,23 @@
-import type { Client, ConnectionState, StateEvent } from "@feedd/client";
+import { watchHealth, type Client, type Health, type HealthState, type StateEvent } from "@feedd/client";
 import { announce } from "../ui/announce.ts";
 import { byId, make, setAttribute, TextCell } from "../ui/dom.ts";
-import { duration, NONE } from "../ui/format.ts";
+import { age, clock, duration, NONE } from "../ui/format.ts";
 
-const WORDS: Record<ConnectionState | "paused", string> = {
-  idle: "Starting", connecting: "Connecting", live: "Live", stalled: "Stalled", reconnecting: "Reconnecting",
-  closed: "Closed", paused: "Paused",
-};
+/** What the page says of itself: its health, whether all or some of its instruments are suspect, or that the viewer paused it. */
+type Shown = HealthState | "partly" | "paused";
 
-const TONES: Partial<Record<ConnectionState | "paused", string>> = {
-  live: "good", connecting: "warn", stalled: "warn", paused: "warn", reconnecting: "bad", closed: "bad",
-};
-
-const WHY: Partial<Record<ConnectionState | "paused", string>> = {
-  stalled: "Nothing was heard of the server for a while. Prices may be old.",
-  reconnecting: "The prices below are from before the connection was lost.",
-  closed: "The server ended the connection for good.",
-  paused: "Prices stand still until you go on.",
+/** good is a disc, warn a triangle, bad a square, and what has not begun a ring: shapes say it as colours do. */
+const SAYS: Record<Shown, { word: string; tone: "" | "good" | "warn" | "bad"; why?: string }> = {
+  idle: { word: "Starting", tone: "" },
+  connecting: { word: "Connecting", tone: "" },
+  live: { word: "Live", tone: "good" },
+  syncing: { word: "Catching up", tone: "" },
+  suspect: { word: "Feed suspect", tone: "warn", why: "The connection is well, but nothing new reaches it: all prices may be old." },
+  partly: { word: "Partly suspect", tone: "warn", why: "Their prices may be old, and are marked. The others are live." },
+  stalled: { word: "Stalled", tone: "warn", why: "Nothing was heard of the server for a while. Prices may be old." },
+  reconnecting: { word: "Reconnecting", tone: "bad", why: "The prices below are from before the connection was lost." },
+  closed: { word: "Closed", tone: "bad", why: "The server ended the connection for good." },
+  paused: { word: "Paused", tone: "warn", why: "Prices stand still until you go on." },
 };
 
 const TRANSPORTS: Record<NonNullable<Client["transport"]>, string> = {
@@ -33,7 +34,8 @@ export class Connection {
   readonly #when = new TextCell(byId("banner-when", HTMLElement));
   readonly #act = byId("banner-act", HTMLButtonElement);
   readonly #facts = new Map<string, TextCell>();
-  #last: StateEvent | undefined;
+  #health!: Health;
+  #said = "";
   #retryAtMs: number | undefined;
   #paused = false;
   #leaving: string | undefined;
@@ -44,7 +46,7 @@ export class Connection {
     private readonly goOn: () => void,
   ) {
     const more = byId("pill-more", HTMLElement);
-    for (const [name, text] of Object.entries({ State: "", Session: "", Server: address, Transport: NONE, "Round trip": "", "Clock offset": "" })) {
+    for (const [name, text] of Object.entries({ Connection: "", Feed: "", Session: "", Server: address, Transport: NONE, "Round trip": "", "Clock offset": "" })) {
       const value = make("dd");
       more.append(make("div", {}, make("dt", {}, name), value));
       const cell = new TextCell(value);
@@ -52,58 +54,83 @@ export class Connection {
       this.#facts.set(name, cell);
     }
     feed.on("state", (event) => this.#changed(event));
+    watchHealth(feed, (health) => {
+      this.#health = health;
+      this.draw();
+    });
     feed.on("goaway", (event) => {
       this.#leaving = event.reason || "the server is going away";
       this.draw();
     });
     this.#act.addEventListener("click", () => this.#acted());
-    this.draw();
   }
 
   set paused(paused: boolean) {
     this.#paused = paused;
-    announce(paused ? "Paused" : WORDS[this.feed.state]);
     this.draw();
   }
 
   /** Draws state, countdown and round trip; called on changes and four times a second. */
   draw(): void {
-    const { state } = this.feed;
-    const shown = state === "live" && this.#paused ? "paused" : state;
+    const shown = this.#shown();
+    const { word, tone } = SAYS[shown];
     setAttribute(document.body, "data-feed", shown);
     const { transport } = this.feed;
     // Whoever wonders why it is slower here sees at once that WebSockets are blocked.
-    this.#pill.set(WORDS[shown] + (shown === "live" && (transport === "stream" || transport === "poll") ? " over HTTP" : ""));
-    setAttribute(this.#dot, "data-tone", TONES[shown] ?? "");
-    this.#fact("State", WORDS[state] + (this.#leaving === undefined ? "" : `, ${this.#leaving}`));
+    this.#pill.set(word + (shown === "live" && (transport === "stream" || transport === "poll") ? " over HTTP" : ""));
+    setAttribute(this.#dot, "data-tone", tone);
+    this.#fact("Connection", SAYS[this.feed.state].word + (this.#leaving === undefined ? "" : `, ${this.#leaving}`));
+    this.#fact("Feed", this.#feedText());
     this.#fact("Transport", transport === undefined ? NONE : TRANSPORTS[transport]);
     this.#fact("Session", this.feed.session ?? NONE);
     this.#fact("Round trip", duration(this.feed.latency.rttMs));
     this.#fact("Clock offset", duration(this.feed.latency.clockOffsetMs));
     this.#drawBanner(shown);
+    this.#announce(shown);
+  }
+
+  /** The worst of all: a pause hides nothing that is wrong. */
+  #shown(): Shown {
+    const { state, affected, instruments } = this.#health;
+    if (state === "suspect") return affected < instruments ? "partly" : "suspect";
+    return this.#paused && (state === "live" || state === "syncing") ? "paused" : state;
+  }
+
+  #feedText(): string {
+    const { state, affected, instruments, reason } = this.#health;
+    if (state !== "suspect" && state !== "syncing") return state !== "live" || instruments === 0 ? NONE : `${instruments} instruments, all well`;
+    return `${affected} of ${instruments} ${state}${reason && `, ${reason}`}`;
+  }
+
+  /** Tells of each state once, to those who listen; that rows are on their way is no news. */
+  #announce(shown: Shown): void {
+    if (shown === this.#said || shown === "syncing") return;
+    this.#said = shown;
+    const { reason } = this.#health;
+    announce(SAYS[shown].word + ((shown === "suspect" || shown === "partly") && reason !== "" ? `: ${reason}` : ""));
   }
 
   #changed(event: StateEvent): void {
-    this.#last = event;
     this.#retryAtMs = event.retryInMs === undefined ? undefined : Date.now() + event.retryInMs;
     if (event.state === "live") this.#leaving = undefined;
-    if (event.state !== event.previous) announce(WORDS[event.state]);
-    this.draw();
   }
 
-  #drawBanner(shown: ConnectionState | "paused"): void {
-    const why = WHY[shown];
+  #drawBanner(shown: Shown): void {
+    const { word, tone, why } = SAYS[shown];
     this.#banner.hidden = why === undefined;
     if (why === undefined) return;
-    setAttribute(this.#banner, "data-tone", shown === "paused" || shown === "stalled" ? "warn" : "bad");
-    const reason = shown === "closed" || shown === "reconnecting" ? this.#last?.reason : undefined;
-    this.#what.set(shown === "reconnecting" && this.#leaving !== undefined ? `Reconnecting: ${this.#leaving}.` : `${WORDS[shown]}.`);
-    this.#why.set(reason ? `${why} (${reason})` : why);
+    setAttribute(this.#banner, "data-tone", tone);
+    const { reason, sinceMs, affected, instruments } = this.#health;
+    const suspect = shown === "suspect" || shown === "partly";
+    const what = shown === "partly" ? `${affected} of ${instruments} instruments suspect` : word;
+    this.#what.set(suspect ? `${what} since ${clock(sinceMs)}.` : shown === "reconnecting" && this.#leaving !== undefined ? `${word}: ${this.#leaving}.` : `${word}.`);
+    const told = reason !== "" && shown !== "paused" && shown !== "stalled" ? `${why} (${reason})` : why;
+    this.#why.set(suspect && this.#paused ? `${told} The page is paused as well.` : told);
     const waitMs = this.#retryAtMs === undefined ? 0 : this.#retryAtMs - Date.now();
-    this.#when.set(shown !== "reconnecting" ? "" : waitMs > 0 ? `Next attempt in ${Math.ceil(waitMs / 1000)} s.` : "Trying now.");
-    const act = shown === "paused" ? "Go on" : shown === "closed" ? "Connect again" : "Retry now";
+    this.#when.set(suspect ? `For ${age(Date.now() - sinceMs)} now.` : shown !== "reconnecting" ? "" : waitMs > 0 ? `Next attempt in ${Math.ceil(waitMs / 1000)} s.` : "Trying now.");
+    const act = shown === "closed" ? "Connect again" : shown === "reconnecting" ? "Retry now" : "Go on";
     if (this.#act.textContent !== act) this.#act.textContent = act;
-    this.#act.hidden = shown === "stalled";
+    this.#act.hidden = shown === "stalled" || (suspect && !this.#paused);
   }
 
   #acted(): void {

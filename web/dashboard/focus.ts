@@ -10,6 +10,9 @@ import type { Row } from "./row.ts";
 import { percentText, Statistics, wayOf } from "./statistics.ts";
 import { Tape } from "./tape.ts";
 
+/** States of the page in which every price may be old. */
+const STALE = new Set(["suspect", "stalled", "reconnecting", "closed"]);
+
 /** The panel of the focused symbol: its prices in large, its statistics, chart, book and trades. */
 export class FocusPanel {
   readonly tape = new Tape(byId("tape", HTMLTableSectionElement));
@@ -91,6 +94,7 @@ export class FocusPanel {
 
   /** Draws how long ago feedd took in the quote's newest tick; it grows without any news. */
   drawAge(serverNowMs: number): void {
+    this.#titled();
     const quote = this.#row?.quote;
     this.#age.set(quote === undefined ? "" : `${age(serverNowMs - quote.ingestTimeUs / 1000)} old`);
   }
@@ -153,11 +157,12 @@ export class FocusPanel {
     this.tape.reset(row.trades?.get(row.symbol) ?? [], row.failed ? "" : refused);
   }
 
-  /** The browser's tab shows the price, so that it can be watched from another tab. */
+  /** The browser's tab shows the price, so that it can be watched from another tab, and that it may be old. */
   #titled(): void {
     const name = this.#row?.symbol.slice(this.#row.symbol.indexOf(":") + 1);
     const price = this.#row?.text().last || this.#bid.text;
-    const title = name === undefined ? "feedd" : `${price === "" ? "" : `${price} `}${name} · feedd`;
+    const doubt = STALE.has(document.body.dataset["feed"] ?? "") || this.#row?.quote?.quality === "suspect" ? "⚠ " : "";
+    const title = name === undefined ? `${doubt}feedd` : `${doubt}${price === "" ? "" : `${price} `}${name} · feedd`;
     if (title === this.#title) return;
     this.#title = title;
     document.title = title;

@@ -237,6 +237,44 @@ describe("the connection", () => {
     await waitForFeed(page, "live");
   });
 
+  test("is no better than its feed: some instruments suspect, then all, then none, whatever else is so", async () => {
+    await open();
+    const banner = () => page.locator("#banner").innerText();
+    const status = (symbol: string, quality: "ok" | "suspect" | "syncing", reason = "") =>
+      page.evaluate(([symbol, quality, reason]) => window.fakeFeed.status(symbol, { quality, reason }), [symbol, quality, reason] as const);
+    await status("sim:ETH-USD", "suspect", "trades are missing");
+    await waitForFeed(page, "partly");
+    expect(await banner()).toMatch(/^1 of 2 instruments suspect since \d\d:\d\d:\d\d\.\s.*The others are live\. \(trades are missing\)\sFor/);
+    expect(await page.locator("#announce").textContent()).toBe("Partly suspect: trades are missing");
+    await page.keyboard.press("Space"); // a pause hides nothing that is wrong, and can be ended
+    await page.waitForFunction(() => document.getElementById("banner-why")!.textContent!.endsWith("The page is paused as well."));
+    expect(await page.evaluate(() => document.body.dataset["feed"])).toBe("partly");
+    await page.getByRole("button", { name: "Go on" }).click();
+    await status(BTC, "suspect", "trades are missing");
+    await waitForFeed(page, "suspect");
+    await page.evaluate(() => window.fakeFeed.go("reconnecting", { code: 1006, reason: "gone", retryInMs: 9000 }));
+    await waitForFeed(page, "reconnecting");
+    expect(await banner()).toMatch(/^Reconnecting\.\s.*\(gone\)\sNext attempt/);
+    await page.evaluate(() => window.fakeFeed.go("live"));
+    await waitForFeed(page, "suspect");
+    await status(BTC, "ok");
+    await status("sim:ETH-USD", "syncing", "being read");
+    await waitForFeed(page, "syncing");
+    expect([await page.locator("#pill-text").textContent(), await page.locator("#banner").isVisible()]).toEqual(["Catching up", false]);
+    await status("sim:ETH-USD", "suspect", "book: best bid at or above best ask"); // of which the book itself tells
+    await waitForFeed(page, "live");
+    expect(await page.locator("#pill-more").textContent()).toContain("2 instruments, all well");
+  });
+
+  test("is as good as the instruments that it shows", async () => {
+    await open();
+    await page.evaluate(() => window.fakeFeed.status("sim:ETH-USD", { quality: "suspect", reason: "silent" }));
+    await waitForFeed(page, "partly");
+    await page.locator('tr[data-symbol="sim:ETH-USD"]').click();
+    await page.keyboard.press("Delete");
+    await waitForFeed(page, "live");
+  });
+
   test("alone is announced to screen readers, never a price", async () => {
     await open();
     await page.evaluate(() => {

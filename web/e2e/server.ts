@@ -24,6 +24,9 @@ export interface Server {
   stop(): Promise<number | null>;
   /** Starts it again at the same address with the same state. */
   restart(): Promise<Server>;
+  /** Stops it in its tracks, and its NATS with it: sockets stay open, and nothing answers. */
+  freeze(): void;
+  thaw(): void;
   /** Removes its state; after the last stop. */
   clean(): Promise<void>;
 }
@@ -57,6 +60,8 @@ async function start(state: string, sim: "on" | "off", listen: string, more: str
     kill: async () => void (await end("SIGKILL")),
     stop: () => end("SIGTERM"),
     restart: () => start(state, sim, new URL(url).host, more),
+    freeze: () => void child.kill("SIGSTOP"),
+    thaw: () => void child.kill("SIGCONT"),
     clean: () => rm(state, { recursive: true, force: true, maxRetries: 3 }),
   };
 }
@@ -75,6 +80,18 @@ function untilReady(child: ChildProcess): Promise<Map<string, string>> {
     child.once("error", fail);
     child.once("exit", (status) => fail(new Error(`feedd ended with status ${status} before it was ready:\n${complaints}`)));
   });
+}
+
+/** Publishes a simulated market to a NATS server until it is told to stop. */
+export function startPublisher(natsUrl: string): { stop(): Promise<void> } {
+  const child = spawn(binary(), ["sim", "--nats-url", natsUrl], { stdio: "ignore" });
+  const exited = new Promise<void>((done) => child.once("exit", () => done()));
+  return {
+    async stop() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
 }
 
 /** Runs a command of the binary to its end and returns what it printed; a status other than 0 is an error that tells it. */

@@ -47,6 +47,11 @@ export function compact(n: number): string {
   return (value < 9.95 ? value.toFixed(1) : String(Math.round(value))) + unit;
 }
 
+/** Time of day in the viewer's zone, to the second, of milliseconds since the Unix epoch. */
+export function clock(ms: number): string {
+  return timeOfDay(ms * 1000).slice(0, 8);
+}
+
 /** Time of day in the viewer's zone, to the millisecond, of microseconds since the Unix epoch. */
 export function timeOfDay(us: number): string {
   const at = new Date(us / 1000);

@@ -6,7 +6,7 @@
 import { StrictMode, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { formatPrice } from '@feedd/client';
-import { FeedProvider, useFeedState, useQuote, useTrades } from '@feedd/client/react';
+import { FeedProvider, useHealth, useQuote, useTrades } from '@feedd/client/react';
 
 const url = new URLSearchParams(location.search).get('url') ?? 'ws://127.0.0.1:8080/v1/ws';
 
@@ -29,11 +29,11 @@ function LastTrade({ symbol }) {
 }
 
 function Watchlist() {
-  const state = useFeedState();
+  const { state, reason } = useHealth();
   const [cadenceMs, setCadenceMs] = useState(250);
   return (
     <main>
-      <p id="state">{state}</p>
+      <p id="state">{state === 'suspect' ? `suspect: ${reason}` : state}</p>
       <label>every <input type="number" value={cadenceMs} onChange={(e) => setCadenceMs(Number(e.target.value))} /> ms</label>
       <table><tbody>{['test:FAKE', 'sim:BTC-USD', 'sim:ETH-USD'].map((symbol) => <Row key={symbol} symbol={symbol} cadenceMs={cadenceMs} />)}</tbody></table>
       <LastTrade symbol="test:FAKE" />

@@ -144,7 +144,7 @@ export class Core implements CoreClient {
   }
 
   statusOf(symbol: string): InstrumentStatus | undefined {
-    return this.feed?.instruments.get(symbol)?.status;
+    return this.feed?.instruments.bySymbol.get(symbol)?.status;
   }
 
   setVisibility(visibility: Visibility): void {

@@ -6,6 +6,8 @@ export { FeedError } from './errors.js';
 export type { FeedErrorCode, LocalErrorCode, ServerErrorCode } from './errors.js';
 export { formatDecimal, formatPrice, formatSize, parseDecimal } from './decimal.js';
 export { formatChangePercent } from './stores/stats.js';
+export { watchHealth } from './health.js';
+export type { Health, HealthState } from './health.js';
 export type * from './types.js';
 
 import { FullClient } from './full.js';

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { JSDOM } from 'jsdom';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Quality } from './gen/feed/v1/feed_pb.js';
 import { settle } from './support/clock.js';
 import type * as Stories from './support/stories.js';
 import { World } from './support/world.js';
@@ -132,6 +133,21 @@ describe.each([
     expect(shown('price-a:X')).toBe('2.00');
     expect(stories.renders.spread).toBe(spread);
     expect(stories.renders.price).toBeGreaterThan(price);
+  });
+
+  it('shows whether all of it may be believed', async () => {
+    const w = new World(['a:X', 'b:Y']);
+    const page = stories.mount(element, { client: w.client }, { symbols: ['a:X', 'b:Y'] });
+    const session = await w.accept();
+    await w.clock.advance(1000);
+    await frame();
+    expect(shown('health')).toBe('live 0/2');
+    session.send({ sourceStatuses: [{ source: 'a', quality: Quality.SUSPECT, stream: 1, reason: 'silent' }] });
+    await settle();
+    await frame();
+    expect([shown('state'), shown('health')]).toEqual(['live', 'suspect 1/2']);
+    page.unmount();
+    await unused();
   });
 
   it('renders on a server, where nothing is opened', () => {

@@ -1,6 +1,6 @@
 import { type ReactNode, createContext, createElement, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 
-import { createClient } from '../index.js';
+import { type Health, createClient, watchHealth } from '../index.js';
 import type { Client, ClientOptions, ConnectionState } from '../types.js';
 
 const FeedContext = createContext<Client | undefined>(undefined);
@@ -51,5 +51,26 @@ export function useFeedState(): ConnectionState {
     subscribe,
     () => client.state,
     () => 'idle' as const,
+  );
+}
+
+const STARTING: Health = { state: 'idle', sinceMs: 0, reason: '', affected: 0, instruments: 0 };
+
+/** Whether what is shown may be believed: the worst of the connection and of all that is subscribed; "idle" on a server. */
+export function useHealth(): Health {
+  const client = useFeed();
+  const latest = useRef(STARTING);
+  const subscribe = useCallback(
+    (changed: () => void) =>
+      watchHealth(client, (health) => {
+        latest.current = health;
+        changed();
+      }),
+    [client],
+  );
+  return useSyncExternalStore(
+    subscribe,
+    () => latest.current,
+    () => STARTING,
   );
 }

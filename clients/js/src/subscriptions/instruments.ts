@@ -12,8 +12,8 @@ const tradings: readonly Trading[] = ['unknown', 'open', 'halted', 'auction', 'p
 const streamRank: readonly Stream[] = ['unknown', 'open', 'closed-retry', 'closed'];
 const qualityRank: readonly Quality[] = ['unknown', 'ok', 'syncing', 'suspect'];
 
-/** How servers begin the reason of an instrument that is syncing for its book alone. */
-const BOOK_REASON = 'book: ';
+/** How servers begin a reason that speaks of the book alone. */
+export const BOOK_REASON = 'book: ';
 
 /** One instrument with its status, which is the worse of its own and its source's. */
 export class InstrumentEntry {
@@ -46,26 +46,24 @@ export class InstrumentEntry {
   combine(source: SourceEvent | undefined): boolean {
     this.source = source;
     const { own } = this;
-    const before = this.status;
-    const quality = worse(qualityRank, own.quality, source?.quality);
-    const stream = worse(streamRank, own.stream, source?.stream);
-    const reason = quality === own.quality ? own.reason : source!.reason;
-    if (before.quality === quality && before.stream === stream && before.trading === own.trading && before.reason === reason && before.sinceUs === own.sinceUs)
-      return false;
-    this.status = { symbol: this.instrument.symbol, stream, quality, trading: own.trading, reason, sinceUs: own.sinceUs };
+    const status: { -readonly [K in keyof InstrumentStatus]: InstrumentStatus[K] } = {
+      symbol: this.instrument.symbol,
+      ...own,
+      quality: worse(qualityRank, own.quality, source?.quality),
+      stream: worse(streamRank, own.stream, source?.stream),
+    };
+    if (status.quality !== own.quality) status.reason = source!.reason;
+    if (same(this.status, status)) return false;
+    this.status = status;
     return true;
   }
 }
 
 export class Instruments {
-  readonly #bySymbol = new Map<string, InstrumentEntry>();
+  readonly bySymbol = new Map<string, InstrumentEntry>();
   /** Of this connection. */
   readonly #byStatusHandle = new Map<number, InstrumentEntry>();
   readonly #sources = new Map<string, SourceEvent>();
-
-  get(symbol: string): InstrumentEntry | undefined {
-    return this.#bySymbol.get(symbol);
-  }
 
   /** Handles mean nothing on the next connection. */
   down(): void {
@@ -75,11 +73,11 @@ export class Instruments {
   /** Returns the instrument where one that was known is another now. */
   define(wire: WireInstrument): InstrumentEntry | undefined {
     const { statusHandle, ...instrument } = wire;
-    let entry = this.#bySymbol.get(wire.symbol);
+    let entry = this.bySymbol.get(wire.symbol);
     const known = entry?.instrument;
     if (entry === undefined) {
       entry = new InstrumentEntry(instrument);
-      this.#bySymbol.set(wire.symbol, entry);
+      this.bySymbol.set(wire.symbol, entry);
     } else if (!same(entry.instrument, instrument)) entry.instrument = instrument;
     if (statusHandle !== 0) this.#byStatusHandle.set(statusHandle, entry);
     entry.combine(this.#sources.get(instrument.source));
@@ -110,7 +108,7 @@ export class Instruments {
       reason: wire.reason,
     };
     this.#sources.set(wire.source, source);
-    const all = [...this.#bySymbol.values()].filter((entry) => entry.instrument.source === wire.source);
+    const all = [...this.bySymbol.values()].filter((entry) => entry.instrument.source === wire.source);
     return { source, all, changed: all.filter((entry) => entry.combine(source)) };
   }
 }
@@ -119,7 +117,7 @@ function worse<S>(rank: readonly S[], own: S, other: S | undefined): S {
   return other !== undefined && rank.indexOf(other) > rank.indexOf(own) ? other : own;
 }
 
-function same(a: Instrument, b: Instrument): boolean {
-  for (const name of Object.keys(b) as Array<keyof Instrument>) if (a[name] !== b[name]) return false;
+function same<T extends object>(a: T, b: T): boolean {
+  for (const name of Object.keys(b) as Array<keyof T>) if (a[name] !== b[name]) return false;
   return true;
 }

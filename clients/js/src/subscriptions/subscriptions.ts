@@ -251,7 +251,7 @@ export class Subscriptions {
   }
 
   #accept(result: WireResult, kind: Kind, pattern: Pattern | undefined, cadenceMs: number | undefined, by: string): void {
-    const entry = this.#env.instruments.get(result.symbol);
+    const entry = this.#env.instruments.bySymbol.get(result.symbol);
     if (result.channel !== kind.channel || entry === undefined) {
       this.#wrong(`${result.symbol}: a handle without ${entry === undefined ? 'its instrument' : 'a channel that was asked for'}`);
       return;

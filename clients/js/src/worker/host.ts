@@ -1,5 +1,6 @@
 /** The worker's side: one client, and the stores that tabs opened on it. */
 
+import type { Core } from '../client.js';
 import { FeedError } from '../errors.js';
 import { fallback } from '../fallback/index.js';
 import { createClient } from '../index.js';
@@ -102,6 +103,9 @@ export class Host {
       // The browser gives the lock when the tab is gone, however it went: ports say nothing of that everywhere.
       void globalThis.navigator?.locks?.request(hello.lock, () => this.#leave(tab));
     }
+    // Statuses are told when they change: a tab that comes later is told those that there are.
+    for (const { status: event, told } of (client as unknown as Core).feed?.instruments.bySymbol.values() ?? [])
+      if (told) port.postMessage({ type: 'event', name: 'status', event });
     client.connect();
     this.#tellStanding();
     this.#standing ??= setInterval(() => this.#tellStanding(), STANDING_MS);

@@ -3,6 +3,7 @@
 import { FeedError, type FeedErrorCode } from '../errors.js';
 import { FullClient } from '../full.js';
 import type { Feed } from '../subscriptions/feed.js';
+import type { InstrumentEntry } from '../subscriptions/instruments.js';
 import type { Holder, Kind, Topic } from '../subscriptions/topic.js';
 import type { ClientEvents, ClientOptions, ConnectionState, Instrument, InstrumentStatus } from '../types.js';
 import type { FromWorker, Opening, SharedSettings, Standing, StoreNews, StoreRequest, ToWorker } from './messages.js';
@@ -159,9 +160,13 @@ export class TabClient extends FullClient {
     switch (message.type) {
       case 'here':
         break;
-      case 'standing':
+      case 'standing': {
+        const first = this.#standing === NOTHING;
         this.#standing = message.standing;
+        // What comes next is told as it comes; a tab that is late is told what came already.
+        if (first && this.state !== 'connecting') this.tell('state', { state: this.state, previous: 'idle' });
         break;
+      }
       case 'event':
         if (message.name === 'status') this.#stores.statuses.set((message.event as InstrumentStatus).symbol, message.event as InstrumentStatus);
         this.tell(message.name, message.event as ClientEvents[typeof message.name] as never);
@@ -204,7 +209,7 @@ interface Opened {
 /** What stores of a tab find where those of a client find its feed. */
 class TabFeed {
   readonly statuses = new Map<string, InstrumentStatus>();
-  readonly instruments = { get: (symbol: string) => this.#entry(symbol) };
+  readonly instruments = { bySymbol: { get: (symbol: string) => this.#entry(symbol), values: () => this.#subscribed() } };
   readonly subscriptions = {
     hold: (kind: Kind, holder: Holder, symbols: string[]) => this.#hold(kind, holder, symbols),
     release: (holder: Holder) => this.#release(holder),
@@ -295,6 +300,15 @@ class TabFeed {
     }
     topic.entry ??= this.#entry(symbol);
     return topic;
+  }
+
+  /** What watchHealth looks at. */
+  *#subscribed(): Iterable<Pick<InstrumentEntry, 'status'> & { watchers: { size: number } }> {
+    const symbols = new Set([...this.#opened.values()].flatMap(({ topics }) => [...topics.keys()]));
+    for (const symbol of symbols) {
+      const status = this.statuses.get(symbol);
+      if (status !== undefined) yield { status, watchers: { size: 1 } };
+    }
   }
 
   #entry(symbol: string): NonNullable<Topic['entry']> | undefined {

@@ -48,7 +48,7 @@ it('the React example shows prices that move', async () => {
   await page.goto(`${pages.url}${query}`);
   const bid = page.locator('[id="test:FAKE"] .bid');
   await bid.waitFor();
-  expect(await page.textContent('#state')).toBe('live');
+  await page.locator('#state', { hasText: /^live$/ }).waitFor(); // of all that is subscribed
   const before = await bid.textContent();
   await page.waitForFunction((text) => document.querySelector('[id="test:FAKE"] .bid')!.textContent !== text, before);
   await page.getByText(/^last: \d/).waitFor();

@@ -4,7 +4,7 @@ import { createRoot } from 'react-dom/client';
 import { flushSync } from 'react-dom';
 import { renderToString } from 'react-dom/server';
 
-import { FeedProvider, useBook, useFeedState, useQuote, useTrades } from '../../src/react/index.js';
+import { FeedProvider, useBook, useFeedState, useHealth, useQuote, useTrades } from '../../src/react/index.js';
 import { formatPrice } from '../../src/index.js';
 import type { Client, ClientOptions } from '../../src/types.js';
 
@@ -41,6 +41,11 @@ function State() {
   return h('i', { id: 'state' }, useFeedState());
 }
 
+function Health() {
+  const { state, affected, instruments } = useHealth();
+  return h('i', { id: 'health' }, `${state} ${affected}/${instruments}`);
+}
+
 export interface Parts {
   symbols: readonly string[];
   spread?: boolean;
@@ -52,6 +57,7 @@ function page({ symbols, spread, tape, book }: Parts): ReactNode {
   const first = symbols[0] ?? '';
   return [
     h(State, { key: 'state' }),
+    h(Health, { key: 'health' }),
     ...symbols.map((symbol, i) => h(Price, { symbol, key: i })),
     spread ? h(Spread, { symbol: first, key: 'spread' }) : null,
     tape ? h(Tape, { symbol: first, key: 'tape' }) : null,

@@ -1,0 +1,76 @@
+// The page on a node whose NATS server is stopped in its tracks: the connection to the page is well all the while.
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from "vitest";
+import { launch, newPage, row, waitForFeed, waitForOther, type Watched } from "./browser.ts";
+import { startPublisher, startServer, type Server } from "./server.ts";
+
+const FAKE = "test:FAKE";
+let browser: Browser;
+/** A NATS server, in a process that does nothing else that counts here. */
+let nats: Server;
+let node: Server;
+let publisher: ReturnType<typeof startPublisher>;
+let watched: Watched;
+
+beforeAll(async () => {
+  [browser, nats] = await Promise.all([launch(), startServer("off")]);
+  publisher = startPublisher(nats.natsUrl);
+  node = await startServer("off", "--nats-url", nats.natsUrl);
+});
+afterAll(async () => {
+  nats?.thaw();
+  await browser?.close();
+  await publisher?.stop();
+  for (const server of [node, nats]) {
+    await server?.stop();
+    await server?.clean();
+  }
+});
+beforeEach(async () => void (watched = await newPage(browser)));
+afterEach(async () => watched.page.context().close());
+
+test("says within moments that the feed is suspect, why and since when, and that it is live again", async () => {
+  const { page } = watched;
+  await page.goto(`${node.url}?symbols=${FAKE},sim:BTC-USD`);
+  await waitForOther(page, FAKE, "bid", "");
+  await waitForFeed(page, "live");
+  expect(await page.locator("#banner").isVisible()).toBe(false);
+  const heard = await page.evaluateHandle(() => {
+    const said: string[] = [];
+    new MutationObserver(() => said.push(document.getElementById("announce")!.textContent!)).observe(document.getElementById("announce")!, { childList: true });
+    return said;
+  });
+  const tone = () => page.locator("#pill-dot").evaluate((dot) => [dot.dataset["tone"], getComputedStyle(dot).clipPath !== "none"]);
+  expect(await tone()).toEqual(["good", false]);
+
+  nats.freeze();
+  try {
+    await waitForFeed(page, "suspect");
+    expect(await page.locator("#pill-text").textContent()).toBe("Feed suspect");
+    expect(await tone()).toEqual(["warn", true]); // a shape of its own as well
+    expect(await page.locator("#banner").innerText()).toMatch(/^Feed suspect since \d\d:\d\d:\d\d\.\s.*all prices may be old\. \(feedd lost its NATS server\)\sFor \d+(\.\d)?s now\.$/);
+    expect((await row(page, FAKE)).quality).toBe("suspect");
+    await page.waitForFunction(() => document.title.startsWith("⚠ "));
+    await page.locator("#pill").hover();
+    expect(await page.locator("#pill-more").innerText()).toMatch(/Connection\s+Live\s+Feed\s+2 of 2 suspect, feedd lost its NATS server/);
+    // It stays so for as long as it is so.
+    await page.waitForFunction(() => Number.parseFloat(/For ([\d.]+)s now/.exec(document.getElementById("banner-when")!.textContent!)?.[1] ?? "0") > 3);
+    expect(await page.evaluate(() => document.body.dataset["feed"])).toBe("suspect");
+    // Whoever comes now is told so too.
+    const late = await newPage(browser);
+    await late.page.goto(`${node.url}?symbols=${FAKE}`);
+    await waitForFeed(late.page, "suspect");
+    await late.page.context().close();
+  } finally {
+    nats.thaw();
+  }
+  const { bid } = await row(page, FAKE);
+  await waitForFeed(page, "live");
+  await waitForOther(page, FAKE, "bid", bid);
+  expect(await page.locator("#banner").isVisible()).toBe(false);
+  await page.waitForFunction(() => !document.title.includes("⚠"));
+  const said = await heard.jsonValue();
+  expect([said[0], said.at(-1)]).toEqual(["Feed suspect: feedd lost its NATS server", "Live"]);
+  expect(await page.locator("#announce").getAttribute("aria-live")).toBe("polite");
+  expect(watched.complaints).toEqual([]);
+});
