@@ -89,28 +89,30 @@ status is 1 when something failed or the server's data were wrong, 2 when the co
 
 `
 
-func main() {
+func main() { os.Exit(status()) }
+
+// status runs the command, or the role, and returns the exit status.
+func status() int {
 	if len(os.Args) > 1 {
 		if role, ok := roles[os.Args[1]]; ok {
 			if err := role(os.Stdin, os.Stdout); err != nil {
 				fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[1], err)
-				os.Exit(1)
+				return 1
 			}
-			return
+			return 0
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := command(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-		return
-	case errors.As(err, new(usageError)):
-		fmt.Fprintln(os.Stderr, "benchmarks:", err)
-		os.Exit(2)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
 	}
 	fmt.Fprintln(os.Stderr, "benchmarks:", err)
-	os.Exit(1)
+	if errors.As(err, new(usageError)) {
+		return 2
+	}
+	return 1
 }
 
 // usageError is what the command line got wrong.

@@ -14,13 +14,13 @@ type Surge struct {
 const surging = time.Second
 
 // market returns how much of the market's time has gone by after so much real time, and how fast the market runs then.
-func (s Surge) market(real time.Duration) (gone time.Duration, speed float64) {
+func (s Surge) market(since time.Duration) (gone time.Duration, speed float64) {
 	if s.Factor <= 1 || s.Every < surging {
-		return real, 1
+		return since, 1
 	}
-	rounds, within := real/s.Every, real%s.Every
-	extra := time.Duration((s.Factor - 1) * float64(surging)) // that a surge adds
-	gone = real + rounds*extra
+	rounds, within := int64(since/s.Every), since%s.Every
+	extra := int64((s.Factor - 1) * float64(surging)) // that a surge adds
+	gone = since + time.Duration(rounds*extra)
 	// The surge is the last second of each round.
 	if into := within - (s.Every - surging); into > 0 {
 		return gone + time.Duration((s.Factor-1)*float64(into)), s.Factor

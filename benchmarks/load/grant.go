@@ -17,7 +17,7 @@ type grants struct {
 	since   int64 // in microseconds since the Unix epoch
 	missing int
 	reached *hdrhistogram.Histogram
-	told    chan error
+	told    chan struct{}
 
 	asking  int // the next session that asks, by number; beyond the last: all have
 	request map[*group][]byte
@@ -38,7 +38,7 @@ func (l *Loop) Expect() error {
 
 func (l *Loop) expect() {
 	l.grants = grants{
-		since: time.Now().UnixMicro(), reached: hdrhistogram.New(1, 600_000_000, 3), told: make(chan error, 1), asking: len(l.sessions),
+		since: time.Now().UnixMicro(), reached: hdrhistogram.New(1, 600_000_000, 3), told: make(chan struct{}, 1), asking: len(l.sessions),
 	}
 	for i := range l.sessions {
 		s := &l.sessions[i]
@@ -85,7 +85,7 @@ func (l *Loop) ask() {
 
 // Await returns when every session that looked for a grant has had it, or with an error when patience is over.
 func (l *Loop) Await(patience time.Duration) (Granted, error) {
-	var told chan error
+	var told chan struct{}
 	err := l.do(func() {
 		if told = l.told; told != nil && l.missing == 0 {
 			l.tell()
@@ -153,7 +153,7 @@ func (l *Loop) grantedOrGone(i int) {
 // tell says that all have their grants, once is enough.
 func (l *Loop) tell() {
 	select {
-	case l.told <- nil:
+	case l.told <- struct{}{}:
 	default:
 	}
 }

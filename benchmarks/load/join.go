@@ -104,7 +104,7 @@ func (l *Loop) timeline() Joined {
 	for i := range l.sessions {
 		s := &l.sessions[i]
 		last = max(last, s.live)
-		_ = h.RecordValue(max(1, s.live-s.dialed))
+		_ = h.RecordValue(max(1, s.live-s.begun))
 	}
 	seconds := func(us int64) float64 { return float64(us) / 1e6 }
 	return Joined{

@@ -45,7 +45,7 @@ type session struct {
 	whole   message  // what is put together, as long as somebody reads it
 	notice  []byte   // of a control frame that is not whole yet
 
-	dialed, live int64 // when, in microseconds since the Unix epoch
+	begun, live int64 // when, in microseconds since the Unix epoch
 }
 
 // The events that epoll waits for carry the number of the session in place of a descriptor.
@@ -76,7 +76,7 @@ func (l *Loop) dial(i int) error {
 		return err
 	}
 	s := &l.sessions[i]
-	s.fd, s.state, s.dialed = fd, stateConnecting, time.Now().UnixMicro()
+	s.fd, s.state, s.begun = fd, stateConnecting, time.Now().UnixMicro()
 	// The kernel picks the port when it knows both ends, so that ports are used once per pair of
 	// addresses and not once per source.
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {

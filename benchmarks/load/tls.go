@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -118,7 +119,8 @@ func (l *Loop) secure(i int) {
 	}
 	s.state, s.socket = stateSecuring, &socket{fd: s.fd, waits: true}
 	conn := tls.Client(s.socket, s.group.tls)
-	l.handshakes.Go(func() { l.secured <- secured{i, conn, conn.Handshake()} })
+	// It ends with its socket, which the loop closes.
+	l.handshakes.Go(func() { l.secured <- secured{i, conn, conn.HandshakeContext(context.Background())} })
 }
 
 // takeSecured goes on with the sessions whose handshakes have ended.

@@ -46,7 +46,7 @@ type Peer struct {
 	nc    *nats.Conn
 	inner func()
 	http  *http.Server
-	done  chan error
+	done  chan struct{}
 }
 
 // Open starts a peer on a free port of 127.0.0.1. Close ends it.
@@ -75,10 +75,13 @@ func Open(cfg Config) (*Peer, error) {
 		return nil, err
 	}
 	p := &Peer{
-		Address: listener.Addr().String(), nc: nc, inner: inner, done: make(chan error, 1),
+		Address: listener.Addr().String(), nc: nc, inner: inner, done: make(chan struct{}),
 		http: &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second},
 	}
-	go func() { p.done <- p.http.Serve(listener) }()
+	go func() {
+		defer close(p.done)
+		_ = p.http.Serve(listener) // until it is closed
+	}()
 	return p, nil
 }
 

@@ -34,7 +34,7 @@ const maxLine = 8 << 20
 // Start runs path with args on the cores given (nil: any). What it writes to standard error goes to
 // stderr, which several processes may write to at once. The process is killed when this one dies, however that happens.
 func Start(name string, cores []int, stderr io.Writer, path string, args ...string) (*Child, error) {
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(path, args...) //nolint:noctx // Stop ends it in its turn, and the kernel when this process dies
 	cmd.Stderr = stderr
 	// A group of its own: Ctrl-C in a terminal reaches only the orchestrator, which ends its children in
 	// order.

@@ -124,10 +124,10 @@ func WriteDifference(w io.Writer, before, after []byte) error {
 }
 
 func change(before, after float64) string {
-	switch {
-	case before == after:
+	switch before {
+	case after:
 		return "="
-	case before == 0:
+	case 0:
 		return ""
 	}
 	return fmt.Sprintf("%+.1f %%", (after/before-1)*100)

@@ -145,7 +145,7 @@ func next(b []byte) (number protowire.Number, v value, n int, err error) {
 	if n < 0 {
 		return 0, v, 0, fmt.Errorf("frame: %w", protowire.ParseError(n))
 	}
-	m := 0
+	var m int
 	switch kind {
 	case protowire.BytesType:
 		v.bytes, m = protowire.ConsumeBytes(b[n:])

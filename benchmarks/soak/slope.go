@@ -142,12 +142,12 @@ const (
 	Unclear Verdict = "unclear" // the run was too short or too unsteady: a slope that matters would not be seen
 )
 
-// Judge says what the slope means, where up to negligible an hour does not matter and clear is what a run must be able to see.
-func (s Slope) Judge(negligible, clear float64) Verdict {
+// Judge says what the slope means, where up to negligible an hour does not matter and visible is what a run must be able to see.
+func (s Slope) Judge(negligible, visible float64) Verdict {
 	switch {
 	case s.Low > negligible:
 		return Grows
-	case s.Resolution > clear:
+	case s.Resolution > visible:
 		return Unclear
 	}
 	return Zero

@@ -192,7 +192,7 @@ func (c *clients) overWebSocket(subprotocol string, first byte, message []byte, 
 		return err
 	}
 	br := bufio.NewReaderSize(nc, 4<<10)
-	response, err := http.ReadResponse(br, nil)
+	response, err := http.ReadResponse(br, nil) //nolint:bodyclose // what follows is the WebSocket's, on nc
 	if err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (c *clients) poll(symbols []string) error {
 		}
 		err = count.lines(response.Body)
 		_ = response.Body.Close()
-		if err != nil && !errors.Is(err, io.EOF) {
+		if !errors.Is(err, io.EOF) {
 			return err
 		}
 		if message != nil {

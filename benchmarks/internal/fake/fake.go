@@ -107,7 +107,7 @@ func (s *Server) tick() {
 
 // OnMessage answers a Subscribe, and a SetRate with the grant that was wished.
 func (s *Server) OnMessage(conn *gws.Conn, message *gws.Message) {
-	defer message.Close()
+	defer func() { _ = message.Close() }()
 	var request feedv1.ClientFrame
 	err := proto.Unmarshal(message.Bytes(), &request)
 	if rate := request.GetSetRate(); rate != nil && err == nil {
