@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 
@@ -19,14 +20,17 @@ type logged struct {
 }
 
 // refuse counts n ticks as dropped and says so in the log, at most once a second for each reason.
-func (c *core) refuse(r drop.Reason, n int, why string) {
+func (c *core) refuse(r drop.Reason, n int, why string) { c.refuseAt(slog.LevelWarn, r, n, why) }
+
+// refuseAt does so at a level: of what mends itself nobody need be warned.
+func (c *core) refuseAt(level slog.Level, r drop.Reason, n int, why string) {
 	c.counters.Add(r, uint64(n))
 	l := &c.logged[r]
 	if l.once && c.now-l.at < logEvery && c.now >= l.at {
 		l.silently += uint64(n)
 		return
 	}
-	c.log.Warn("tick refused", slog.String("reason", r.String()), slog.String("why", why),
+	c.log.LogAttrs(context.Background(), level, "tick refused", slog.String("reason", r.String()), slog.String("why", why),
 		slog.String("subject", c.subject), slog.Int("ticks", n), slog.Uint64("since_last_line", l.silently))
 	*l = logged{at: c.now, once: true}
 }

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/feedd/feedd/internal/drop"
+	marketdatav1 "github.com/feedd/feedd/proto/marketdata/v1"
 )
 
 // A flood of mistakes makes a line a second, which says how many there were.
@@ -30,5 +33,38 @@ func TestRefusalsAreLoggedAtALimitedRate(t *testing.T) {
 		if !strings.Contains(lines[i], want) || !strings.Contains(lines[i], "subject=md.demo.BTC.") {
 			t.Errorf("line %d is %q, want one with %q and the subject", i+1, lines[i], want)
 		}
+	}
+}
+
+// A node that meets a publisher in the middle says what it does about it, and warns only where nobody answers.
+func TestTicksAheadOfADefinitionSayWhatHappensNext(t *testing.T) {
+	var out bytes.Buffer
+	var counters drop.Counters
+	c := newCore(newRecorder(t.Errorf), defaultLimits(), &counters, slog.New(slog.NewTextHandler(&out, nil)))
+	c.connected = true
+	now := int64(storyStart)
+	tick := func(sequence uint64) string {
+		t.Helper()
+		payload, err := proto.Marshal(&marketdatav1.TickBatch{Epoch: 5, Sequence: sequence, Quotes: []*marketdatav1.Quote{{Bid: proto.Int64(10), Ask: proto.Int64(11)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Reset()
+		now += logEvery
+		c.live("md.demo.BTC.quote", payload, now)
+		return out.String()
+	}
+	if line := tick(7); !strings.Contains(line, "level=INFO") || !strings.Contains(line, "the publisher is asked for it") {
+		t.Errorf("the first tick says %q", line)
+	}
+	if line := tick(8); !strings.Contains(line, "level=INFO") {
+		t.Errorf("a tick while the question is under way says %q", line)
+	}
+	c.snapshotDone(c.requests[0].inst, false, now)
+	if line := tick(9); !strings.Contains(line, "level=WARN") || !strings.Contains(line, "answer snapshot requests") {
+		t.Errorf("a tick behind a question that nobody answered says %q", line)
+	}
+	if n := counters.Count(drop.Undefined); n != 3 {
+		t.Errorf("%d ticks are counted as ahead of their definition, want 3", n)
 	}
 }
