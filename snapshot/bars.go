@@ -85,7 +85,8 @@ func (s *Store) Statistics(id market.InstrumentID, st *market.Statistics) {
 	s.note(id, market.ChannelStats)
 }
 
-// Advance lets time pass to now, in microseconds since the Unix epoch: bars close, and minutes leave the statistics.
+// Advance lets time pass to now, in microseconds since the Unix epoch: bars close, minutes leave the statistics, and logs that a burst made
+// grow give memory back.
 // It is part of a batch, as every change is.
 func (s *Store) Advance(now int64) {
 	a := &s.agenda
@@ -105,6 +106,7 @@ func (s *Store) Advance(now int64) {
 				s.note(e.id, market.ChannelStats)
 			}
 			e.due = set.Due()
+			s.records[e.id].trades.trim(now) // who traded has bars that close, within a minute at most
 		}
 		a.earliest = min(a.earliest, e.due)
 	}

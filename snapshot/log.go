@@ -134,11 +134,35 @@ func (l *log) makeRoom(next market.Epoch) {
 		l.drop(next)
 		return
 	}
+	l.resize(size)
+}
+
+// resize moves all events to a ring of size, which they fit into.
+func (l *log) resize(size int) {
 	ring := make([]event, size)
 	for i := l.first; i < l.next; i++ {
 		ring[i&uint64(size-1)] = *l.at(i)
 	}
 	l.ring = ring
+}
+
+// trim gives back what a burst made the ring grow to: events that are beyond bounds.keep and older than bounds.window now, and
+// their room. It leaves as much room as it leaves events at least, so that a steady market does not have the ring grow and shrink in turns.
+func (l *log) trim(now int64) {
+	least := max(logFirstSize, ceil2(l.bounds.keep))
+	if len(l.ring) <= least {
+		return
+	}
+	for l.next-l.first > uint64(l.bounds.keep) && now-l.at(l.first).trade.IngestTime >= l.bounds.window {
+		l.drop(l.at(l.next - 1).trade.Position.Epoch)
+	}
+	size := len(l.ring)
+	for size > least && l.next-l.first <= uint64(size/4) {
+		size /= 2
+	}
+	if size < len(l.ring) {
+		l.resize(size)
+	}
 }
 
 // Cursor is a reader's place in a log.

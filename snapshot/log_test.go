@@ -207,3 +207,54 @@ func TestLogKeepsWhatIsYoung(t *testing.T) {
 		t.Errorf("after a silence: %d are kept, want 16", n)
 	}
 }
+
+// What a burst made a log grow to is given back when it is over, whether trading goes on or not; the last events stay, and a reader that
+// had not come so far is told what it lost.
+func TestABurstGivesItsMemoryBack(t *testing.T) {
+	const keep, burst, start = 1024, 50_000, 1_700_000_000_000_000
+	for _, after := range []struct {
+		name   string
+		trades int
+	}{{"nothing more is traded", 0}, {"trading goes on slowly", 90}} {
+		t.Run(after.name, func(t *testing.T) {
+			s := NewStore(Options{})
+			s.Begin()
+			id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
+			s.Commit()
+			l := &s.records[id].trades
+			sequence, now := market.Sequence(0), int64(start)
+			trade := func(after int64) {
+				sequence++
+				now += after
+				s.Begin()
+				s.Trade(id, &market.Trade{Price: 100, Size: 1, Position: market.Position{Epoch: 1, Sequence: sequence}, IngestTime: now, ExchangeTime: now})
+				s.Advance(now)
+				s.Commit()
+			}
+			for range burst {
+				trade(20) // one second in all
+			}
+			if len(l.ring) != 65_536 || l.next-l.first != burst {
+				t.Fatalf("in the burst the log holds %d events with room for %d", l.next-l.first, len(l.ring))
+			}
+			slow, done := Cursor{Index: l.first, Last: l.origin}, l.end()
+			for range after.trades {
+				trade(1_000_000)
+			}
+			s.Begin()
+			s.Advance(now + 90_000_000)
+			s.Commit()
+			if held := l.next - l.first; len(l.ring) > 2*keep || held != keep {
+				t.Errorf("afterwards it holds %d events with room for %d, want %d and room for twice as many at most", held, len(l.ring), keep)
+			}
+			r := s.Acquire()
+			defer r.Release()
+			if _, lost := r.Trades(nil, id, &done, r.TradesEnd(id), 1<<20); lost != 0 {
+				t.Errorf("a reader in step lost %d trades", lost)
+			}
+			if _, lost := r.Trades(nil, id, &slow, r.TradesEnd(id), 1<<20); lost != uint64(sequence)-keep {
+				t.Errorf("a reader at the start of the burst is told that it lost %d trades of %d", lost, sequence)
+			}
+		})
+	}
+}
