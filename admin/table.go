@@ -47,10 +47,11 @@ var table = []metric{
 		}
 	}),
 	counter("slow_clients_total", "What happened to clients that take less than they are due: stalled (a frame did not go out at once), "+
-		"skipped (a frame was left out, what it held comes later and fresh), moved_down (all its rows come less often from then on), moved_up (more often again), closed (nothing was taken for the write timeout, or answers were not read).",
+		"skipped (a frame was left out, what it held comes later and fresh), contended (the same since an answer was being written at that moment; what it held comes at once), moved_down (all its rows come less often from then on), moved_up (more often again), closed (nothing was taken for the write timeout, or answers were not read).",
 		labels("action"), func(s *scrape, to sink) {
 			to.count(s.Stalls, "stalled")
 			to.count(s.drops.Count(drop.MissedCuts), "skipped")
+			to.count(s.drops.Count(drop.ContendedCuts), "contended")
 			to.count(s.SlowedDown, "moved_down")
 			to.count(s.SpedUp, "moved_up")
 			to.count(s.drops.Count(drop.WriteTimeout)+s.drops.Count(drop.ControlOverflow), "closed")

@@ -150,3 +150,34 @@ func TestMissedFramesAreCounted(t *testing.T) {
 	w.pass(20)
 	check(t, readers...)
 }
+
+// A frame that found its connection in other hands is counted apart from those that found it full: it says nothing of the client.
+func TestContendedCutsAreCountedApart(t *testing.T) {
+	w := newWorld(1, 64, Options{})
+	r := newReader(Proto)
+	s := w.attach(r)
+	s.Subscribe(w.items(market.ChannelQuote, 0), throttle.Every20ms)
+	w.quote(0)
+	w.pass(40)
+	for n, c := range []struct {
+		full              bool
+		contended, missed uint64 // in all from then on
+	}{{false, 1, 0}, {true, 1, 1}, {false, 2, 1}} {
+		if r.contended = !c.full; c.full {
+			r.stalled = true
+			w.quote(0)
+			w.pass(20) // the frame that fills it
+		}
+		w.quote(0)
+		w.pass(20)
+		if contended, missed := w.counters.Count(drop.ContendedCuts), w.counters.Count(drop.MissedCuts); contended != c.contended || missed != c.missed || s.missed != c.contended+c.missed {
+			t.Errorf("%d: %d frames are counted as contended and %d as missed, %d in all; want %d and %d", n, contended, missed, s.missed, c.contended, c.missed)
+		}
+		r.resume()
+		w.pass(40)
+		check(t, r)
+		if r.quotes[w.handle(0, market.ChannelQuote)].Bid != w.quotes[0] {
+			t.Errorf("%d: the reader did not catch up", n)
+		}
+	}
+}

@@ -119,6 +119,7 @@ func (e *Engine) count(t *tally) {
 	e.conflated.Add(t.conflated)
 	e.options.Counters.Add(drop.Conflated, t.conflated)
 	e.options.Counters.Add(drop.MissedCuts, t.missed)
+	e.options.Counters.Add(drop.ContendedCuts, t.contended)
 	e.options.Counters.Add(drop.MeteredCuts, t.metered)
 	e.options.Counters.Add(drop.LostEvents, t.lost)
 	*t = tally{}

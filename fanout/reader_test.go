@@ -26,6 +26,7 @@ type reader struct {
 	errs     []error
 
 	stalled, full bool // full: the outbox holds a frame
+	contended     bool // another goroutine is at it
 	wake          func()
 	gone          map[Handle]bool // unsubscribed: no row may come
 	counting      bool            // the quotes' Bid counts their ticks, so it must agree with what frames say was merged
@@ -67,7 +68,7 @@ func (r *reader) fail(format string, args ...any) {
 func (r *reader) Ready() bool { return !r.full }
 
 func (r *reader) Send(b []byte) bool {
-	if r.full {
+	if r.full || r.contended {
 		r.refused++
 		return false
 	}
@@ -78,7 +79,7 @@ func (r *reader) Send(b []byte) bool {
 
 // resume ends a stall.
 func (r *reader) resume() {
-	r.stalled, r.full = false, false
+	r.stalled, r.full, r.contended = false, false, false
 	r.wake()
 }
 

@@ -19,10 +19,11 @@ type Subscriber struct {
 	sent      struct {
 		frames, bytes atomic.Uint64 // read by anyone
 	}
-	blocked  bool // the connection took no frame, and has not said since that it is ready
-	hungry   bool // on output.hungry
-	detached bool
-	number   uint32 // constant; spreads subscribers over the phases of a cadence
+	blocked   bool // the connection took no frame, and has not said since that it is ready
+	contended bool // it took none since another goroutine was at it
+	hungry    bool // on output.hungry
+	detached  bool
+	number    uint32 // constant; spreads subscribers over the phases of a cadence
 
 	lanes        []*lane
 	lost, missed uint64 // see Tally
@@ -41,7 +42,7 @@ type Subscriber struct {
 type Tally struct {
 	Conflated uint64 // ticks merged into later rows
 	Lost      uint64 // events that the log no longer held
-	Missed    uint64 // frames left out since the connection was not ready
+	Missed    uint64 // frames left out since the connection was not ready, or in other hands
 }
 
 // told counts what a frame said that the subscriber went without.
@@ -54,9 +55,9 @@ func (s *Subscriber) told(o *output, conflated, lost uint64) {
 	}
 }
 
-// block notes that the connection took no frame.
-func (s *Subscriber) block(now int64) {
-	s.blocked = true
+// block notes that the connection took no frame. One that was ready all the same was in other hands.
+func (s *Subscriber) block(now int64, ready bool) {
+	s.blocked, s.contended = true, ready
 	s.stalled.since.Store(max(now, 1))
 }
 
@@ -74,8 +75,12 @@ func (s *Subscriber) miss(o *output) {
 		o.tally.metered++
 		return
 	}
-	o.tally.missed++
 	s.missed++
+	if s.contended {
+		o.tally.contended++
+		return
+	}
+	o.tally.missed++
 }
 
 // Load is what a subscriber was sent so far, and what kept it from more.

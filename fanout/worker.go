@@ -105,7 +105,7 @@ func (o *output) later(s *Subscriber) {
 
 // tally is what a worker counted since it last added to the engine's counters.
 type tally struct {
-	frames, bytes, conflated, missed, metered, lost uint64
+	frames, bytes, conflated, missed, contended, metered, lost uint64
 }
 
 func (o *output) wrap(f Framing, payload []byte, use Use, readers int) []byte {
@@ -125,7 +125,7 @@ func (o *output) send(s *Subscriber, frame []byte) bool {
 		return false
 	}
 	if !s.conn.Send(frame) {
-		s.block(o.now)
+		s.block(o.now, s.conn.Ready())
 		return false
 	}
 	if m != nil {

@@ -34,10 +34,11 @@ const (
 	UnsavedState  // checkpoints that could not be written
 
 	// Fan-out.
-	Conflated   // ticks merged into a later row of the same instrument
-	MissedCuts  // frames that a lane had to leave because its connection was not ready; it lags from then on
-	MeteredCuts // frames that a lane had to leave because its session's ceiling of bytes was reached
-	LostEvents  // events overwritten in the log before a lane read them
+	Conflated     // ticks merged into a later row of the same instrument
+	MissedCuts    // frames that a lane had to leave because its connection was not ready; it lags from then on
+	ContendedCuts // the same because another goroutine was at its connection just then, with an answer above all; it catches up at once
+	MeteredCuts   // frames that a lane had to leave because its session's ceiling of bytes was reached
+	LostEvents    // events overwritten in the log before a lane read them
 
 	// Sessions and connections.
 	RefusedRequest   // a request answered with an error
@@ -70,7 +71,7 @@ var names = [Reasons]string{
 	ScaleLoss: "scale_loss", Duplicate: "duplicate", StaleEpoch: "stale_epoch", TooManyInstruments: "too_many_instruments",
 	SlowIngest: "slow_ingest", MissedTicks: "missed_ticks", CrossedBook: "crossed_book", BookResync: "book_resync",
 	TrimmedLevels: "trimmed_levels", LateTrade: "late_trade", BadCheckpoint: "bad_checkpoint", UnsavedState: "unsaved_state",
-	Conflated: "conflated", MissedCuts: "missed_cuts", MeteredCuts: "metered_cuts", LostEvents: "lost_events",
+	Conflated: "conflated", MissedCuts: "missed_cuts", ContendedCuts: "contended_cuts", MeteredCuts: "metered_cuts", LostEvents: "lost_events",
 	RefusedRequest: "refused_request", RefusedSymbol: "refused_symbol", RefusedHandshake: "refused_handshake",
 	NoDescriptors: "no_descriptors", GuardedFrame: "guarded_frame", ControlOverflow: "control_overflow", WriteTimeout: "write_timeout",
 	RefusedToken: "refused_token", NotEntitled: "not_entitled", ExpiredToken: "expired_token", RevokedSession: "revoked_session",

@@ -73,7 +73,7 @@ func (c *Conn) Raw() syscall.RawConn { return c.raw }
 // Blocked tells whether Send would refuse: bytes are waiting, or the connection takes no more.
 func (c *Conn) Blocked() bool { return c.blocked.Load() }
 
-// Ready is the opposite of Blocked.
+// Ready is the opposite of Blocked. While another goroutine is at the connection it may be ready and refuse a Send all the same.
 func (c *Conn) Ready() bool { return !c.blocked.Load() }
 
 // Sent returns what the connection took through Send, its own or that of a Sender above it, and what Count was told.

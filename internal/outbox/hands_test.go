@@ -13,6 +13,9 @@ func TestSendDoesNotWaitForOthers(t *testing.T) {
 	if p.out.Send(frame(0, 100)) {
 		t.Fatal("a frame was taken by a connection in other hands")
 	}
+	if !p.out.Ready() {
+		t.Error("it looks like one that is full")
+	}
 	p.out.unlock()
 	<-p.drained
 	if !p.out.Send(frame(1, 100)) {
