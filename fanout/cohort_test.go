@@ -181,3 +181,33 @@ func TestContendedCutsAreCountedApart(t *testing.T) {
 		}
 	}
 }
+
+// A reader that was in step with an instrument ahead of its first value holds no row of it. Where it misses that value it begins with a
+// full row, which stands for no others: nothing of what came before was its own.
+func TestAFirstValueThatWasMissedMergesNothing(t *testing.T) {
+	w := newWorld(2, 64, Options{})
+	r := newReader(Proto)
+	s := w.attach(r)
+	s.Subscribe(w.items(market.ChannelQuote, 0, 1), throttle.Every20ms)
+	w.quote(1)
+	w.pass(60)
+	r.stalled = true
+	w.quote(1)
+	w.pass(20) // the frame that fills it
+	for range 3 {
+		w.quote(0)
+	}
+	w.pass(20)
+	if r.refused != 1 {
+		t.Fatalf("%d frames were refused, want the one with the first value", r.refused)
+	}
+	r.resume()
+	w.pass(40)
+	check(t, r)
+	if got := r.quotes[w.handle(0, market.ChannelQuote)]; got == nil || got.Bid != w.quotes[0] {
+		t.Errorf("the reader has %+v, want a bid of %d", got, w.quotes[0])
+	}
+	if r.conflated != 0 || s.conflated != 0 {
+		t.Errorf("the reader is told of %d merged ticks, and %d are counted, of an instrument that it held no row of", r.conflated, s.conflated)
+	}
+}

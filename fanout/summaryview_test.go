@@ -3,6 +3,7 @@ package fanout
 import (
 	"testing"
 
+	"github.com/feedd/feedd/internal/drop"
 	"github.com/feedd/feedd/market"
 	"github.com/feedd/feedd/throttle"
 )
@@ -74,5 +75,37 @@ func TestSummariesBeginWithHistoryOrWhereTheReaderLeft(t *testing.T) {
 		if s := r.sums[c.item.Handle]; s.GetTrades() != c.trades {
 			t.Fatalf("%+v begins with %v", c.item, s)
 		}
+	}
+}
+
+// A row that sums up what a reader missed says how many trades it stands for beyond one, as those of readers in step do.
+func TestSummariesOfMissedCutsCountWhatTheyMerge(t *testing.T) {
+	for _, e := range []Encoding{Proto, JSON} {
+		x := newExchange(1, 64, Options{})
+		h := x.summary(0)
+		r := newBoard(e)
+		s := x.join(r)
+		s.Subscribe([]Item{{Handle: h}}, throttle.Every100ms)
+		x.pass(200)
+		trade := func(times int) {
+			for range times {
+				x.trade(0, market.Trade{Price: 7, Size: 1})
+			}
+			x.pass(100)
+		}
+		r.stalled = true
+		trade(1) // the row that fills the connection
+		trade(2)
+		trade(3)
+		before := r.sums[h].Trades
+		r.resume()
+		x.pass(200)
+		if got := r.sums[h].Trades - before; got != 5 || r.last.Conflated != 4 {
+			t.Errorf("%v: a row of %d trades is said to stand for %d beyond one, want 5 and 4", e, got, r.last.Conflated)
+		}
+		if s.conflated != 4 || x.counters.Count(drop.Conflated) != 4 {
+			t.Errorf("%v: the subscriber counts %d merged trades and the engine %d, want 4", e, s.conflated, x.counters.Count(drop.Conflated))
+		}
+		x.checkErrors(t, r)
 	}
 }

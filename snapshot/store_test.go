@@ -166,3 +166,38 @@ func TestAStatusShowsTheMoreUrgentReason(t *testing.T) {
 		}
 	}
 }
+
+// Who follows an instrument goes on following it when its state is let go of, and hears when that is there again.
+func TestWhoFollowsAnInstrumentOutlastsItsState(t *testing.T) {
+	s := NewStore(Options{})
+	woken := 0
+	s.Watch(func() { woken++ })
+	s.Begin()
+	id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
+	s.Quote(id, &market.Quote{Bid: 1})
+	s.Commit()
+	key := MakeKey(id, market.ChannelQuote)
+	r := s.Acquire()
+	r.Follow(key)
+	r.Release()
+	changes := func(change func()) {
+		t.Helper()
+		woken = 0
+		s.Begin()
+		change()
+		s.Commit()
+	}
+	changes(func() { s.Forget(id) })
+	if changes(func() { s.Settle(id, 0) }); woken != 1 {
+		t.Errorf("the state is there again, and wakes %d times, want 1", woken)
+	}
+	if changes(func() { s.Quote(id, &market.Quote{Bid: 2}) }); woken != 1 {
+		t.Errorf("a quote behind that wakes %d times, want 1", woken)
+	}
+	r = s.Acquire()
+	r.Unfollow(key)
+	r.Release()
+	if changes(func() { s.Quote(id, &market.Quote{Bid: 3}) }); woken != 0 {
+		t.Error("somebody follows an instrument that nobody does any more")
+	}
+}
