@@ -51,9 +51,10 @@ type Load struct {
 	Level       string  `json:"level"`                  // of overload: open, refusing, slowing or shedding
 	Refuses     bool    `json:"refuses"`                // newcomers, as all levels do but open, and slowing once that has made room
 	Draining    bool    `json:"draining"`
-	Interest    string  `json:"interest"`    // all or demand
-	Instruments int     `json:"instruments"` // that it knows
-	Carried     int     `json:"carried"`     // of them, those whose ticks it takes in
+	Interest    string  `json:"interest"`         // all or demand
+	Instruments int     `json:"instruments"`      // that it knows
+	Carried     int     `json:"carried"`          // of them, those whose ticks it takes in
+	Policy      string  `json:"policy,omitempty"` // where that in force comes from: built-in, file or nats; empty: the node does not say
 }
 
 // ParseLoad reads a load. One of another revision has its first fields alone.

@@ -59,8 +59,9 @@ type NodeLoad struct {
 	Memory      int64     `json:"memory_bytes"`
 	MemoryLimit int64     `json:"memory_limit_bytes"`
 	Interest    string    `json:"interest"`
-	Instruments int       `json:"instruments"` // that it knows
-	Carried     int       `json:"carried"`     // of them, those whose ticks it takes in
+	Instruments int       `json:"instruments"`      // that it knows
+	Carried     int       `json:"carried"`          // of them, those whose ticks it takes in
+	Policy      string    `json:"policy,omitempty"` // where that in force comes from: built-in, file or nats; empty: the node does not say
 }
 
 // Overview is what a node does at one moment. Totals run from the start of the process.

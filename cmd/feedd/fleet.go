@@ -10,6 +10,7 @@ import (
 	"github.com/feedd/feedd/fleet"
 	"github.com/feedd/feedd/internal/build"
 	"github.com/feedd/feedd/internal/overload"
+	"github.com/feedd/feedd/policy"
 )
 
 // alternates is how many other nodes a client is told of.
@@ -34,6 +35,11 @@ func (s *server) measureLoad(l *fleet.Load) {
 	l.Sessions, l.FramesPerS, l.BytesPerS = s.clients().Connections, s.frameRate.take(at), s.byteRate.take(at)
 	l.CPU, l.Memory, l.MemoryLimit, l.Accepts = now.CPU, now.Memory, now.MemoryLimit, now.Accepts
 	l.Level, l.Refuses = now.Level.String(), now.Refuses
+	if st := s.policy.Status(); st.Version.Kind == policy.BuiltIn {
+		l.Policy = string(policy.BuiltIn)
+	} else {
+		l.Policy = st.Source
+	}
 	l.Draining, l.Instruments = s.draining.Load(), s.feed.Stats().Instruments
 	if l.Carried = l.Instruments; s.options.Interest.Mode == "demand" {
 		l.Carried = s.feed.Carried()
@@ -91,6 +97,6 @@ func nodeLoad(o *fleet.Node) control.NodeLoad {
 		Node: o.Node, Instance: o.Instance, Version: o.Version, Compatible: o.Compatible(), Namesake: o.Namesake, URL: o.URL,
 		Started: time.UnixMicro(o.Started).UTC(), Heard: time.UnixMicro(o.Heard).UTC(), ClockMS: float64(o.Offset.Microseconds()) / 1000,
 		Level: o.Level, Refuses: o.Refuses, Draining: o.Draining, Sessions: o.Sessions, FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Cores: o.Cores, CPU: o.CPU, Memory: o.Memory, MemoryLimit: o.MemoryLimit,
-		Interest: o.Interest, Instruments: o.Instruments, Carried: o.Carried,
+		Interest: o.Interest, Instruments: o.Instruments, Carried: o.Carried, Policy: o.Policy,
 	}
 }

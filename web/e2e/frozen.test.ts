@@ -29,6 +29,26 @@ afterAll(async () => {
 beforeEach(async () => void (watched = await newPage(browser)));
 afterEach(async () => watched.page.context().close());
 
+test("is a node whose ops page says so, beside the policy of nodes that have none of their own", async () => {
+  const { page } = watched;
+  const other = await startServer("off", "--nats-url", nats.natsUrl);
+  try {
+    await page.goto(`${node.adminUrl}ops`);
+    await page.locator("#node-state", { hasText: /^Serving$/ }).waitFor();
+    await page.waitForFunction(() => document.querySelectorAll("#nodes tbody tr").length === 3); // that beside the NATS server is one too
+    await page.waitForFunction(() => [...document.querySelectorAll("#nodes tbody tr")].every((row) => row.children[9]!.textContent === "built-in"));
+    expect(await page.locator("#policy-chip").textContent()).toBe("policy built-in");
+    nats.freeze();
+    await page.locator("#node-state", { hasText: "NATS is away" }).waitFor();
+    nats.thaw();
+    await page.locator("#node-state", { hasText: /^Serving$/ }).waitFor();
+  } finally {
+    nats.thaw();
+    await other.stop();
+    await other.clean();
+  }
+});
+
 test("says within moments that the feed is suspect, why and since when, and that it is live again", async () => {
   const { page } = watched;
   await page.goto(`${node.url}?symbols=${FAKE},sim:BTC-USD`);

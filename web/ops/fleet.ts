@@ -116,17 +116,27 @@ function rowOf(n: NodeLoad, policy: PolicyNode | undefined, revision: number, no
   const address = n.url === undefined || n.url === "" ? make("span", { class: "note" }, "none of its own") : make("span", { title: n.url }, host(n.url));
   const heard = age(Math.max(0, now - Date.parse(n.heard)));
   const known = n.compatible && n.silent !== true;
-  const off = policy !== undefined && (policy.revision !== revision || (policy.error ?? "") !== "");
-  const kept = policy === undefined ? "" : make("span", { class: off ? "off" : "", title: policy.error ?? "" }, `${policy.revision}${policy.state === "applied" || policy.state === "" ? "" : ` ${policy.state}`}`);
+  const kept = policyOf(n, policy, revision);
   return {
     key: n.instance,
     cells: [
       name, state, address,
       known ? compact(n.sessions) : "", known ? byteRate(n.bytes_per_s) : "", known ? share(n.cpu, `${Math.round(100 * n.cpu)} % of ${n.cores === 1 ? "1 core" : `${n.cores} cores`}`) : "", known ? memory(n) : "",
-      known ? instruments(n) : "", n.version, kept, `${heard} ago`,
+      known ? instruments(n) : "", n.version, kept.word === "" ? "" : make("span", { class: kept.off ? "off" : "", title: kept.why }, kept.word), `${heard} ago`,
     ],
     ...(n.silent === true ? { tone: "soft" as const } : {}),
   };
+}
+
+/** Which policy a node keeps to, in a word, and whether it is another one than `revision`, that of the node that answers. */
+export function policyOf(n: NodeLoad, policy: PolicyNode | undefined, revision: number): { word: string; off: boolean; why: string } {
+  // Nodes tell of revisions where they all look for them; which one has none of those, its load says.
+  const own = policy?.revision ?? 0;
+  const failed = policy !== undefined && policy.state !== "applied" && policy.state !== "" ? ` ${policy.state}` : "";
+  const why = policy?.error ?? "";
+  if (own > 0 || failed !== "") return { word: `${own === 0 ? "built-in" : own}${failed}`, off: own !== revision || why !== "", why };
+  if (policy === undefined && n.policy !== "built-in") return { word: n.policy === "file" ? "of a file" : "", off: false, why };
+  return { word: "built-in", off: revision !== 0, why };
 }
 
 /** A share as a bar beside its figure: the bar for the eye that runs down the column. */

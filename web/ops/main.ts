@@ -9,6 +9,7 @@ import { Editor } from "./editor.ts";
 import { FleetTable } from "./fleet.ts";
 import { showAudit, showDrops, showLanes, showSessions, showSources } from "./panels.ts";
 import { Rates } from "./rates.ts";
+import { standing } from "./standing.ts";
 import { stopsIn } from "./stops.ts";
 import { Tiles } from "./tiles.ts";
 import type { Caller, Overview, SessionEntry, Status, Version } from "./types.ts";
@@ -129,8 +130,8 @@ class Page {
   }
 
   #showNode(o: Overview): void {
-    const [tone, state] = o.draining ? ["warn", "Draining"] : !o.nats_connected ? ["bad", "NATS is away"] : ["good", "Serving"];
-    this.#node(tone!, state!);
+    const [tone, state] = standing(o);
+    this.#node(tone, state);
     byId("node-name", HTMLElement).textContent = `${o.node} · ${o.server} · up ${age(Date.parse(o.time) - Date.parse(o.started))}`;
   }
 
@@ -150,9 +151,9 @@ class Page {
   #showPolicy(status: Status, history: readonly Version[]): void {
     const { version } = status;
     const chip = byId("policy-chip", HTMLElement);
-    chip.textContent = `policy ${version.revision}${version.expires === undefined ? "" : `, until ${new Date(version.expires).toLocaleTimeString()}`}${status.stale ? ", source away" : ""}`;
+    chip.textContent = `policy ${version.revision === 0 ? "built-in" : version.revision}${version.expires === undefined ? "" : `, until ${new Date(version.expires).toLocaleTimeString()}`}${status.stale ? ", source away" : ""}`;
     chip.dataset["tone"] = status.stale || status.refused !== undefined ? "warn" : "good";
-    byId("policy-version", HTMLElement).textContent = `revision ${version.revision}: ${origin(version)}`;
+    byId("policy-version", HTMLElement).textContent = version.revision === 0 ? origin(version) : `revision ${version.revision}: ${origin(version)}`;
     const locked = byId("policy-locked", HTMLElement);
     locked.hidden = status.writable && status.refused === undefined;
     locked.textContent = status.refused !== undefined

@@ -51,6 +51,8 @@ export interface NodeLoad {
   interest: string;
   instruments: number;
   carried: number;
+  /** Where its policy comes from; absent: it does not say. */
+  policy?: "built-in" | "file" | "nats";
 }
 
 export interface Status {

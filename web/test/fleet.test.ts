@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { inOrder, memoryOf, stateOf, summary, versions } from "../ops/fleet.ts";
-import type { NodeLoad } from "../ops/types.ts";
+import { inOrder, memoryOf, policyOf, stateOf, summary, versions } from "../ops/fleet.ts";
+import type { NodeLoad, PolicyNode } from "../ops/types.ts";
 
 const load = (node: string, over: Partial<NodeLoad> = {}): NodeLoad => ({
   node, instance: `I${node}`, version: "1.0", compatible: true, namesake: false, started: "2026-01-01T00:00:00Z", heard: "2026-01-01T01:00:00Z", clock_ms: 0,
@@ -45,4 +45,21 @@ test("silent nodes count for no version, and memory without a limit has no share
   expect(versions([load("a"), load("b", { version: "1.1" }), load("c", { version: "0.9", silent: true })])).toEqual(["1.0", "1.1"]);
   expect(memoryOf(load("a"))).toBe(0.1);
   expect(memoryOf(load("a", { memory_limit_bytes: 0 }))).toBeUndefined();
+});
+
+test("a node's policy is a revision or a word, and one that is not this node's stands out", () => {
+  const said = (over: Partial<NodeLoad>, told: Partial<PolicyNode> | undefined, revision: number) => {
+    const { word, off } = policyOf(load("a", over), told && { node: "a", revision: 0, state: "applied", time: "", ...told }, revision);
+    return off ? `${word}!` : word;
+  };
+  expect(said({}, { revision: 41 }, 41)).toBe("41");
+  expect(said({}, { revision: 40 }, 41)).toBe("40!");
+  expect(said({}, { revision: 40, state: "refused", error: "line 3" }, 40)).toBe("40 refused!");
+  expect(said({}, { revision: 0, state: "refused", error: "line 3" }, 0)).toBe("built-in refused!");
+  expect(said({}, { revision: 0 }, 0)).toBe("built-in");
+  expect(said({ policy: "built-in" }, undefined, 0)).toBe("built-in");
+  expect(said({ policy: "built-in" }, undefined, 41)).toBe("built-in!");
+  expect(said({ policy: "file" }, undefined, 0)).toBe("of a file");
+  expect(said({ policy: "nats" }, undefined, 0)).toBe(""); // it has not told of it yet
+  expect(said({}, undefined, 0)).toBe(""); // an older version, which does not say
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { diff, hunks } from "../ops/diff.ts";
 import { Rates } from "../ops/rates.ts";
+import { standing } from "../ops/standing.ts";
 import { stopsIn } from "../ops/stops.ts";
 
 const marks = { same: " ", added: "+", removed: "-" };
@@ -32,4 +33,15 @@ test("rates need two looks, and a counter that begins anew has none", () => {
 test("stops are found in a policy by name", () => {
   expect(stopsIn("tiers:\n  default: {}\nrules:\n  - name: majors\n    symbols: [a]\nstops:\n  - name: luna  # why\n    symbols: [x]\n  - symbols: [y]\n    name: \"two words\"\n")).toEqual(["luna", "two words"]);
   expect(stopsIn("tiers:\n  default: {}\n")).toEqual([]);
+});
+
+test("a node stands as its worst does: itself, its NATS, what it hears there", () => {
+  const source = (quality: string) => ({ name: quality, stream: "open", quality });
+  const node = (...qualities: string[]) => ({ draining: false, nats_connected: true, sources: qualities.map(source) });
+  expect(standing(node("ok", "ok"))).toEqual(["good", "Serving"]);
+  expect(standing(node())).toEqual(["good", "Serving"]);
+  expect(standing(node("ok", "suspect"))).toEqual(["warn", "1 of 2 sources suspect"]);
+  expect(standing(node("suspect", "suspect"))).toEqual(["warn", "Feed suspect"]);
+  expect(standing({ ...node("suspect"), nats_connected: false })).toEqual(["bad", "NATS is away"]);
+  expect(standing({ ...node("suspect"), draining: true })).toEqual(["warn", "Draining"]);
 });
