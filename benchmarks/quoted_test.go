@@ -56,6 +56,12 @@ func rounds(text string, v float64) bool {
 	return err == nil && math.Abs(said-v) <= 0.5000001*math.Pow10(-len(decimals))
 }
 
+// quote is a sentence of a document, as a pattern, and the figures that it should have.
+type quote struct {
+	document, pattern string
+	figures           []float64
+}
+
 // What documents say of a result is what the result says: a figure that was measured anew, and not written anew, fails here.
 func TestQuotedFigures(t *testing.T) {
 	compress, rows, dashboard := stored(t, "compress"), stored(t, "rows"), stored(t, "dashboard")
@@ -66,10 +72,6 @@ func TestQuotedFigures(t *testing.T) {
 	basis := stored(t, "basis")
 	const n = `([\d.,]*\d)` // a figure
 
-	type quote struct {
-		document, pattern string
-		figures           []float64
-	}
 	quotes := []quote{
 		{"../ARCHITECTURE.md", `On recorded quotes at 10 Hz that is\s+` + n + ` \(BTC\), ` + n + ` \(BTC on a wild day\) and ` + n + ` bytes`, []float64{
 			rows("rows", "binance_spot_btcusdt_20240808", "bytes_per_update"), rows("rows", "binance_spot_btcusdt_20240809", "bytes_per_update"),
@@ -96,9 +98,7 @@ func TestQuotedFigures(t *testing.T) {
 			ways("ways", "sse", "cpu_us_per_event"), ways("ways", "poll", "cpu_us_per_event"), ways("ways", "websocket json", "cpu_us_per_event"), ways("ways", "websocket", "cpu_us_per_event"),
 		}},
 	}
-	for _, q := range sizingQuotes(t, n) {
-		quotes = append(quotes, quote{"../docs/sizing.md", q.pattern, q.figures})
-	}
+	quotes = append(quotes, sizingQuotes(t, n)...)
 	for row, name := range map[string]string{
 		"what a cut changed, protobuf, for one reader": "quotes of a watchlist, what a cut changed",
 		"the same bytes for 100 readers":               "quotes of a watchlist, what a cut changed, for 100",
