@@ -24,6 +24,9 @@ const TRANSPORTS: Record<NonNullable<Client["transport"]>, string> = {
   webtransport: "WebTransport, protobuf", websocket: "WebSocket, protobuf", stream: "HTTP streaming, protobuf", poll: "HTTP polls, protobuf",
 };
 
+/** By when a connection that begins has told how its feed is. */
+const FIRST_WORD_MS = 2_000;
+
 /** The pill and the banner: whether what the page shows is live, and what happens next if not. */
 export class Connection {
   readonly #pill = new TextCell(byId("pill-text", HTMLElement));
@@ -37,6 +40,8 @@ export class Connection {
   #health!: Health;
   #said = "";
   #retryAtMs: number | undefined;
+  /** When the connection was live last. */
+  #liveAtMs = 0;
   #paused = false;
   #leaving: string | undefined;
 
@@ -112,7 +117,9 @@ export class Connection {
 
   #changed(event: StateEvent): void {
     this.#retryAtMs = event.retryInMs === undefined ? undefined : Date.now() + event.retryInMs;
-    if (event.state === "live") this.#leaving = undefined;
+    if (event.state !== "live") return;
+    this.#leaving = undefined;
+    this.#liveAtMs = Date.now();
   }
 
   #drawBanner(shown: Shown): void {
@@ -123,11 +130,13 @@ export class Connection {
     const { reason, sinceMs, affected, instruments } = this.#health;
     const suspect = shown === "suspect" || shown === "partly";
     const what = shown === "partly" ? `${affected} of ${instruments} instruments suspect` : word;
-    this.#what.set(suspect ? `${what} since ${clock(sinceMs)}.` : shown === "reconnecting" && this.#leaving !== undefined ? `${word}: ${this.#leaving}.` : `${word}.`);
+    // What was so when the connection began has been so for longer.
+    const longer = sinceMs - this.#liveAtMs < FIRST_WORD_MS;
+    this.#what.set(suspect ? `${what} since ${clock(sinceMs)}${longer ? " or before" : ""}.` : shown === "reconnecting" && this.#leaving !== undefined ? `${word}: ${this.#leaving}.` : `${word}.`);
     const told = reason !== "" && shown !== "paused" && shown !== "stalled" ? `${why} (${reason})` : why;
     this.#why.set(suspect && this.#paused ? `${told} The page is paused as well.` : told);
     const waitMs = this.#retryAtMs === undefined ? 0 : this.#retryAtMs - Date.now();
-    this.#when.set(suspect ? `For ${age(Date.now() - sinceMs)} now.` : shown !== "reconnecting" ? "" : waitMs > 0 ? `Next attempt in ${Math.ceil(waitMs / 1000)} s.` : "Trying now.");
+    this.#when.set(suspect ? `For ${longer ? "at least " : ""}${age(Date.now() - sinceMs)} now.` : shown !== "reconnecting" ? "" : waitMs > 0 ? `Next attempt in ${Math.ceil(waitMs / 1000)} s.` : "Trying now.");
     const act = shown === "closed" ? "Connect again" : shown === "reconnecting" ? "Retry now" : "Go on";
     if (this.#act.textContent !== act) this.#act.textContent = act;
     this.#act.hidden = shown === "stalled" || (suspect && !this.#paused);

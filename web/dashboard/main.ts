@@ -1,6 +1,6 @@
 // The dashboard: a watchlist, the focused symbol's chart, book and trades, and how well the feed does. Everything that
 // changes draws itself in one flush a frame; see frame.ts.
-import { createClient, type TradeEvent } from "@feedd/client";
+import { createClient, watchHealth, type TradeEvent } from "@feedd/client";
 import { fallback } from "@feedd/client/fallback";
 import { formatAddress, MAX_ROWS, parseAddress } from "./address.ts";
 import { announce, notice } from "../ui/announce.ts";
@@ -302,6 +302,11 @@ feed.on("state", ({ state }) => {
   if (state !== "live") return;
   traffic.chose(rate.cadenceMs, performance.now());
   settledAtMs = performance.now() + SETTLE_MS;
+});
+// What was measured of a market that does not move any more says nothing of now.
+watchHealth(feed, ({ state, affected, instruments }) => {
+  const moves = state === "live" || state === "syncing" || (state === "suspect" && affected < instruments);
+  if (!moves) latency.clear();
 });
 feed.on("pace", ({ steps }) => rate.paced(steps));
 feed.on("error", (error) => {

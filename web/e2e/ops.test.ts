@@ -101,7 +101,7 @@ test("a policy is judged as it is typed, with line and reason, and what it would
   expect(await page.evaluate(() => getSelection()?.toString())).toContain("dept: 10");
   expect(await page.getByRole("button", { name: "Apply" }).isDisabled()).toBe(true);
   await type("tiers:\n  default:\n    fastest: 1s\n");
-  await page.getByText("2 subscriptions of 1 sessions").waitFor();
+  await page.getByText("2 subscriptions of 1 session").waitFor();
   expect(await page.locator(".moves").textContent()).toContain("100ms → 1s");
 });
 

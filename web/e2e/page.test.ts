@@ -244,7 +244,7 @@ describe("the connection", () => {
       page.evaluate(([symbol, quality, reason]) => window.fakeFeed.status(symbol, { quality, reason }), [symbol, quality, reason] as const);
     await status("sim:ETH-USD", "suspect", "trades are missing");
     await waitForFeed(page, "partly");
-    expect(await banner()).toMatch(/^1 of 2 instruments suspect since \d\d:\d\d:\d\d\.\s.*The others are live\. \(trades are missing\)\sFor/);
+    expect(await banner()).toMatch(/^1 of 2 instruments suspect since \d\d:\d\d:\d\d( or before)?\.\s.*The others are live\. \(trades are missing\)\sFor/);
     expect(await page.locator("#announce").textContent()).toBe("Partly suspect: trades are missing");
     await page.keyboard.press("Space"); // a pause hides nothing that is wrong, and can be ended
     await page.waitForFunction(() => document.getElementById("banner-why")!.textContent!.endsWith("The page is paused as well."));
@@ -264,6 +264,24 @@ describe("the connection", () => {
     await status("sim:ETH-USD", "suspect", "book: best bid at or above best ask"); // of which the book itself tells
     await waitForFeed(page, "live");
     expect(await page.locator("#pill-more").textContent()).toContain("2 instruments, all well");
+  });
+
+  test("that brings nothing has no latency, and tells of no source", async () => {
+    await open();
+    const latency = () => page.locator("#latency-p50").textContent();
+    await quote(BTC, { bid: 100, ask: 200 });
+    await page.evaluate(() => window.fakeFeed.source("sim", "ok", ""));
+    await expect.poll(latency).toMatch(/ ms$/);
+    await page.evaluate(() => window.fakeFeed.source("sim", "suspect", "silent"));
+    await expect.poll(latency).toBe("–");
+    await page.evaluate(() => window.fakeFeed.source("sim", "ok", ""));
+    await quote(BTC, { bid: 101, ask: 201 });
+    await expect.poll(latency).toMatch(/ ms$/);
+    const grey = () => page.locator("#sources").evaluate((e) => getComputedStyle(e).filter);
+    expect(await grey()).toBe("none");
+    await page.evaluate(() => window.fakeFeed.go("reconnecting", { code: 1006, retryInMs: 60_000 }));
+    await expect.poll(latency).toBe("–");
+    expect(await grey()).toBe("grayscale(1)");
   });
 
   test("is as good as the instruments that it shows", async () => {

@@ -1,5 +1,5 @@
 import { byId, make } from "../ui/dom.ts";
-import { byteRate, compact } from "../ui/format.ts";
+import { byteRate, compact, count } from "../ui/format.ts";
 import { Refused, type Api } from "./api.ts";
 import { diff } from "./diff.ts";
 import type { Effect, Judgement, Problem, Status } from "./types.ts";
@@ -149,7 +149,7 @@ function effectOf(e: Effect): HTMLElement[] {
     ...(e.replaced > 0 ? [figure("other view", compact(e.replaced))] : []),
   );
   const moves = make("ul", { class: "moves" }, ...(e.moves ?? []).slice(0, 8).map((m) =>
-    make("li", {}, make("span", { class: "chip" }, m.tier), ` ${m.from} → ${m.to}: ${compact(m.subscriptions)} subscriptions of ${compact(m.sessions)} sessions`)));
+    make("li", {}, make("span", { class: "chip" }, m.tier), ` ${m.from} → ${m.to}: ${count(m.subscriptions, "subscription")} of ${count(m.sessions, "session")}`)));
   const note = make("p", { class: "note" }, e.lanes === 0 && e.withdrawn === 0 ? "Nothing would change for those who are connected." : "What it would do to those who are connected to this node now.");
   return [list, moves, note];
 }

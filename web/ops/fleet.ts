@@ -1,5 +1,5 @@
 import { make, setAttribute } from "../ui/dom.ts";
-import { age, byteRate, compact } from "../ui/format.ts";
+import { age, byteRate, compact, count } from "../ui/format.ts";
 import { bar, fill, type Row } from "./rows.ts";
 import type { NodeLoad, PolicyNode } from "./types.ts";
 
@@ -64,7 +64,7 @@ export function summary(loads: readonly NodeLoad[]): string {
   const gone = silent === 0 ? [] : [`${silent} fell silent`];
   if (heard.length <= 1) return [silent === 0 ? "this one alone: no other is heard on its NATS" : "no other is heard", ...gone].join(" · ");
   const sum = (of: (n: NodeLoad) => number) => heard.reduce((total, n) => total + of(n), 0);
-  return [`${heard.length} nodes`, `${compact(sum((n) => n.sessions))} sessions`, byteRate(sum((n) => n.bytes_per_s)), ...gone].join(" · ");
+  return [`${heard.length} nodes`, count(sum((n) => n.sessions), "session"), byteRate(sum((n) => n.bytes_per_s)), ...gone].join(" · ");
 }
 
 /** The versions that are heard; more than one while a fleet is being replaced, and not for long. */

@@ -116,13 +116,17 @@ class Page {
   /** One look at what the node asks NATS for: the policy and its history, and the other nodes. */
   async #lookBeyond(): Promise<void> {
     if (document.visibilityState === "hidden") return;
-    const [status, nodes, history] = await Promise.allSettled([this.#api.status(), this.#api.nodes(), this.#api.history()]);
-    if (history.status === "fulfilled") this.#past = history.value;
-    if (status.status === "fulfilled") {
-      this.#showPolicy(status.value, this.#past);
-      if (nodes.status === "fulfilled") this.#fleet.show(nodes.value.loads, nodes.value.policies, status.value.version.revision, Date.now() + this.#ahead);
-    }
-    const failed = [status, nodes, history].find((answer) => answer.status === "rejected");
+    // Each is shown as it comes: with NATS away the node knows its policy at once, and gives up on the rest after seconds.
+    const status = this.#api.status().then((now) => {
+      this.#showPolicy(now, this.#past);
+      return now;
+    });
+    const answers = await Promise.allSettled([
+      status,
+      Promise.all([status, this.#api.nodes()]).then(([{ version }, { loads, policies }]) => this.#fleet.show(loads, policies, version.revision, Date.now() + this.#ahead)),
+      Promise.all([status, this.#api.history()]).then(([{ version }, past]) => this.#showHistory((this.#past = past), version.revision)),
+    ]);
+    const failed = answers.find((answer) => answer.status === "rejected");
     if (failed === undefined) this.#beyond = "";
     else if (failed.reason instanceof Refused && failed.reason.status !== 401) { // else the look at the node says it
       this.#beyond = `The policy, its history and the other nodes are as they were last known: ${failed.reason.message}. What is in force stays so.`;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { age, byteRate, compact, duration, group, sharedPrefix, timeOfDay } from "../ui/format.ts";
+import { age, byteRate, clock, compact, count, duration, group, sharedPrefix, timeOfDay } from "../ui/format.ts";
 
 test.each([
   ["0", "0"], ["999.5", "999.5"], ["1000", "1,000"], ["61837.63", "61,837.63"], ["1234567.00000001", "1,234,567.00000001"],
@@ -30,3 +30,11 @@ test.each([["61,837.63", "61,837.99", 7], ["9.99", "10.00", 0], ["1.0", "1.0", 3
 
 test.each([[0, "0 B/s"], [999, "999 B/s"], [6_540, "6.5 kB/s"], [20_000, "20 kB/s"], [3_100_000, "3.1 MB/s"]])(
   "%d bytes a second read as %s", (n, want) => expect(byteRate(n)).toBe(want));
+
+test("a count agrees with the name of what is counted", () => {
+  expect([count(0, "session"), count(1, "session"), count(2, "session"), count(1234, "session")]).toEqual(["0 sessions", "1 session", "2 sessions", "1.2k sessions"]);
+});
+
+test("a clock shows whole seconds of the viewer's day", () => {
+  expect(clock(new Date(2026, 0, 5, 9, 3, 7, 999).getTime())).toBe("09:03:07");
+});

@@ -47,6 +47,11 @@ export function compact(n: number): string {
   return (value < 9.95 ? value.toFixed(1) : String(Math.round(value))) + unit;
 }
 
+/** A count of things, by the name of one of them. */
+export function count(n: number, one: string): string {
+  return `${compact(n)} ${one}${n === 1 ? "" : "s"}`;
+}
+
 /** Time of day in the viewer's zone, to the second, of milliseconds since the Unix epoch. */
 export function clock(ms: number): string {
   return timeOfDay(ms * 1000).slice(0, 8);

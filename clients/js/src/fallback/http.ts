@@ -62,7 +62,7 @@ export abstract class HttpSocket implements Socket {
     }
     this.#begun = true;
     // What is said in one go is one request.
-    queueMicrotask(() => void this.run().catch((e: unknown) => this.end(NO_CODE, String(e))));
+    queueMicrotask(() => void this.run().catch((e: unknown) => this.end(NO_CODE, `no answer: ${e instanceof Error ? e.message : String(e)}`)));
   }
 
   close(): void {
