@@ -146,23 +146,34 @@ func (l *log) resize(size int) {
 	l.ring = ring
 }
 
-// trim gives back what a burst made the ring grow to: events that are beyond bounds.keep and older than bounds.window now, and
-// their room. It leaves as much room as it leaves events at least, so that a steady market does not have the ring grow and shrink in turns.
-func (l *log) trim(now int64) {
-	least := max(logFirstSize, ceil2(l.bounds.keep))
-	if len(l.ring) <= least {
-		return
+// slack says what a burst left behind: with which event the log could begin now, and how large a ring would do. All events stay unless
+// those beyond bounds.keep are older than bounds.window. There is as much room as events at least, so that a steady market does not have
+// the ring grow and shrink in turns.
+func (l *log) slack(now int64) (first uint64, size int) {
+	first, size = l.first, len(l.ring)
+	least, keep := max(logFirstSize, ceil2(l.bounds.keep)), uint64(l.bounds.keep)
+	if size <= least {
+		return first, size
 	}
-	for l.next-l.first > uint64(l.bounds.keep) && now-l.at(l.first).trade.IngestTime >= l.bounds.window {
-		l.drop(l.at(l.next - 1).trade.Position.Epoch)
+	if l.next-first > keep && now-l.at(l.next-keep-1).trade.IngestTime >= l.bounds.window {
+		first = l.next - keep
 	}
-	size := len(l.ring)
-	for size > least && l.next-l.first <= uint64(size/4) {
+	for size > least && l.next-first <= uint64(size/4) {
 		size /= 2
 	}
-	if size < len(l.ring) {
-		l.resize(size)
+	return first, size
+}
+
+// trim gives that back.
+func (l *log) trim(first uint64, size int) {
+	for begin := l.at(first).trade.Position.Epoch; l.first < first; {
+		if l.at(l.first).trade.Position.Epoch == begin {
+			l.first = first // no epoch ends on the way
+			break
+		}
+		l.drop(begin)
 	}
+	l.resize(size)
 }
 
 // Cursor is a reader's place in a log.

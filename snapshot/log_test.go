@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -74,7 +75,8 @@ func elementLen(b []byte) int { return 2 + int(b[1]) }
 func TestEveryTradeIsDeliveredOrFlagged(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := 1 << rapid.IntRange(0, 6).Draw(t, "size")
-		s := NewStore(Options{LogEvents: size, LogMax: size})
+		s := NewStore(Options{LogEvents: size, LogMax: size << rapid.IntRange(0, 5).Draw(t, "growth")})
+		now := int64(1_700_000_000_000_000)
 		s.Begin()
 		id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
 		s.Commit()
@@ -94,7 +96,12 @@ func TestEveryTradeIsDeliveredOrFlagged(t *testing.T) {
 			}
 		}
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
-			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			switch rapid.IntRange(0, 10).Draw(t, "step") {
+			case 10: // quiet for longer than events are kept for their age
+				now += 90_000_000
+				s.Begin()
+				s.Advance(now)
+				s.Commit()
 			case 0:
 				p = market.Position{Epoch: p.Epoch + 1}
 			case 1:
@@ -113,7 +120,7 @@ func TestEveryTradeIsDeliveredOrFlagged(t *testing.T) {
 				price := int64(rapid.IntRange(-1000, 1000).Draw(t, "price"))
 				all[p] = price
 				s.Begin()
-				s.Trade(id, &market.Trade{Price: price, Size: 1, Position: p})
+				s.Trade(id, &market.Trade{Price: price, Size: 1, Position: p, IngestTime: now, ExchangeTime: now})
 				s.Commit()
 			}
 		}
@@ -234,8 +241,11 @@ func TestABurstGivesItsMemoryBack(t *testing.T) {
 			for range burst {
 				trade(20) // one second in all
 			}
+			s.Begin()
+			s.Advance(now + 3_000_000) // a second's bar closes, and readers at 5 s have yet to come by
+			s.Commit()
 			if len(l.ring) != 65_536 || l.next-l.first != burst {
-				t.Fatalf("in the burst the log holds %d events with room for %d", l.next-l.first, len(l.ring))
+				t.Fatalf("behind the burst the log holds %d events with room for %d", l.next-l.first, len(l.ring))
 			}
 			slow, done := Cursor{Index: l.first, Last: l.origin}, l.end()
 			for range after.trades {
@@ -256,5 +266,42 @@ func TestABurstGivesItsMemoryBack(t *testing.T) {
 				t.Errorf("a reader at the start of the burst is told that it lost %d trades of %d", lost, sequence)
 			}
 		})
+	}
+}
+
+// Where a whole market quietens down at once, its logs give their memory back a few at a time, and all do.
+func TestManyBurstsGiveTheirMemoryBackInTurns(t *testing.T) {
+	const instruments, burst, start = 3*trimsAtOnce - 1, 300, 1_700_000_000_000_000
+	s := NewStore(Options{LogEvents: 16})
+	s.Begin()
+	for n := range instruments {
+		id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: strconv.Itoa(n)}})
+		for i := range burst {
+			s.Trade(id, &market.Trade{Price: 1, Size: 1, Position: market.Position{Epoch: market.Epoch(1 + i/100), Sequence: market.Sequence(1 + i%100)}, IngestTime: start, ExchangeTime: start})
+		}
+	}
+	s.Commit()
+	swollen := func() (n int) {
+		for i := range s.records {
+			if len(s.records[i].trades.ring) > 2*16 {
+				n++
+			}
+		}
+		return n
+	}
+	for round, want := range []int{instruments, instruments - trimsAtOnce, instruments - 2*trimsAtOnce, 0} {
+		if got := swollen(); got != want {
+			t.Fatalf("after %d rounds %d logs are as large as in the burst, want %d", round, got, want)
+		}
+		s.Begin()
+		s.Advance(start + 90_000_000 + int64(round)*100_000)
+		s.Commit()
+	}
+	// Epochs that ended on the way are named to whoever comes late.
+	r := s.Acquire()
+	defer r.Release()
+	c := Cursor{Last: market.Position{Epoch: 1, Sequence: 40}}
+	if _, lost := r.Trades(nil, 0, &c, r.TradesEnd(0), 1<<20); lost != 60+100+100-16 {
+		t.Errorf("a reader behind 1:40 is told of %d lost trades, want %d", lost, 60+100+100-16)
 	}
 }
