@@ -123,23 +123,37 @@ export class Connection {
   }
 
   #drawBanner(shown: Shown): void {
-    const { word, tone, why } = SAYS[shown];
+    const { tone, why } = SAYS[shown];
     this.#banner.hidden = why === undefined;
     if (why === undefined) return;
     setAttribute(this.#banner, "data-tone", tone);
-    const { reason, sinceMs, affected, instruments } = this.#health;
     const suspect = shown === "suspect" || shown === "partly";
-    const what = shown === "partly" ? `${affected} of ${instruments} instruments suspect` : word;
-    // What was so when the connection began has been so for longer.
-    const longer = sinceMs - this.#liveAtMs < FIRST_WORD_MS;
-    this.#what.set(suspect ? `${what} since ${clock(sinceMs)}${longer ? " or before" : ""}.` : shown === "reconnecting" && this.#leaving !== undefined ? `${word}: ${this.#leaving}.` : `${word}.`);
+    const [what, when] = suspect ? this.#suspectText(shown) : this.#connectionText(shown);
+    this.#what.set(what);
+    this.#when.set(when);
+    const { reason } = this.#health;
     const told = reason !== "" && shown !== "paused" && shown !== "stalled" ? `${why} (${reason})` : why;
     this.#why.set(suspect && this.#paused ? `${told} The page is paused as well.` : told);
-    const waitMs = this.#retryAtMs === undefined ? 0 : this.#retryAtMs - Date.now();
-    this.#when.set(suspect ? `For ${longer ? "at least " : ""}${age(Date.now() - sinceMs)} now.` : shown !== "reconnecting" ? "" : waitMs > 0 ? `Next attempt in ${Math.ceil(waitMs / 1000)} s.` : "Trying now.");
     const act = shown === "closed" ? "Connect again" : shown === "reconnecting" ? "Retry now" : "Go on";
     if (this.#act.textContent !== act) this.#act.textContent = act;
     this.#act.hidden = shown === "stalled" || (suspect && !this.#paused);
+  }
+
+  /** What is wrong, and for how long it has been so. */
+  #suspectText(shown: Shown): [what: string, when: string] {
+    const { sinceMs, affected, instruments } = this.#health;
+    const what = shown === "partly" ? `${affected} of ${instruments} instruments suspect` : SAYS[shown].word;
+    // What was so when the connection began has been so for longer.
+    const longer = sinceMs - this.#liveAtMs < FIRST_WORD_MS;
+    return [`${what} since ${clock(sinceMs)}${longer ? " or before" : ""}.`, `For ${longer ? "at least " : ""}${age(Date.now() - sinceMs)} now.`];
+  }
+
+  /** What is wrong, and when it is tried again. */
+  #connectionText(shown: Shown): [what: string, when: string] {
+    const { word } = SAYS[shown];
+    if (shown !== "reconnecting") return [`${word}.`, ""];
+    const waitMs = this.#retryAtMs === undefined ? 0 : this.#retryAtMs - Date.now();
+    return [this.#leaving === undefined ? `${word}.` : `${word}: ${this.#leaving}.`, waitMs > 0 ? `Next attempt in ${Math.ceil(waitMs / 1000)} s.` : "Trying now."];
   }
 
   #acted(): void {
