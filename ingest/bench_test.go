@@ -279,7 +279,7 @@ func FuzzCore(f *testing.F) {
 			}
 			for _, r := range c.takeRequests() {
 				if r.series != nil {
-					c.fetched(r, true, false, now)
+					c.fetched(r, outcome{hopeless: true}, now)
 				} else {
 					c.snapshot(r.inst, [][]byte{payload1, payload2}, now)
 					c.snapshotDone(r.inst, true, now)

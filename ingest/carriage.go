@@ -44,6 +44,11 @@ func (c *core) defined(id market.InstrumentID) *instrument {
 func (c *core) warmed(inst *instrument, since, now int64) {
 	c.now = now
 	inst.since, inst.askNext = since, 0
+	for _, s := range inst.series {
+		if s != nil {
+			s.renew(now)
+		}
+	}
 	if quotes := inst.series[market.ChannelQuote]; (quotes == nil || !quotes.begun) && (inst.asking || c.askSnapshot(inst)) {
 		inst.carriage = asking
 		return

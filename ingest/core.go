@@ -65,6 +65,7 @@ type core struct {
 
 	// What is known. The slices hold the same in the order of the first mention.
 	connected    bool
+	keptBack     bool          // what is live waits for the stream, and may be what the stream misses
 	onDemand     bool          // only what somebody holds is carried; see carriage.go
 	byID         []*instrument // on demand: those that are defined
 	onSettled    func(market.InstrumentID)
@@ -282,6 +283,10 @@ func (c *core) tick(now int64) time.Duration {
 		if s.inst.series[s.channel] != s {
 			continue // it is not carried any more
 		}
+		if c.waits(s) {
+			still = append(still, s)
+			continue
+		}
 		s.open = c.overdue(s)
 		if s.open {
 			still = append(still, s)
@@ -294,6 +299,11 @@ func (c *core) tick(now int64) time.Duration {
 	c.open = still
 	c.tally.held = c.heldInAll + c.booksInAll
 	return next
+}
+
+// waits reports whether what a series misses may be among what is kept back of it. A book without an image is helped by nothing but one.
+func (c *core) waits(s *series) bool {
+	return (c.keptBack || s.inst.carriage == warming) && (s.book == nil || s.book.sound)
 }
 
 // advanceEvery is the time between two calls of the sink's Advance, in microseconds.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -78,6 +79,9 @@ type Feed struct {
 	finder sync.WaitGroup // goroutines that send to found
 
 	backfills chan struct{} // one for each that is under way
+	searches  chan struct{} // the same
+	absent    atomic.Bool   // the stream did not answer when it was asked last
+	probing   atomic.Bool   // while it is absent: a search asks whether it is back
 
 	// Of run alone.
 	core       *core
@@ -130,11 +134,11 @@ func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *sl
 	f := &Feed{
 		nc: nc, sink: sink, o: o, counters: counters, log: log,
 		live:  make(chan *nats.Msg, liveBacklog),
-		calls: make(chan func()), backfills: make(chan struct{}, maxBackfills),
+		calls: make(chan func()), backfills: make(chan struct{}, maxBackfills), searches: make(chan struct{}, maxSearches),
 		found: make(chan found), booted: make(chan struct{}), stopped: make(chan struct{}),
 		core: newCore(sink, l, counters, log), holding: true,
 	}
-	f.core.connected = false
+	f.core.connected, f.core.keptBack = false, o.Delay == 0
 	if len(o.Past) > 0 {
 		f.core.now = f.now()
 		sink.Begin()

@@ -14,15 +14,20 @@ import (
 // answerWithin is how long a publisher may take to answer.
 const answerWithin = time.Second
 
-// Whom a request is for in the first place. Each has a queue, so that publishers who do not answer hold up nobody else.
+// What a request is about. Each kind has a queue, so that publishers who do not answer hold up nobody else, nor do the images of
+// all books at once, while the stream has no leader, a few trades whose time runs.
 const (
-	ofPublisher = iota
-	ofStream
+	forState = iota
+	forGap
+	forImage
 	parties
 )
 
-// maxAsking bounds the requests that are under way at a time.
-var maxAsking = [parties]int{ofPublisher: 32, ofStream: 8}
+// maxAsking bounds the requests that are under way at a time, and maxSearches those of them that read the stream, each of which holds up
+// to maxFound: fewer than there may be gaps, whose publishers are asked meanwhile, and more than there may be images.
+var maxAsking = [parties]int{forState: 32, forGap: 32, forImage: 8}
+
+const maxSearches = 12
 
 // errands are the requests for one party.
 type errands struct {
@@ -31,10 +36,13 @@ type errands struct {
 }
 
 func (r *request) party() int {
-	if r.series == nil {
-		return ofPublisher
+	switch {
+	case r.series == nil:
+		return forState
+	case r.image():
+		return forImage
 	}
-	return ofStream
+	return forGap
 }
 
 // ask starts what the core wants, a few at a time.
@@ -65,39 +73,65 @@ func (f *Feed) ask() {
 // find is the goroutine that answers one request; it ends when it has told how that went, or with the feed.
 func (f *Feed) find(r request) {
 	defer f.finder.Done()
-	if r.series == nil {
+	switch r.party() {
+	case forState:
 		f.tell(found{request: r, done: true, answered: f.askPublisher(r)})
-		return
+	case forImage: // its publisher was asked already
+		s := f.searchStream(f.ctx, r)
+		f.tell(found{request: r, done: true, hopeless: s.hopeless, away: s.away})
+	default:
+		f.findGap(r)
 	}
-	// The stream first, which has all it was sent; then the publisher, which may have what never reached NATS. For the
-	// image of a book it was asked already.
-	searched := f.searchBoth(r)
-	if searched.complete || r.image() {
-		f.tell(found{request: r, done: true, hopeless: searched.hopeless, away: searched.away})
-		return
-	}
-	if !searched.asked {
-		f.askPublisher(r)
-	}
-	f.tell(found{request: r, done: true, hopeless: searched.hopeless, away: searched.away})
 }
 
-// searchBoth looks in the stream. Where that does not answer at once it asks the publisher meanwhile, who remembers little: a second
-// of a busy instrument.
-func (f *Feed) searchBoth(r request) search {
-	if r.image() {
-		return f.searchStream(r)
-	}
+// findGap asks the stream first, which has all it was sent; then the publisher, which may have what never reached NATS. Where the
+// stream does not answer at once it asks the publisher meanwhile, who remembers little: a second of a busy instrument.
+func (f *Feed) findGap(r request) {
+	ctx, cancel := context.WithCancel(f.ctx)
+	defer cancel()
 	result := make(chan search, 1)
-	f.finder.Go(func() { result <- f.searchStream(r) })
+	f.finder.Go(func() { result <- f.searchStream(ctx, r) })
+	soon := answerSoon
+	if f.absent.Load() {
+		soon = 0
+	}
+	var s search
+	asked, told := r.told, r.told // one that answered once remembers no more of this gap later
+	ask := func() {
+		if !asked {
+			asked, told = true, f.askPublisher(r)
+		}
+	}
 	select {
-	case s := <-result:
-		return s
-	case <-time.After(answerSoon):
-		f.askPublisher(r)
-		s := <-result
-		s.asked = true
-		return s
+	case s = <-result:
+	case <-time.After(soon):
+		if ask(); told && !f.wants(r) {
+			f.tell(found{request: r, done: true})
+			return
+		}
+		s = <-result
+	}
+	if !s.complete {
+		ask()
+	}
+	f.tell(found{request: r, done: true, hopeless: s.hopeless, away: s.away, answered: told})
+}
+
+// wants asks the feed's goroutine whether what a request is for is still missing.
+func (f *Feed) wants(r request) (open bool) {
+	if err := f.do(f.ctx, func() { open = r.series.wants(r) }); err != nil {
+		return false // the feed is being stopped
+	}
+	return open
+}
+
+// noteStream takes down whether the stream answers.
+func (f *Feed) noteStream(answers bool) {
+	switch absent := f.absent.Swap(!answers); {
+	case absent && answers:
+		f.log.Info("the stream answers again")
+	case !absent && !answers:
+		f.log.Warn("the stream does not answer: publishers are asked at once for what is missing, and it when it does")
 	}
 }
 

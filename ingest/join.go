@@ -96,10 +96,10 @@ func (f *Feed) take(r found) {
 		f.takeJoin(r)
 	case !r.done:
 	case r.request.series != nil:
-		f.errands[ofStream].underWay--
-		f.core.fetched(r.request, r.hopeless, r.away, now)
+		f.errands[r.request.party()].underWay--
+		f.core.fetched(r.request, outcome{hopeless: r.hopeless, away: r.away, told: r.answered}, now)
 	default:
-		f.errands[ofPublisher].underWay--
+		f.errands[forState].underWay--
 		f.core.snapshotDone(r.request.inst, r.answered, now)
 	}
 }
@@ -134,7 +134,7 @@ func (f *Feed) startJoin() {
 	// What an earlier join kept back is still to come, ahead of the rest.
 	f.joins++
 	f.join = joining{number: f.joins, cancel: cancel, began: time.Now(), holding: true, kept: f.join.kept, firsts: f.join.firsts}
-	f.holding = true
+	f.holding, f.core.keptBack = true, true
 	r := &reader{f: f, join: f.join.number, demand: f.demand != nil}
 	f.finder.Add(1)
 	if f.joined {
@@ -305,6 +305,7 @@ func (f *Feed) letLive() {
 		}
 		f.sink.Commit()
 	}
+	f.core.joined(f.now())
 	if f.Ready() && f.demand == nil {
 		return
 	}

@@ -260,9 +260,23 @@ func (c *core) reconnected(now int64) {
 	c.now = now
 	c.connected = true
 	for _, s := range c.open {
-		s.gapSince, s.tailSince = now, now
-		for i := range s.held {
-			s.held[i].noticed = now
-		}
+		s.renew(now)
+	}
+}
+
+// joined says that what was kept back was taken: what is missing still is to be asked for.
+func (c *core) joined(now int64) {
+	c.now = now
+	c.keptBack = false
+	for _, s := range c.open {
+		s.renew(now)
+	}
+}
+
+// renew has the time of what a series misses start anew.
+func (s *series) renew(now int64) {
+	s.gapSince, s.tailSince = now, now
+	for i := range s.held {
+		s.held[i].noticed = now
 	}
 }

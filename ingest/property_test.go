@@ -194,7 +194,7 @@ func (w *world) answer(r request) {
 	if publisher {
 		w.core.snapshot(r.inst, w.snapshot(), w.now)
 	}
-	w.core.fetched(r, true, false, w.now)
+	w.core.fetched(r, outcome{hopeless: true}, w.now)
 }
 
 func (w *world) snapshot() [][]byte {

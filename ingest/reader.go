@@ -43,9 +43,11 @@ type reader struct {
 }
 
 // open finds the stream, and reports false where there is none.
-func (r *reader) open(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.patience())
+func (r *reader) open(until context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(until, r.patience())
 	defer cancel()
+	late := time.AfterFunc(answerSoon, func() { r.f.noteStream(false) })
+	defer late.Stop()
 	var err error
 	if r.js, err = jetstream.New(r.f.nc, jetstream.WithDefaultTimeout(r.patience())); err != nil {
 		return false, err
@@ -61,12 +63,18 @@ func (r *reader) open(ctx context.Context) (bool, error) {
 			stream, err = r.js.Stream(ctx, name)
 		}
 	}
+	late.Stop()
 	switch {
 	case err == nil:
+		r.f.noteStream(true)
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrJetStreamNotEnabled),
 		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+		r.f.absent.Store(false)
 		return false, nil
 	default:
+		if until.Err() == nil {
+			r.f.noteStream(false)
+		}
 		return false, fmt.Errorf("stream %s: %w", r.f.o.Stream, err)
 	}
 	info := stream.CachedInfo()
@@ -323,7 +331,9 @@ func (r *reader) consume(ctx context.Context, cfg jetstream.ConsumerConfig) (*co
 	cfg.MemoryStorage = true
 	cfg.Replicas = 1
 	cfg.InactiveThreshold = cmp.Or(cfg.InactiveThreshold, 30*time.Second) // the server's own clean-up, should this process die
-	made, err := r.js.CreateConsumer(ctx, r.name, cfg)
+	soon, cancel := context.WithTimeout(ctx, r.patience())
+	defer cancel()
+	made, err := r.js.CreateConsumer(soon, r.name, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", r.name, err)
 	}

@@ -16,6 +16,7 @@ type request struct {
 	to      market.Sequence // the last one of the same gap
 	known   market.Sequence // the last one that is known of: there may be more gaps up to here
 	since   int64           // ingest time of the last good tick; 0: none
+	told    bool            // the publisher has answered, and it was not in the answer
 }
 
 // image reports whether r is for the image of a book.
@@ -28,7 +29,8 @@ type fetchState struct {
 	next     int64           // not before
 	hopeless market.Sequence // neither the stream nor the publisher has any up to here; 0: not known
 	noImage  bool            // the stream has no image of the book
-	away     bool            // the stream did not answer the last time
+	away     bool            // the stream did not answer, at least once
+	told     bool            // the publisher did, and does not have it
 }
 
 // reset starts over for another gap. A request that is under way still is.
@@ -36,9 +38,10 @@ func (f *fetchState) reset() { *f = fetchState{asking: f.asking} }
 
 // Waits between attempts, in microseconds: the stream may lag behind what arrives live.
 const (
-	fetchWait       = 100_000
-	snapshotWait    = 1_000_000
-	snapshotWaitMax = 30_000_000
+	fetchWait       int64 = 100_000
+	fetchWaitMax    int64 = 1_000_000 // so that a stream that is back is asked while there is time
+	snapshotWait          = 1_000_000
+	snapshotWaitMax       = 30_000_000
 )
 
 // manySnapshots is how many snapshot requests may be open before books look for their images in the stream instead:
@@ -58,7 +61,7 @@ func (c *core) askTicks(s *series, epoch market.Epoch, from, to, known market.Se
 	}
 	s.fetch.asking = true
 	c.requests = append(c.requests, request{
-		inst: s.inst, symbol: s.inst.symbol, series: s, channel: s.channel, subject: s.subject, epoch: epoch, from: from, to: to, known: known, since: s.arrived,
+		inst: s.inst, symbol: s.inst.symbol, series: s, channel: s.channel, subject: s.subject, epoch: epoch, from: from, to: to, known: known, since: s.arrived, told: s.fetch.told,
 	})
 }
 
@@ -71,24 +74,40 @@ func (s *series) wanted() (epoch market.Epoch, from, to market.Sequence, open bo
 	return epoch, from, to, open
 }
 
-// fetched says that a request for ticks is over; what it found was handed to stored or snapshot. Hopeless: another
-// try would find no more. Away: the stream did not answer.
-func (c *core) fetched(r request, hopeless, away bool, now int64) {
+// outcome is how a request for ticks went.
+type outcome struct {
+	hopeless bool // another try would find no more
+	away     bool // the stream did not answer
+	told     bool // the publisher did
+}
+
+// wants reports whether what a request is for is still the first that s waits for.
+func (s *series) wants(r request) bool {
+	epoch, from, _, open := s.wanted()
+	return open && epoch == r.epoch && from == r.from
+}
+
+// fetched says that a request for ticks is over; what it found was handed to stored or snapshot.
+func (c *core) fetched(r request, o outcome, now int64) {
 	c.now = now
 	s := r.series
-	s.fetch.asking, s.fetch.away = false, away
+	s.fetch.asking = false
 	if r.image() {
-		s.fetch.noImage = s.fetch.noImage || hopeless
+		s.fetch.noImage = s.fetch.noImage || o.hopeless
+		if o.away {
+			s.fetch.next = min(s.fetch.next, now+fetchWaitMax)
+		}
 		return // mend waits by itself
 	}
-	if epoch, from, _, open := s.wanted(); !open || epoch != r.epoch || from != r.from {
+	if !s.wants(r) {
 		return // the gap that was asked for is closed; perhaps another is open
 	}
-	if hopeless {
+	if o.hopeless {
 		s.fetch.hopeless = r.to
 		return
 	}
-	s.fetch.next = now + fetchWait<<min(s.fetch.attempts, 10)
+	s.fetch.away, s.fetch.told = s.fetch.away || o.away, s.fetch.told || o.told
+	s.fetch.next = now + min(fetchWait<<min(s.fetch.attempts, 10), fetchWaitMax)
 	s.fetch.attempts++
 }
 

@@ -16,6 +16,10 @@ import (
 const (
 	// fetchBack is how far back a gap is looked for where no earlier tick tells when it was.
 	fetchBack = 10 * time.Minute
+	// probeWithin is how long the stream may take to say that it is there, before it is asked anew.
+	probeWithin = time.Second
+	// findWithin is how long each further answer of it may take: who makes consumers may be another server, which died.
+	findWithin = 2 * time.Second
 	// maxFound bounds the payloads that one search holds, in bytes.
 	maxFound = 32 << 20
 )
@@ -29,7 +33,6 @@ type search struct {
 	complete bool // all of them were found
 	hopeless bool // the stream cannot bring them any more
 	away     bool // the stream did not answer: it may have them, and come back
-	asked    bool // the publisher was asked meanwhile
 }
 
 // window picks messages of one subject.
@@ -38,12 +41,26 @@ type window interface {
 	picked() []storedMessage
 }
 
-// searchStream looks for the ticks of r and passes on what it finds.
-func (f *Feed) searchStream(r request) search {
-	ctx, cancel := context.WithTimeout(f.ctx, readWithin)
+// searchStream looks for the ticks of r and passes on what it finds. Of a stream that does not answer only one search at a time asks
+// whether it is back: what an absent leader is asked is never answered, and many who wait for that would hold up those behind them.
+func (f *Feed) searchStream(ctx context.Context, r request) search {
+	select {
+	case f.searches <- struct{}{}:
+		defer func() { <-f.searches }()
+	case <-ctx.Done():
+		return search{}
+	}
+	if f.absent.Load() {
+		if !f.probing.CompareAndSwap(false, true) {
+			return search{away: true}
+		}
+		defer f.probing.Store(false)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	stream := &reader{f: f}
+	stream := &reader{f: f, within: probeWithin}
 	there, err := stream.open(ctx)
+	stream.within = findWithin
 	switch {
 	case err != nil:
 		return search{away: true}

@@ -116,7 +116,11 @@ func (st *story) step(line string) []string {
 		case r.image():
 			st.sink.say("ask the stream for the image of %s", r.symbol)
 		default:
-			st.sink.say("ask for %ss %s %d:%d-%d", r.channel, r.symbol, r.epoch, r.from, r.to)
+			whom := ""
+			if r.told {
+				whom = ", its publisher no more"
+			}
+			st.sink.say("ask for %ss %s %d:%d-%d%s", r.channel, r.symbol, r.epoch, r.from, r.to, whom)
 		}
 	}
 	for r := range drop.Reasons {
@@ -156,11 +160,15 @@ func (st *story) do(words []string, what string) {
 		st.core.snapshotDone(r.inst, false, st.now)
 	case "fetched":
 		r := st.take(func(r request) bool { return r.series != nil && r.symbol.String() == words[1] })
-		st.core.fetched(r, slices.Contains(words, "hopeless"), slices.Contains(words, "away"), st.now)
+		st.core.fetched(r, outcome{hopeless: slices.Contains(words, "hopeless"), away: slices.Contains(words, "away"), told: slices.Contains(words, "told")}, st.now)
 	case "disconnected":
 		st.core.disconnected(st.now)
 	case "reconnected":
 		st.core.reconnected(st.now)
+	case "keep":
+		st.core.keptBack = true
+	case "joined":
+		st.core.joined(st.now)
 	case "absent":
 		st.core.askAbsent(st.now)
 	default:

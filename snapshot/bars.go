@@ -89,6 +89,7 @@ func (s *Store) Statistics(id market.InstrumentID, st *market.Statistics) {
 // grow give memory back.
 // It is part of a batch, as every change is.
 func (s *Store) Advance(now int64) {
+	s.now = now
 	a := &s.agenda
 	if now < a.earliest {
 		return

@@ -109,10 +109,10 @@ func (s *Store) readLog(in *section.Reader, id market.InstrumentID) {
 			return
 		}
 		if t.Kind == kindGap {
-			l.appendGap(t.Position.Epoch, t.RefersTo, t.Position.Sequence)
+			l.appendGap(t.Position.Epoch, t.RefersTo, t.Position.Sequence, 0)
 			l.at(l.next - 1).trade.IngestTime = t.IngestTime
 		} else {
-			l.append(&t)
+			l.append(&t, 0)
 		}
 	}
 	l.origin = origin

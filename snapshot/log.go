@@ -3,6 +3,7 @@ package snapshot
 import (
 	"math/bits"
 	"sort"
+	"sync/atomic"
 
 	"github.com/feedd/feedd/internal/wire"
 	"github.com/feedd/feedd/market"
@@ -19,7 +20,23 @@ type log struct {
 	chunk       []byte            // where rows are appended; a full one is left to those who hold its rows
 	origin      market.Position   // just ahead of the first event ever appended
 	ended       []market.Position // last events of the epochs that were dropped whole, latest last; at most maxEnded
+	late        []belated         // events that came to the log long after they came to the node, oldest first
+	sought      uint32            // 1: somebody has read here, or may. Readers set it with atomics, as record.followed
 }
+
+// belated is a run of events that waited for others, or for the stream, before they came to the log: entries from ≤ i < to. Their age says
+// nothing of whether readers had the time to read them, so they are kept until then.
+type belated struct {
+	from, to uint64
+	until    int64
+}
+
+const (
+	// belatedBy is by how much an event is late that is kept for longer; what is less the window allows for.
+	belatedBy = 500_000
+	// belatedTogether is for how long late events are of one run. So there are a handful of them at most.
+	belatedTogether = 1_000_000
+)
 
 // bounds say how large a log may grow: to keep events whatever their age, and to most while the oldest came
 // less than window microseconds ago.
@@ -61,8 +78,10 @@ const (
 
 func (l *log) at(i uint64) *event { return &l.ring[i&uint64(len(l.ring)-1)] }
 
-func (l *log) append(t *market.Trade) {
+// append takes a trade at the time now, or before it: 0 where that is not known.
+func (l *log) append(t *market.Trade, now int64) {
 	e := l.push(t.Position, t.Position.Sequence, t.IngestTime)
+	l.belate(t.IngestTime, now)
 	e.trade = *t
 	from := len(l.chunk)
 	if l.next >= l.first+2 && follows(&l.at(l.next-2).trade, t) {
@@ -78,12 +97,13 @@ func follows(prev, t *market.Trade) bool {
 	return prev.Kind != kindGap && prev.Position.Epoch == t.Position.Epoch && prev.Position.Sequence+1 == t.Position.Sequence
 }
 
-func (l *log) appendGap(epoch market.Epoch, from, to market.Sequence) {
+func (l *log) appendGap(epoch market.Epoch, from, to market.Sequence, now int64) {
 	var came int64 // a gap has no time of its own
 	if l.next > l.first {
 		came = l.at(l.next - 1).trade.IngestTime
 	}
 	e := l.push(market.Position{Epoch: epoch, Sequence: to}, from, came)
+	l.belate(came, now)
 	e.trade = market.Trade{
 		Position: market.Position{Epoch: epoch, Sequence: to}, RefersTo: from, Kind: kindGap, IngestTime: came,
 	}
@@ -98,7 +118,7 @@ func (l *log) push(p market.Position, start market.Sequence, now int64) *event {
 	if l.next == 0 {
 		l.origin = market.Position{Epoch: p.Epoch, Sequence: start - 1}
 	}
-	for l.next-l.first >= uint64(l.bounds.keep) && now-l.at(l.first).trade.IngestTime >= l.bounds.window {
+	for l.next-l.first >= uint64(l.bounds.keep) && l.old(now) {
 		l.drop(p.Epoch)
 	}
 	if l.next-l.first == uint64(len(l.ring)) {
@@ -109,6 +129,38 @@ func (l *log) push(p market.Position, start market.Sequence, now int64) *event {
 	}
 	l.next++
 	return l.at(l.next - 1)
+}
+
+// belate notes that the last event, which came to the node at a time, comes to readers at another, if that is long after.
+func (l *log) belate(came, now int64) {
+	if now-came <= belatedBy || atomic.LoadUint32(&l.sought) == 0 {
+		return
+	}
+	l.spared(now)
+	until := now + l.bounds.window + belatedTogether
+	if n := len(l.late); n > 0 && until-l.late[n-1].until < belatedTogether {
+		l.late[n-1].to = l.next
+		return
+	}
+	l.late = append(l.late, belated{from: l.next - 1, to: l.next, until: until})
+}
+
+// old reports whether readers have had their time for the oldest event.
+func (l *log) old(now int64) bool {
+	return now-l.at(l.first).trade.IngestTime >= l.bounds.window && !l.spared(now)
+}
+
+// spared reports whether the oldest event came late, and not long ago.
+func (l *log) spared(now int64) bool {
+	over := 0
+	for over < len(l.late) && (l.late[over].to <= l.first || l.late[over].until <= now) {
+		over++
+	}
+	if l.late = l.late[over:]; len(l.late) == 0 {
+		l.late = nil
+		return false
+	}
+	return l.late[0].from <= l.first
 }
 
 // drop lets go of the oldest event, ahead of one of epoch next.
@@ -153,6 +205,10 @@ func (l *log) slack(now int64) (first uint64, size int) {
 	first, size = l.first, len(l.ring)
 	least, keep := max(logFirstSize, ceil2(l.bounds.keep)), uint64(l.bounds.keep)
 	if size <= least {
+		return first, size
+	}
+	// What came late, which is rare, is given back another time.
+	if n := len(l.late); n > 0 && l.late[n-1].until > now {
 		return first, size
 	}
 	if l.next-first > keep && now-l.at(l.next-keep-1).trade.IngestTime >= l.bounds.window {

@@ -305,3 +305,64 @@ func TestManyBurstsGiveTheirMemoryBackInTurns(t *testing.T) {
 		t.Errorf("a reader behind 1:40 is told of %d lost trades, want %d", lost, 60+100+100-16)
 	}
 }
+
+// Trades that waited behind a gap come to readers all at once, long after they came to the node: readers have as long for them as for
+// others. Where nobody ever read, as at a boot, their age counts.
+func TestLogKeepsWhatComesLate(t *testing.T) {
+	const second = 1_000_000
+	for _, read := range []bool{true, false} {
+		s := NewStore(Options{LogEvents: 16, LogMax: 1024, LogFor: time.Second})
+		s.Begin()
+		id, _ := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
+		now, seq := int64(1000*second), market.Sequence(0)
+		trade := func(came int64) {
+			seq++
+			s.Trade(id, &market.Trade{IngestTime: came, Position: market.Position{Epoch: 1, Sequence: seq}})
+		}
+		s.Advance(now)
+		trade(now)
+		s.Commit()
+		var c Cursor
+		if read {
+			r := s.Acquire()
+			c = r.TradesCursor(id)
+			r.Release()
+		}
+		s.Begin()
+		now += 12 * second
+		s.Advance(now)
+		seq++
+		s.TradeGap(id, 1, seq, seq)
+		for i := range 500 { // 12 s of trades
+			trade(now - 12*second + int64(i)*24_000)
+		}
+		trade(now)
+		l := &s.records[id].trades
+		l.trim(l.slack(now))
+		s.Commit()
+		r := s.Acquire()
+		if read {
+			_, lost := r.Trades(nil, id, &c, r.TradesEnd(id), 1<<20)
+			if lost != 0 {
+				t.Errorf("%d are lost on a reader that comes at once", lost)
+			}
+		} else if l.next-l.first > 100 {
+			t.Errorf("%d are kept for nobody", l.next-l.first)
+		}
+		r.Release()
+
+		s.Begin()
+		for range 100 { // a while later they go as others do
+			now += second / 10
+			s.Advance(now)
+			trade(now - 2*belatedBy) // always late: runs are few
+			if n := len(l.late); n > 4 {
+				t.Fatalf("%d runs of late trades are remembered", n)
+			}
+		}
+		if l.next-l.first > 64 {
+			t.Errorf("%d are kept for ever", l.next-l.first)
+		}
+		s.Commit()
+	}
+}

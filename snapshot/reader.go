@@ -48,22 +48,31 @@ func (r *Reader) Instrument(id market.InstrumentID) *market.Instrument {
 // TradesEnd returns the index behind the last event of an instrument's log of trades.
 func (r *Reader) TradesEnd(id market.InstrumentID) uint64 { return r.records[id].trades.next }
 
+// trades is an instrument's log, for somebody who begins to read there.
+func (r *Reader) trades(id market.InstrumentID) *log {
+	l := &r.records[id].trades
+	if atomic.LoadUint32(&l.sought) == 0 {
+		atomic.StoreUint32(&l.sought, 1)
+	}
+	return l
+}
+
 // TradesCursor returns the cursor of a reader that has read everything.
-func (r *Reader) TradesCursor(id market.InstrumentID) Cursor { return r.records[id].trades.end() }
+func (r *Reader) TradesCursor(id market.InstrumentID) Cursor { return r.trades(id).end() }
 
 // TradesBack returns the cursor of a new reader that wants the last n events.
 func (r *Reader) TradesBack(id market.InstrumentID, n int) Cursor {
-	return r.records[id].trades.back(n)
+	return r.trades(id).back(n)
 }
 
 // TradesBefore returns the cursor of a new reader whose first event is the one ahead of index end.
 func (r *Reader) TradesBefore(id market.InstrumentID, end uint64) Cursor {
-	return r.records[id].trades.before(end)
+	return r.trades(id).before(end)
 }
 
 // TradesSeek returns the cursor of a reader that resumes behind p.
 func (r *Reader) TradesSeek(id market.InstrumentID, p market.Position) Cursor {
-	return r.records[id].trades.seek(p)
+	return r.trades(id).seek(p)
 }
 
 // Trades appends the rows from c up to index to as fragments, stopping once dst holds limit bytes, and

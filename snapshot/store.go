@@ -42,6 +42,7 @@ type Store struct {
 	stirred bool // something that is followed changed in this batch
 	changes definitionLog
 	agenda  agenda
+	now     int64 // the last that Advance told
 }
 
 // record is one instrument. The tick counts say how often a part changed since the node started; they are
@@ -185,14 +186,14 @@ func (s *Store) Quote(id market.InstrumentID, q *market.Quote) {
 
 // Trade appends to the instrument's log of trades.
 func (s *Store) Trade(id market.InstrumentID, t *market.Trade) {
-	s.tradeLog(id).append(t)
+	s.tradeLog(id).append(t, s.now)
 	s.traded(id, t)
 	s.note(id, market.ChannelTrade)
 }
 
 // TradeGap appends to the log that the trades from … to never arrived.
 func (s *Store) TradeGap(id market.InstrumentID, epoch market.Epoch, from, to market.Sequence) {
-	s.tradeLog(id).appendGap(epoch, from, to)
+	s.tradeLog(id).appendGap(epoch, from, to, s.now)
 	s.note(id, market.ChannelTrade)
 }
 
