@@ -140,6 +140,6 @@ func (c *core) mend(s *series) {
 	default:
 		return // it was asked a moment ago
 	}
-	f.next = c.now + min(int64(fetchWait)<<min(f.attempts, 10), snapshotWaitMax)
+	f.next = c.now + min(fetchWait<<min(f.attempts, 10), snapshotWaitMax)
 	f.attempts++
 }
