@@ -213,6 +213,7 @@ describe('a server that is away', () => {
     gateway.stream = gateway.poll = 'down';
     w.client.connect();
     await until(w, () => gateway.log.length >= 4);
+    expect(w.states.map((e) => e.reason)).toContain('no answer: fetch failed'); // in words, for those who read it on a page
     net.sockets = 'open';
     gateway.stream = gateway.poll = 'up';
     await until(w, () => w.client.state === 'live');
