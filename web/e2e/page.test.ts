@@ -384,6 +384,23 @@ describe("the look", () => {
     expect(cut).toEqual([]);
   });
 
+  test("fits a small phone whatever is wrong", async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await open();
+    const beyond = () => page.locator(".head > *, .head .tool, #banner > *").evaluateAll((all) => all
+      .filter((e) => e.getBoundingClientRect().right > innerWidth).map((e) => e.id || e.className));
+    await page.evaluate(() => window.fakeFeed.status("sim:ETH-USD", { quality: "suspect", reason: "no heartbeat for 3000 ms" }));
+    await waitForFeed(page, "partly");
+    expect(await beyond()).toEqual([]);
+    await page.evaluate(() => window.fakeFeed.source("sim", "suspect", "feedd lost its NATS server"));
+    await waitForFeed(page, "suspect");
+    expect(await beyond()).toEqual([]);
+    await page.evaluate(() => window.fakeFeed.go("reconnecting", { code: 1006, reason: "no answer: Failed to fetch", retryInMs: 60_000 }));
+    await waitForFeed(page, "reconnecting");
+    expect(await beyond()).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  });
+
   test("has text that can be read on its ground in every theme and palette", async () => {
     await open(`?symbols=${BTC},sim:ETH-USD,foo:BAR&rate=20`);
     await page.evaluate((symbol) => {
