@@ -78,6 +78,14 @@ func newBookWorld(instruments int, o Options) *bookWorld {
 func testTransit(ingest int64) int64 { return ingest/1000%97 - 20 }
 
 func (w *bookWorld) book(id int, e market.BookEvent) {
+	w.note(id, &e)
+	w.store.Begin()
+	w.store.Book(market.InstrumentID(id), &e)
+	w.store.Commit() // readers may be sent to here, and look at what was noted
+}
+
+// note gives a step of a book its number, and keeps what the book is with it.
+func (w *bookWorld) note(id int, e *market.BookEvent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	next := newSides()
@@ -96,9 +104,6 @@ func (w *bookWorld) book(id int, e market.BookEvent) {
 	e.IngestTime, e.ExchangeTime = w.now, w.now-1000*testTransit(w.now)
 	e.Position = market.Position{Epoch: w.epoch, Sequence: market.Sequence(len(w.past[id]))}
 	w.past[id] = append(w.past[id], next)
-	w.store.Begin()
-	w.store.Book(market.InstrumentID(id), &e)
-	w.store.Commit()
 }
 
 func (w *bookWorld) view(id int, v market.View) Handle {

@@ -45,7 +45,8 @@ type Conn interface {
 	// Send hands one frame to the socket without ever waiting. What the kernel does not take at once
 	// stays pending inside the connection, which drains it by itself and calls Subscriber.Wake when it
 	// is gone. Send returns false, and takes nothing, while an earlier frame is pending or when the
-	// connection has ended; also, ready as it is, while another goroutine is at it, which then calls Wake. An engine calls Send from one goroutine; engines with other delays may call it at the same time.
+	// connection has ended; also, ready as it is, while another goroutine is at it, which then calls Wake. An engine calls Send from one
+	// goroutine at a time; engines with other delays may call it at the same time.
 	// b is valid only during the call.
 	Send(b []byte) bool
 	// Ready tells whether Send would take a frame, at the price of looking. The engine looks at several connections

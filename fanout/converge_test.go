@@ -73,6 +73,7 @@ func TestReadersConverge(t *testing.T) {
 			case 11:
 				w.pass(10 * rapid.IntRange(1, 100).Draw(t, "pass"))
 			}
+			w.rests = rapid.Bool().Draw(t, "rests")
 			if rapid.Bool().Draw(t, "turn") {
 				w.worker.turn()
 			}

@@ -23,6 +23,7 @@ type world struct {
 	epoch     market.Epoch
 	sizeTicks int64
 	traded    market.Trade // in one place, as ingest has it
+	rests     bool         // the worker is between two turns while ingest commits
 }
 
 func newWorld(instruments, logEvents int, o Options) *world {
@@ -30,6 +31,7 @@ func newWorld(instruments, logEvents int, o Options) *world {
 	o.Workers, o.Counters = 1, w.counters
 	w.engine = New(w.store, o)
 	w.worker = w.engine.workers[0]
+	w.worker.turns.Lock() // the test is at the worker, and calls its turns
 	clock := func() int64 { return w.now }
 	w.worker.wall, w.worker.mono = clock, clock
 	w.store.Begin()
@@ -51,7 +53,7 @@ func (w *world) quote(id int) {
 		Bid: b, Ask: b*3 + 1, BidSize: b % 7, AskSize: b % 5, Has: market.HasBid | market.HasAsk, IngestTime: w.now,
 		Position: market.Position{Epoch: w.epoch, Sequence: market.Sequence(b)},
 	})
-	w.store.Commit()
+	w.commit()
 }
 
 func (w *world) trade(id int) {
@@ -63,6 +65,14 @@ func (w *world) trade(id int) {
 		Position: market.Position{Epoch: w.epoch, Sequence: market.Sequence(p)},
 	}
 	w.store.Trade(market.InstrumentID(id), &w.traded)
+	w.commit()
+}
+
+func (w *world) commit() {
+	if w.rests {
+		w.worker.turns.Unlock()
+		defer w.worker.turns.Lock()
+	}
 	w.store.Commit()
 }
 

@@ -11,6 +11,7 @@ type follow struct {
 	changed []uint32
 	held    []held
 	due     int64 // when to look at held again, on the worker's monotonic clock; 0: it is empty
+	begun   int64 // when the current cut was collected, on the same clock; 0: all of it was sent
 }
 
 // held is a slot that time alone will have changed.
@@ -88,8 +89,8 @@ func (f *follow) remove(k snapshot.Key, slot uint32) {
 	*at = f.next[slot]
 }
 
-// chase makes a cut of what the journal says has changed, and sends it to the lanes that it concerns.
-func (p *phase) chase(wall int64) {
+// collect makes a cut of what the journal says has changed, and returns at most how many frames deliver will send.
+func (p *phase) collect(wall int64) (frames int) {
 	f := p.follow
 	p.open(wall)
 	f.changed, f.touched = f.changed[:0], f.touched[:0]
@@ -113,10 +114,16 @@ func (p *phase) chase(wall int64) {
 			if c.touched != p.cut {
 				c.touched = p.cut
 				f.touched = append(f.touched, c)
+				frames += len(c.inStep)
 			}
 		}
 	}
-	for _, c := range f.touched {
+	return frames + len(p.lagging)
+}
+
+// deliver sends the cut to the lanes that it concerns. Nothing may have happened to them since it was collected.
+func (p *phase) deliver() {
+	for _, c := range p.follow.touched {
 		p.flush(c)
 	}
 	p.flushLagging()

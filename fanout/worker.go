@@ -31,14 +31,17 @@ const abreast = 64
 
 func rungOf(c throttle.Cadence) int { return min(int(c), rungOfPaused) }
 
-// worker owns a share of the subscribers and all that is sent to them. Everything but the mailbox belongs to
-// its goroutine, which Engine.Start begins and Engine.Close ends.
+// worker owns a share of the subscribers and all that is sent to them. Its goroutine, which Engine.Start begins and Engine.Close
+// ends, is at it for a turn; in between, ingest may be, for a small cut that is due at once. Neither waits for the other.
 type worker struct {
 	engine *Engine
 	number int
 	wall   func() int64 // microseconds since the Unix epoch
 	mono   func() int64 // microseconds since some moment, never stepping back
 
+	// turns is held by whoever is at what follows, up to what is anybody's; missed tells that the worker found it held, and is to be woken.
+	turns       sync.Mutex
+	missed      atomic.Bool
 	out         output
 	phases      [rungs][]*phase // nil until somebody is on it
 	active      []*phase        // those with lanes
@@ -48,7 +51,9 @@ type worker struct {
 	notBefore   int64 // when the immediate phase may cut again
 	counted     [rungs][2]int64
 	jobs        []func(*worker) // taken out of the mailbox, and not run yet
+	wakeAt      int64           // when the worker will look again by itself
 
+	// Of anybody.
 	dirty atomic.Bool // ingest committed since the last immediate cut
 
 	// What wakes the worker is always this timer, also for jobs and commits: the runtime has a goroutine whose timer is over go ahead
@@ -183,13 +188,6 @@ func (w *worker) signal() {
 	}
 }
 
-// committed tells the worker that ingest changed something.
-func (w *worker) committed() {
-	if !w.dirty.Load() && !w.dirty.Swap(true) {
-		w.signal()
-	}
-}
-
 // newTimer is the worker's, which fires no sooner than somebody says so.
 func newTimer() *time.Timer { return time.NewTimer(time.Hour) }
 
@@ -197,7 +195,12 @@ func (w *worker) run(stop <-chan struct{}) {
 	defer w.timer.Stop()
 	for {
 		w.woken.Store(false)
-		w.timer.Reset(time.Duration(w.turn()) * time.Microsecond)
+		if w.begin() {
+			wait := w.turn()
+			w.wakeAt = w.mono() + wait
+			w.timer.Reset(time.Duration(wait) * time.Microsecond)
+			w.turns.Unlock()
+		}
 		if w.woken.Load() { // during the turn, so that what it was set to is lost
 			w.timer.Reset(0)
 		}
@@ -210,8 +213,9 @@ func (w *worker) run(stop <-chan struct{}) {
 	}
 }
 
-// close runs the jobs that wait, so that nobody who waits for one hangs, and takes no more.
+// close runs the jobs that wait, so that nobody who waits for one hangs, and takes no more. It keeps the turn for good.
 func (w *worker) close() {
+	w.turns.Lock()
 	w.mailbox.mu.Lock()
 	w.mailbox.closed = true
 	w.mailbox.mu.Unlock()
@@ -265,6 +269,7 @@ func (w *worker) turn() int64 {
 	w.out.now = w.mono()
 	w.out.rested = w.out.now
 	w.out.budget = catchUpBytes
+	w.finish()
 	w.feedHungry()
 	jobs := w.runJobs()
 	next := w.out.now + longestWait
@@ -334,37 +339,6 @@ func (w *worker) retire() {
 	}
 	clear(w.active[len(kept):])
 	w.active = kept
-}
-
-// Under load immediate cuts are held apart, so that their cost falls as the rate of ticks grows: a millisecond
-// after a cut that sent many frames, two after one that took a millisecond or more.
-const (
-	manyFrames = 32
-	shortHold  = 1000
-	longHold   = 2000
-)
-
-// chase makes an immediate cut if ingest has committed and the last one is long enough ago. It returns when
-// to look again.
-func (w *worker) chase(p *phase) int64 {
-	if !w.dirty.Load() && p.follow.wait(w.out.now) > 0 {
-		return w.out.now + p.follow.wait(w.out.now)
-	}
-	if w.out.now < w.notBefore {
-		return w.notBefore
-	}
-	w.dirty.Store(false)
-	frames := w.out.tally.frames
-	p.chase(w.wall())
-	took := w.mono() - w.out.now
-	w.engine.sent(p, took, w.out.tally.frames-frames)
-	switch {
-	case took >= shortHold:
-		w.notBefore = w.out.now + longHold
-	case w.out.tally.frames-frames >= manyFrames:
-		w.notBefore = w.out.now + shortHold
-	}
-	return w.out.now + p.follow.wait(w.out.now)
 }
 
 // heartbeats greets subscribers that were sent nothing for a while, and returns when to look again.

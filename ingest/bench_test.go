@@ -19,6 +19,7 @@ import (
 type nothing struct{ quotes, books, statistics int }
 
 func (*nothing) Begin()                                                                       {}
+func (*nothing) TryBegin() bool                                                               { return true }
 func (*nothing) Commit()                                                                      {}
 func (*nothing) Define(market.Instrument) (market.InstrumentID, error)                        { return 0, nil }
 func (*nothing) Forget(market.InstrumentID)                                                   {}

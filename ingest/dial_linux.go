@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -14,8 +15,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dialer connects to NATS so that reading does not tell Go's scheduler of its system calls.
-type dialer struct{ net.Dialer }
+// dialer connects to NATS so that reading does not tell Go's scheduler of its system calls, and so that what was read can be taken in
+// by the goroutine that reads.
+type dialer struct {
+	net.Dialer
+	handed atomic.Pointer[func()] // see handedOn; nil: nobody asked
+}
+
+// handedOn has f called by the goroutine that reads nc, each time that all it had read is with the subscriptions, until end is called.
+// f holds up all that comes, and must use nothing of nc, whose lock is held while it connects. It reports false where nc is not
+// one of Connect, or somebody else has asked.
+func handedOn(nc *nats.Conn, f func()) (end func(), ok bool) {
+	d, ok := nc.Opts.CustomDialer.(*dialer)
+	if !ok || !d.handed.CompareAndSwap(nil, &f) {
+		return nil, false
+	}
+	return func() { d.handed.Store(nil) }, true
+}
 
 // Dial implements nats.CustomDialer.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
@@ -31,7 +47,7 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nc, nil // it reads as others do
 	}
-	s := &socket{TCPConn: tcp, raw: raw}
+	s := &socket{TCPConn: tcp, raw: raw, dialer: d, rested: time.Now()}
 	s.attempt = s.receive
 	if _, err := s.look(); err != nil {
 		return nil, errors.Join(err, tcp.Close())
@@ -52,20 +68,27 @@ type socket struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	attempt func(fd uintptr) (done bool) // receive, bound once, since binding allocates
+	dialer  *dialer
 
 	mu       sync.Mutex
 	deadline time.Time // that somebody asked for; zero: none
 
-	// Of the read under way.
-	into []byte
-	n    int
-	err  error
+	// Of the goroutine that reads.
+	into   []byte
+	n      int
+	err    error
+	waited bool      // the read under way had to wait
+	rested time.Time // when the goroutine last waited
 }
 
 // Read reads up to len(b) bytes.
 func (s *socket) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
+	}
+	if handed := s.dialer.handed.Load(); handed != nil {
+		s.rest()
+		(*handed)()
 	}
 	s.into = b
 	err := s.raw.Read(s.attempt)
@@ -76,6 +99,9 @@ func (s *socket) Read(b []byte) (int, error) {
 		err = s.raw.Read(s.attempt)
 	}
 	s.into = nil
+	if s.waited {
+		s.waited, s.rested = false, time.Now()
+	}
 	switch {
 	case err != nil: // closed, or the deadline has passed
 		return 0, err
@@ -85,6 +111,20 @@ func (s *socket) Read(b []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return s.n, nil
+}
+
+// Whoever runs for 10 ms loses its processor to all that are ready to run: thousands, while they connect. Whoever takes in what
+// was read may have what others wait for, so it rests ahead of that, as flush workers do.
+const (
+	restAfter = 4 * time.Millisecond
+	restFor   = 20 * time.Microsecond
+)
+
+func (s *socket) rest() {
+	if time.Since(s.rested) >= restAfter {
+		time.Sleep(restFor)
+		s.rested = time.Now()
+	}
 }
 
 // lookEvery is how long the poller is waited for.
@@ -129,6 +169,7 @@ func (s *socket) receive(fd uintptr) (done bool) {
 			s.n, s.err = int(n), nil
 			return true
 		case errors.Is(errno, unix.EAGAIN):
+			s.waited = true
 			return false
 		case !errors.Is(errno, unix.EINTR):
 			s.n, s.err = 0, errno
@@ -139,5 +180,5 @@ func (s *socket) receive(fd uintptr) (done bool) {
 
 // dialled is how connections to NATS are made here.
 func dialled() nats.Option {
-	return nats.SetCustomDialer(&dialer{net.Dialer{Timeout: nats.DefaultTimeout}})
+	return nats.SetCustomDialer(&dialer{Dialer: net.Dialer{Timeout: nats.DefaultTimeout}})
 }

@@ -4,7 +4,7 @@
 // It has two halves. The core (core.go and the files it names) is a state machine without clock,
 // goroutine or NATS: subjects and payloads go in with the time, calls of a Sink and requests for what is
 // missing come out. The edge (feed.go and what follows) owns a NATS subscription and one goroutine that drives
-// the core and the sink.
+// the core and the sink; in its place, between two reads, the goroutine that reads the connection (direct.go).
 //
 // What the core promises:
 //

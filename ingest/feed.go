@@ -74,6 +74,11 @@ type Feed struct {
 	booted  chan struct{} // closed when the state at the start was read
 	stopped chan struct{} // closed when run has returned
 
+	// Where the connection is one of Connect, the goroutine that reads it takes in what it has read; see direct.go.
+	direct bool
+	handed chan struct{} // there is something that it left to run
+	detach func()        // ends it
+
 	ctx    context.Context // ended by Stop
 	cancel context.CancelFunc
 	finder sync.WaitGroup // goroutines that send to found
@@ -83,7 +88,9 @@ type Feed struct {
 	absent    atomic.Bool   // the stream did not answer when it was asked last
 	probing   atomic.Bool   // while it is absent: a search asks whether it is back
 
-	// Of run alone.
+	// Under turn, which run holds but for its waits, and keeps when it ends. In between the goroutine that reads the connection may
+	// have it, which does not wait for it.
+	turn       sync.Mutex
 	core       *core
 	holding    bool // live ticks wait for the stream
 	goLive     <-chan time.Time
@@ -135,7 +142,7 @@ func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *sl
 		nc: nc, sink: sink, o: o, counters: counters, log: log,
 		live:  make(chan *nats.Msg, liveBacklog),
 		calls: make(chan func()), backfills: make(chan struct{}, maxBackfills), searches: make(chan struct{}, maxSearches),
-		found: make(chan found), booted: make(chan struct{}), stopped: make(chan struct{}),
+		found: make(chan found), booted: make(chan struct{}), stopped: make(chan struct{}), handed: make(chan struct{}, 1),
 		core: newCore(sink, l, counters, log), holding: true,
 	}
 	f.core.connected, f.core.keptBack = false, o.Delay == 0
@@ -163,6 +170,10 @@ func Start(nc *nats.Conn, sink Sink, o Options, counters *drop.Counters, log *sl
 		return nil, err
 	}
 	f.status = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
+	f.turn.Lock()
+	f.detach, f.direct = handedOn(nc, f.takeIn)
+	f.turn.Unlock()
+	f.nudge() // something may have come already
 	f.finder.Add(1)
 	go f.watchStream()
 	go f.run()
@@ -204,6 +215,9 @@ func (f *Feed) Stop() error {
 	f.cancel()
 	<-f.stopped
 	f.finder.Wait()
+	if f.direct {
+		f.detach()
+	}
 	f.nc.RemoveStatusListener(f.status)
 	if f.demand != nil {
 		return f.demand.stop()
@@ -217,57 +231,82 @@ func (f *Feed) Stop() error {
 	return nil
 }
 
-// run is the one goroutine that drives the core and the sink, from Start to Stop.
+// run is the goroutine that drives the core and the sink, from Start to Stop. What comes live it takes in only where the one that
+// reads the connection does not.
 func (f *Feed) run() {
 	defer close(f.stopped)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	f.turn.Lock()
 	for {
-		live := f.live
-		if len(f.join.kept) >= liveBacklog {
+		live, goLive := f.live, f.goLive
+		if f.direct || f.full() {
 			live = nil // the channel takes as many again; beyond that NATS drops, and it is counted
 		}
+		f.turn.Unlock()
 		select {
 		case <-f.ctx.Done():
+			f.turn.Lock()
 			return
 		case m := <-live:
-			if len(f.status) > 0 {
-				f.observe() // a connection that is back says so ahead of what it brings, and the stream has what comes before that
-			}
+			f.turn.Lock()
+			f.observeNews()
 			if f.holding {
 				f.join.keep(m)
 			} else {
 				f.drain(m)
 			}
+		case <-f.handed:
+			f.turn.Lock()
+			f.observeNews()
+			f.takeLive()
 		case r := <-f.found:
+			f.turn.Lock()
 			f.take(r)
 		case call := <-f.calls:
+			f.turn.Lock()
 			call()
 		case <-f.demand.woken():
+			f.turn.Lock()
 			f.demand.step()
 		case <-f.status:
+			f.turn.Lock()
 			f.observe()
-		case <-f.goLive:
+		case <-goLive:
+			f.turn.Lock()
 			if f.waitOn() {
 				continue
 			}
 			f.log.Warn("the stream is slow to read: going live without the rest of it")
 			f.letLive()
 		case <-timer.C:
-			f.observe()
-			f.countDropped()
-			f.demand.step()
-			f.sink.Begin()
-			next := f.core.tick(f.now())
-			f.sink.Commit()
-			timer.Reset(next)
-		}
-		if !f.holding && f.core.connected {
-			f.committed = f.now()
+			f.turn.Lock()
+			timer.Reset(f.pass())
 		}
 		f.ask()
-		f.publishStats()
+		f.conclude()
+		if f.waiting() && !f.full() {
+			f.nudge()
+		}
 	}
+}
+
+// pass lets time pass, and returns how soon it wants to be called again.
+func (f *Feed) pass() time.Duration {
+	f.observe()
+	f.countDropped()
+	f.demand.step()
+	f.sink.Begin()
+	defer f.sink.Commit()
+	return f.core.tick(f.now())
+}
+
+// conclude notes what the turn has come to.
+func (f *Feed) conclude() {
+	if !f.holding && f.core.connected {
+		f.committed = f.now()
+	}
+	f.publishStats()
 }
 
 // now is the time of the core.
@@ -282,6 +321,11 @@ func (f *Feed) now() int64 {
 // while a lone tick is seen at once.
 func (f *Feed) drain(m *nats.Msg) {
 	f.sink.Begin()
+	f.together(m)
+}
+
+// together does so in a batch that was begun.
+func (f *Feed) together(m *nats.Msg) {
 	defer f.sink.Commit()
 	defer f.core.takeTransit(&f.transit)
 	for n := 1; ; n++ {
@@ -301,6 +345,14 @@ func (f *Feed) drain(m *nats.Msg) {
 func (f *Feed) apply(m *nats.Msg) {
 	if f.demand == nil || f.demand.admits(m) {
 		f.core.live(m.Subject, m.Data, f.now())
+	}
+}
+
+// observeNews does so ahead of live messages: a connection that is back says so ahead of what it brings, and the stream has what comes
+// before that.
+func (f *Feed) observeNews() {
+	if len(f.status) > 0 {
+		f.observe()
 	}
 }
 

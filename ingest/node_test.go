@@ -38,6 +38,8 @@ func newShared(t testing.TB) *shared {
 
 func (s *shared) Begin() { s.mu.Lock() }
 
+func (s *shared) TryBegin() bool { return s.mu.TryLock() }
+
 func (s *shared) Commit() {
 	s.lines = s.lines[:0]
 	s.mu.Unlock()

@@ -44,8 +44,9 @@ func (r *recorder) say(format string, args ...any) {
 
 func (r *recorder) name(id market.InstrumentID) string { return r.instruments[id].Symbol.String() }
 
-func (r *recorder) Begin()  {}
-func (r *recorder) Commit() {}
+func (r *recorder) Begin()         {}
+func (r *recorder) TryBegin() bool { return true }
+func (r *recorder) Commit()        {}
 
 func (r *recorder) Define(in market.Instrument) (market.InstrumentID, error) {
 	id, known := r.ids[in.Symbol]

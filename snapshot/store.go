@@ -113,6 +113,9 @@ func (s *Store) Watch(f func()) { s.watchers = append(s.watchers, f) }
 // Begin opens a batch.
 func (s *Store) Begin() { s.mu.Lock() }
 
+// TryBegin opens a batch unless somebody reads, which it reports with false.
+func (s *Store) TryBegin() bool { return s.mu.TryLock() }
+
 // Commit closes the batch: readers see all of it from now on.
 func (s *Store) Commit() {
 	stirred := s.stirred
