@@ -47,7 +47,7 @@ func latency(ctx context.Context, r *run) (*report.Result, error) {
 			result.Problems = append(result.Problems, fmt.Sprintf("%s: sessions ended: %s", p.speak, describe(w.Closed)))
 		}
 	}
-	result.Latency = report.Compare(report.Mean(seen[load.Feed]), report.Mean(seen[load.NATS]))
+	result.Latency = report.Compare(seen[load.Feed], seen[load.NATS])
 	result.Judge()
 	return result, nil
 }

@@ -26,7 +26,7 @@ type step struct{ name, args string }
 var steps = []step{
 	{"fanout", "-scenario fanout -rounds 2 -window 8s -warmup 3s"},
 	{"lateness", "-scenario fanout -rounds 0 -sessions 10000 -probes 200 -window 8s -warmup 3s"},
-	{"latency", "-scenario latency -window 8s -warmup 2s"},
+	{"latency", "-scenario latency -rounds 4 -window 4s -warmup 2s"},
 	{"peers", "-scenario peers -sessions 1000 -rounds 3 -window 3s -warmup 1s"},
 	{"peers-100", "-scenario peers -peers feedd,latest,latest-batched -sessions 500 -per-session 100 -rounds 4 -window 3s -warmup 1s"},
 	{"broadcast", "-scenario peers -peers feedd,broadcast -sessions 2500 -instruments 20 -window 4s -warmup 2s"},

@@ -107,7 +107,7 @@ func TestDifferenceShowsChangesAndWhatCameAndWent(t *testing.T) {
 	after := result(t, func(r *Result) {
 		r.CPUPerFrame = 15
 		r.Lateness = probe.Percentiles{P99: 7}
-		r.Latency = Compare(probe.Percentiles{P50: 30, P99: 90}, probe.Percentiles{P50: 20, P99: 60})
+		r.Latency = Compare(twice(probe.Percentiles{P50: 30, P99: 90}), []probe.Percentiles{probe.Percentiles{P50: 20, P99: 60}})
 	})
 	var b strings.Builder
 	if err := WriteDifference(&b, before, after); err != nil {
@@ -163,5 +163,19 @@ func TestMeanOfPercentiles(t *testing.T) {
 	}
 	if got := Mean(nil); got != (probe.Percentiles{}) {
 		t.Errorf("mean of nothing is %+v", got)
+	}
+}
+
+func twice(p probe.Percentiles) []probe.Percentiles { return []probe.Percentiles{p, p} }
+
+// Each window of the peer is held against feedd's on either side of it, and all against all.
+func TestLatencyIsComparedByRounds(t *testing.T) {
+	at := func(p50, p99 int64) probe.Percentiles { return probe.Percentiles{Count: 1, P50: p50, P99: p99} }
+	l := Compare([]probe.Percentiles{at(10, 40), at(20, 60), at(60, 80)}, []probe.Percentiles{at(10, 25), at(20, 35)})
+	if l.P50 != 2 || l.P99 != 2 || l.Feedd.Count != 3 || l.NATS.Count != 2 {
+		t.Errorf("in all %+v", l)
+	}
+	if len(l.Rounds) != 2 || l.Rounds[0].P50 != 1.5 || l.Rounds[0].P99 != 2 || l.Rounds[1].P50 != 2 || l.Rounds[1].P99 != 2 {
+		t.Errorf("by rounds %+v", l.Rounds)
 	}
 }

@@ -112,6 +112,16 @@ type Latency struct {
 	NATS  probe.Percentiles `json:"nats_websocket_us"`
 	P50   float64           `json:"p50_to_nats"`
 	P99   float64           `json:"p99_to_nats"`
+	// Rounds are the windows of the peer, each against feedd's ahead of it and behind it.
+	Rounds []LatencyRound `json:"rounds,omitempty"`
+}
+
+// LatencyRound is one of several.
+type LatencyRound struct {
+	Feedd probe.Percentiles `json:"feedd_us"`
+	NATS  probe.Percentiles `json:"nats_websocket_us"`
+	P50   float64           `json:"p50_to_nats"`
+	P99   float64           `json:"p99_to_nats"`
 }
 
 // Mean averages the percentiles of several windows, each by itself.
@@ -131,9 +141,19 @@ func Mean(windows []probe.Percentiles) probe.Percentiles {
 	return m
 }
 
-// Compare sets the two beside each other.
-func Compare(feedd, nats probe.Percentiles) *Latency {
-	return &Latency{
+// Compare sets the windows of the two beside each other, which they had in turns: feedd's one more, ahead of all and behind all. What
+// the machine is slower or faster at for a while so counts for both.
+func Compare(feedd, nats []probe.Percentiles) *Latency {
+	all := against(Mean(feedd), Mean(nats))
+	l := &Latency{Feedd: all.Feedd, NATS: all.NATS, P50: all.P50, P99: all.P99}
+	for i, w := range nats {
+		l.Rounds = append(l.Rounds, against(Mean(feedd[i:i+2]), w))
+	}
+	return l
+}
+
+func against(feedd, nats probe.Percentiles) LatencyRound {
+	return LatencyRound{
 		Feedd: feedd, NATS: nats,
 		P50: ratio(float64(feedd.P50), float64(nats.P50)), P99: ratio(float64(feedd.P99), float64(nats.P99)),
 	}
