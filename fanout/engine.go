@@ -63,8 +63,9 @@ func New(store *snapshot.Store, o Options) *Engine {
 		})
 	}
 	store.Watch(func() {
+		room := manyFrames
 		for _, w := range e.workers {
-			w.committed()
+			room = w.committed(room)
 		}
 	})
 	return e

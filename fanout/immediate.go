@@ -4,7 +4,8 @@ import "github.com/feedd/feedd/throttle"
 
 // Immediate cuts follow what ingest commits. Where the worker rests and few frames come of it, the goroutine that commits makes the
 // cut: to wake another one takes longer than to send the frames. It never waits for the worker, nor the worker for it, and
-// never sends more than a few frames: of a cut that concerns many it takes the state, and leaves the sending to the worker.
+// never sends more than a few frames, whatever the number of workers: of a cut that concerns many it takes the state, and leaves the
+// sending to the worker; workers behind that one make theirs by themselves, side by side.
 
 // Under load immediate cuts are held apart, so that their cost falls as the rate of ticks grows: a millisecond
 // after a cut that sent many frames, two after one that took a millisecond or more.
@@ -17,20 +18,22 @@ const (
 // promptBytes is what a cut by the goroutine that commits may send to lanes that catch up.
 const promptBytes = 32 << 10
 
-// committed tells the worker that ingest changed something, and makes the cut where that is a small thing to do.
-func (w *worker) committed() {
+// committed tells the worker that ingest changed something, and makes the cut where that comes to no more frames than there is room
+// for. It returns the room that is left for other workers.
+func (w *worker) committed(room int) (left int) {
 	if w.dirty.Load() || w.dirty.Swap(true) {
-		return // the worker will look
+		return room // the worker will look
 	}
 	if !w.turns.TryLock() {
 		w.signal()
-		return
+		return room
 	}
-	done := w.prompt()
+	left, done := w.prompt(room)
 	w.turns.Unlock()
 	if w.missed.Load() && w.missed.Swap(false) || !done {
 		w.signal()
 	}
+	return left
 }
 
 // begin has the worker take its turn, unless ingest is at a cut: it wakes the worker again behind that, by its timer, see there.
@@ -50,24 +53,26 @@ func (w *worker) immediate() *phase {
 	return nil
 }
 
-// prompt makes a cut on the goroutine that commits. It reports false where the worker has to go on.
-func (w *worker) prompt() bool {
+// prompt makes a cut of at most room frames on the goroutine that commits. It returns the room that is left, and false where the worker
+// has to go on.
+func (w *worker) prompt(room int) (left int, done bool) {
 	p := w.immediate()
 	if p == nil {
-		return true // whoever comes begins with the state as it is then, and dirty stays: nobody is told meanwhile
+		return room, true // whoever comes begins with the state as it is then, and dirty stays: nobody is told meanwhile
 	}
 	now := w.mono()
-	if p.follow.begun != 0 || now < w.notBefore {
-		return false
+	if room == 0 || p.follow.begun != 0 || now < w.notBefore {
+		return room, false
 	}
 	w.out.now, w.out.rested, w.out.budget = now, now, promptBytes
-	if w.collect(p) > manyFrames {
-		return false
+	frames := w.collect(p)
+	if frames > room {
+		return 0, false
 	}
 	w.deliver(p)
 	w.engine.count(&w.out.tally)
 	waits := len(w.out.hungry) > 0 || len(w.out.dry) > 0 && w.out.sipAt < w.wakeAt
-	return !waits && now+p.follow.wait(now) >= w.wakeAt
+	return room - frames, !waits && now+p.follow.wait(now) >= w.wakeAt
 }
 
 // chase makes an immediate cut if ingest has committed and the last one is long enough ago. It returns when

@@ -122,6 +122,32 @@ func TestACommitForManyIsLeftToTheWorker(t *testing.T) {
 	check(t, readers...)
 }
 
+// However many workers there are, whoever commits sends a few frames in all: a worker for which no room is left is told, and
+// where none is left at all even the state is left to it.
+func TestWorkersShareTheRoomOfACommit(t *testing.T) {
+	for _, c := range []struct{ room, left, frames int }{{5, 2, 3}, {3, 0, 3}, {2, 0, 0}, {0, 0, 0}} {
+		w, readers, _ := promptly(3)
+		w.rests = false
+		w.quote(0)
+		w.worker.dirty.Store(false)
+		w.worker.woken.Store(false)
+		before := frames(readers)
+
+		w.worker.turns.Unlock()
+		left := w.worker.committed(c.room)
+		w.worker.turns.Lock()
+
+		if got := frames(readers) - before; got != c.frames || left != c.left || w.worker.woken.Load() == (c.frames > 0) {
+			t.Errorf("room %d: %d frames and room for %d, woken %v; want %d and %d", c.room, got, left, w.worker.woken.Load(), c.frames, c.left)
+		}
+		if taken := w.worker.immediate().follow.begun != 0; taken != (c.left == 0 && c.room == 2) {
+			t.Errorf("room %d: the state was taken: %v", c.room, taken)
+		}
+		w.worker.turn()
+		check(t, readers...)
+	}
+}
+
 // Once closed nothing is sent, whoever commits.
 func TestNothingIsSentOnceClosed(t *testing.T) {
 	w, readers, _ := promptly(1)
