@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/feedd/feedd/benchmarks/books"
@@ -141,10 +142,32 @@ func Mean(windows []probe.Percentiles) probe.Percentiles {
 	return m
 }
 
+// median is what half of several windows are below, percentile by percentile: a machine that stood still in one of them says
+// nothing of the others, and moves a mean of nine p99 by as much as it likes.
+func median(windows []probe.Percentiles) probe.Percentiles {
+	m := Mean(windows)
+	if len(windows) == 0 {
+		return m
+	}
+	middle := func(of func(probe.Percentiles) int64) int64 {
+		var all []int64
+		for _, w := range windows {
+			all = append(all, of(w))
+		}
+		slices.Sort(all)
+		return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	}
+	m.P50 = middle(func(p probe.Percentiles) int64 { return p.P50 })
+	m.P90 = middle(func(p probe.Percentiles) int64 { return p.P90 })
+	m.P99 = middle(func(p probe.Percentiles) int64 { return p.P99 })
+	m.P999 = middle(func(p probe.Percentiles) int64 { return p.P999 })
+	return m
+}
+
 // Compare sets the windows of the two beside each other, which they had in turns: feedd's one more, ahead of all and behind all. What
 // the machine is slower or faster at for a while so counts for both.
 func Compare(feedd, nats []probe.Percentiles) *Latency {
-	all := against(Mean(feedd), Mean(nats))
+	all := against(median(feedd), median(nats))
 	l := &Latency{Feedd: all.Feedd, NATS: all.NATS, P50: all.P50, P99: all.P99}
 	for i, w := range nats {
 		l.Rounds = append(l.Rounds, against(Mean(feedd[i:i+2]), w))
