@@ -107,7 +107,7 @@ func TestDifferenceShowsChangesAndWhatCameAndWent(t *testing.T) {
 	after := result(t, func(r *Result) {
 		r.CPUPerFrame = 15
 		r.Lateness = probe.Percentiles{P99: 7}
-		r.Latency = Compare(twice(probe.Percentiles{P50: 30, P99: 90}), []probe.Percentiles{probe.Percentiles{P50: 20, P99: 60}})
+		r.Latency = Compare(twice(probe.Percentiles{P50: 30, P99: 90}), []probe.Percentiles{{P50: 20, P99: 60}})
 	})
 	var b strings.Builder
 	if err := WriteDifference(&b, before, after); err != nil {

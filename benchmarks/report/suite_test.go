@@ -12,7 +12,7 @@ func TestBudgetsFollowFromResults(t *testing.T) {
 		Failures: map[string]string{"storm": "the server ended"},
 		Results: map[string]*Result{
 			"fanout":  {Fanout: &Fanout{Served: Served{RatioToFloor: 1.3, ResidentPerSession: 9000}}, Verdict: Correct, Command: "benchmarks -scenario fanout"},
-			"latency": {Latency: Compare(twice(probe.Percentiles{P50: 30, P99: 90}), []probe.Percentiles{probe.Percentiles{P50: 20, P99: 50}})},
+			"latency": {Latency: Compare(twice(probe.Percentiles{P50: 30, P99: 90}), []probe.Percentiles{{P50: 20, P99: 50}})},
 			"peers": {Versus: map[string]Versus{
 				"centrifuge every": {CPUPerUpdate: 5}, "centrifuge latest": {CPUPerUpdate: 14}, "centrifuge latest-batched": {CPUPerUpdate: 11},
 			}},
