@@ -19,7 +19,7 @@ func demandKilled(r *trial) {
 	servers := rig.StartCluster(r, 3)
 	rig.Record(r, servers.Connect(), 3)
 	node := rig.Serve(r, "--sim", "off", "--nats-url", servers.URL(0), "--interest", "demand")
-	watched := rig.OpenMarket(r, servers.URL(servers.Serving("feedd")+1), rig.MarketOptions{Seed: r.random.Uint64()})
+	watched := rig.OpenMarket(r, servers.URL(servers.Heard("feedd")+1), rig.MarketOptions{Seed: r.random.Uint64()})
 	watched.StepEach()
 	viewers := map[*rig.Market]*rig.Viewer{watched: rig.View(r, watched.Symbols, rig.ViewerOptions{URLs: []string{node.WebSocket()}})}
 	before := node.Footing()

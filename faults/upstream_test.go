@@ -154,7 +154,7 @@ func newCluster(r *trial, hosts ...*rig.Host) *cluster {
 	c := &cluster{r: r, nats: rig.StartCluster(r, 3, hosts...)}
 	c.stream = rig.Record(r, c.nats.Connect(), 3)
 	c.feedd = rig.Serve(r, "--sim", "off", "--nats-url", c.nats.URL(0))
-	at := c.nats.Serving("feedd")
+	at := c.nats.Heard("feedd")
 	c.under = c.nats.Servers[at]
 	c.market = rig.OpenMarket(r, c.nats.URL(at+1), rig.MarketOptions{Seed: r.random.Uint64()})
 	c.market.StepEach()

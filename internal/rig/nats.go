@@ -320,6 +320,34 @@ func (c *NATSCluster) Serving(client string) (at int) {
 	return at
 }
 
+// Heard finds the server that has a client whose name begins so, and returns when every other one has heard from it which ticks that
+// client wants: what is published there before does not reach it, and nobody would know.
+func (c *NATSCluster) Heard(client string) (at int) {
+	c.t.Helper()
+	at = c.Serving(client)
+	Eventually(c.t, "what "+client+" wants at every server", func() bool {
+		ticks := slices.DeleteFunc(c.Servers[at].Subjects(client), func(s string) bool { return !strings.HasPrefix(s, "md.") })
+		for i, s := range c.Servers {
+			known := s.remote()
+			if i != at && slices.ContainsFunc(ticks, func(subject string) bool { return !slices.Contains(known, subject) }) {
+				return false
+			}
+		}
+		return len(ticks) > 0
+	})
+	return at
+}
+
+// remote is what the server knows that clients of others are subscribed to; nothing where it does not answer.
+func (s *NATSServer) remote() (subjects []string) {
+	var list struct{ Routes []connection }
+	s.ask("/routez?subs=1", &list)
+	for _, route := range list.Routes {
+		subjects = append(subjects, route.Subjects...)
+	}
+	return subjects
+}
+
 // Has reports whether the server has a client whose name begins so.
 func (s *NATSServer) Has(client string) bool { return len(s.connections(client)) > 0 }
 
@@ -331,7 +359,7 @@ func (s *NATSServer) Subjects(client string) (subjects []string) {
 	return subjects
 }
 
-// connection is a client as the server's monitor tells of it.
+// connection is a client, or another server, as the server's monitor tells of it.
 type connection struct {
 	Name     string
 	Subjects []string `json:"subscriptions_list"`
@@ -339,17 +367,20 @@ type connection struct {
 
 // connections returns those whose name begins so; none where the server does not answer.
 func (s *NATSServer) connections(client string) []connection {
-	asking := http.Client{Timeout: time.Second}
-	answer, err := asking.Get("http://" + s.monitor + "/connz?subs=1")
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = answer.Body.Close() }()
 	var list struct{ Connections []connection }
-	if err := json.NewDecoder(answer.Body).Decode(&list); err != nil {
-		return nil
-	}
+	s.ask("/connz?subs=1", &list)
 	return slices.DeleteFunc(list.Connections, func(one connection) bool { return !strings.HasPrefix(one.Name, client) })
+}
+
+// ask reads a page of the server's monitor; one that does not answer leaves answer as it is.
+func (s *NATSServer) ask(page string, answer any) {
+	asking := http.Client{Timeout: time.Second}
+	got, err := asking.Get("http://" + s.monitor + page)
+	if err != nil {
+		return
+	}
+	defer func() { _ = got.Body.Close() }()
+	_ = json.NewDecoder(got.Body).Decode(answer)
 }
 
 // Leader is the server that leads a stream.
