@@ -7,8 +7,9 @@ package ingest
 // The NATS client has handed a message on when it asks the socket for more. So messages go through the channel still, in
 // their order, which whoever has the turn takes them from; the channel is empty again at once, except when the reading goroutine finds
 // another one at its turn, readers at the state, or more than a batch: what it leaves waits for run, which so takes over under load, on
-// another core where there is one. The connection is read on in any case: nothing here waits, and what is too much is dropped
-// by the NATS client, and counted.
+// another core where there is one. It leaves all to run where nobody wants anything at once: reading goes on beside it then, and a
+// batch of what came until run was awake is no smaller than one of what a read brought. The connection is read on in any case:
+// nothing here waits, and what is too much is dropped by the NATS client, and counted.
 
 // takeIn takes in what the goroutine that reads the connection has handed on, and leaves to run what may wait for anything.
 func (f *Feed) takeIn() {
@@ -26,8 +27,8 @@ func (f *Feed) takeIn() {
 			f.keepLive()
 		case f.waiting() && f.sink.TryBegin():
 			f.together(<-f.live)
+			f.conclude()
 		}
-		f.conclude()
 	}
 	left := f.waiting() || len(f.core.requests) > 0
 	f.turn.Unlock()

@@ -9,7 +9,8 @@ import "github.com/feedd/feedd/market"
 type Sink interface {
 	// Begin opens a batch; readers see nothing of it before Commit.
 	Begin()
-	// TryBegin does so unless it would have to wait for readers, which it reports with false.
+	// TryBegin does so where somebody wants to hear of changes at once, and it would not have to wait for readers; it reports
+	// whether it did.
 	TryBegin() bool
 	Commit()
 	// Define takes a new or changed instrument. Ids are dense from 0 and stable by symbol. It fails where

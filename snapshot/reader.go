@@ -90,10 +90,15 @@ func (r *Reader) TradeTexts(f *wire.TextFrame, id market.InstrumentID, c *Cursor
 }
 
 // Follow has changes of k in the journal from now on, until as many Unfollow.
-func (r *Reader) Follow(k Key) { atomic.AddInt32(r.followed(k), 1) }
+func (r *Reader) Follow(k Key) { r.follow(k, 1) }
 
 // Unfollow takes back one Follow.
-func (r *Reader) Unfollow(k Key) { atomic.AddInt32(r.followed(k), -1) }
+func (r *Reader) Unfollow(k Key) { r.follow(k, -1) }
+
+func (r *Reader) follow(k Key, n int32) {
+	atomic.AddInt32(r.followed(k), n)
+	r.followers.Add(int64(n))
+}
 
 func (r *Reader) followed(k Key) *int32 {
 	if k.Channel() == keySource {

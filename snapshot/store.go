@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/feedd/feedd/internal/drop"
@@ -30,6 +31,8 @@ type Options struct {
 type Store struct {
 	options  Options
 	watchers []func() // set before the first Begin
+
+	followers atomic.Int64 // how many Follow have no Unfollow yet
 
 	mu      sync.RWMutex // held from Begin to Commit
 	records []record     // by InstrumentID
@@ -113,8 +116,8 @@ func (s *Store) Watch(f func()) { s.watchers = append(s.watchers, f) }
 // Begin opens a batch.
 func (s *Store) Begin() { s.mu.Lock() }
 
-// TryBegin opens a batch unless somebody reads, which it reports with false.
-func (s *Store) TryBegin() bool { return s.mu.TryLock() }
+// TryBegin opens a batch where anything is followed, and nobody reads; it reports whether it did.
+func (s *Store) TryBegin() bool { return s.followers.Load() > 0 && s.mu.TryLock() }
 
 // Commit closes the batch: readers see all of it from now on.
 func (s *Store) Commit() {

@@ -201,3 +201,35 @@ func TestWhoFollowsAnInstrumentOutlastsItsState(t *testing.T) {
 		t.Error("somebody follows an instrument that nobody does any more")
 	}
 }
+
+// A batch is begun in passing only for somebody who wants to hear of it at once, and while nobody reads.
+func TestABatchIsBegunInPassingForFollowersAlone(t *testing.T) {
+	s := NewStore(Options{})
+	s.Begin()
+	id, err := s.Define(market.Instrument{Symbol: market.Symbol{Venue: "v", Name: "n"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Commit()
+	try := func(want bool, when string) {
+		t.Helper()
+		got := s.TryBegin()
+		if got {
+			s.Commit()
+		}
+		if got != want {
+			t.Errorf("%s: %v", when, got)
+		}
+	}
+	k := MakeKey(id, market.ChannelQuote)
+	try(false, "nobody follows anything")
+	r := s.Acquire()
+	r.Follow(k)
+	try(false, "somebody reads")
+	r.Release()
+	try(true, "somebody follows")
+	r = s.Acquire()
+	r.Unfollow(k)
+	r.Release()
+	try(false, "nobody follows any more")
+}
