@@ -99,9 +99,9 @@ func TestWithoutJetStreamPublishersTellTheState(t *testing.T) {
 	n.awaitAll(60)
 }
 
-func TestWithoutJetStreamPublishersFillGaps(t *testing.T) {
-	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
-	nc := n.connect()
+// remember answers for a publisher whose epoch 5 has three trades.
+func remember(t *testing.T, nc *nats.Conn) {
+	t.Helper()
 	trades := oneTrade()
 	trades.Trades = append(trades.Trades, trades.Trades[0], trades.Trades[0])
 	trades.Epoch, trades.Sequence = 5, 1
@@ -112,6 +112,12 @@ func TestWithoutJetStreamPublishersFillGaps(t *testing.T) {
 	if _, err := nc.Subscribe(subject.Snapshot(btc), func(m *nats.Msg) { _ = m.Respond(answer) }); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestWithoutJetStreamPublishersFillGaps(t *testing.T) {
+	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
+	nc := n.connect()
+	remember(t, nc)
 	n.start()
 	send(t, nc, "md", 1, definition())
 	send(t, nc, "md", 1, oneTrade())

@@ -18,16 +18,7 @@ func TestImagesDoNotHoldUpGaps(t *testing.T) {
 	const books = 60
 	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
 	nc := n.connect()
-	trades := oneTrade()
-	trades.Trades = append(trades.Trades, trades.Trades[0], trades.Trades[0])
-	trades.Epoch, trades.Sequence = 5, 1
-	answer, err := proto.Marshal(&marketdatav1.Snapshot{Batches: []*marketdatav1.TickBatch{trades}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := nc.Subscribe(subject.Snapshot(btc), func(m *nats.Msg) { _ = m.Respond(answer) }); err != nil {
-		t.Fatal(err)
-	}
+	remember(t, nc)
 	n.start()
 	// A stream without a leader: it is asked, and does not answer.
 	if _, err := nc.Subscribe("$JS.API.>", func(*nats.Msg) {}); err != nil {

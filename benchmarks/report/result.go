@@ -107,17 +107,14 @@ type Fanout struct {
 	Windows []Window `json:"windows"`
 }
 
-// Latency are the figures of the scenario of that name: from publishing to the client, in microseconds.
+// Latency are the figures of the scenario of that name, over all windows.
 type Latency struct {
-	Feedd probe.Percentiles `json:"feedd_us"`
-	NATS  probe.Percentiles `json:"nats_websocket_us"`
-	P50   float64           `json:"p50_to_nats"`
-	P99   float64           `json:"p99_to_nats"`
+	LatencyRound
 	// Rounds are the windows of the peer, each against feedd's ahead of it and behind it.
 	Rounds []LatencyRound `json:"rounds,omitempty"`
 }
 
-// LatencyRound is one of several.
+// LatencyRound is the time from publishing to the client, in microseconds, of both.
 type LatencyRound struct {
 	Feedd probe.Percentiles `json:"feedd_us"`
 	NATS  probe.Percentiles `json:"nats_websocket_us"`
@@ -167,8 +164,7 @@ func median(windows []probe.Percentiles) probe.Percentiles {
 // Compare sets the windows of the two beside each other, which they had in turns: feedd's one more, ahead of all and behind all. What
 // the machine is slower or faster at for a while so counts for both.
 func Compare(feedd, nats []probe.Percentiles) *Latency {
-	all := against(median(feedd), median(nats))
-	l := &Latency{Feedd: all.Feedd, NATS: all.NATS, P50: all.P50, P99: all.P99}
+	l := &Latency{LatencyRound: against(median(feedd), median(nats))}
 	for i, w := range nats {
 		l.Rounds = append(l.Rounds, against(Mean(feedd[i:i+2]), w))
 	}
