@@ -317,26 +317,40 @@ func (f *Feed) now() int64 {
 	return f.o.Now().UnixMicro()
 }
 
+// takeAhead takes in what waits. A publisher's answer comes behind what it had published, but by a way of its own: taken first, it would
+// begin series ahead of ticks that are on their way here, which would then pass for repeats.
+func (f *Feed) takeAhead() {
+	for n := len(f.live); n > 0 && !f.full(); {
+		f.observeNews()
+		if f.holding {
+			f.join.keep(<-f.live)
+			n--
+		} else {
+			n -= f.drain(<-f.live)
+		}
+	}
+}
+
 // drain applies m and what waits behind it, together, so that under load the costs of a batch are shared
-// while a lone tick is seen at once.
-func (f *Feed) drain(m *nats.Msg) {
+// while a lone tick is seen at once. It returns how many messages it took.
+func (f *Feed) drain(m *nats.Msg) int {
 	f.sink.Begin()
-	f.together(m)
+	return f.together(m)
 }
 
 // together does so in a batch that was begun.
-func (f *Feed) together(m *nats.Msg) {
+func (f *Feed) together(m *nats.Msg) int {
 	defer f.sink.Commit()
 	defer f.core.takeTransit(&f.transit)
 	for n := 1; ; n++ {
 		f.apply(m)
 		if n == maxTogether || len(f.status) > 0 {
-			return
+			return n
 		}
 		select {
 		case m = <-f.live:
 		default:
-			return
+			return n
 		}
 	}
 }

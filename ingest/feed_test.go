@@ -190,6 +190,7 @@ func TestServerRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.Stop() }) // the one that runs last, behind whoever says goodbye to it
 	n := &node{t: t, url: s.URL(), sink: newShared(t)}
 	if err := EnsureStream(t.Context(), n.connect(), StreamOptions{}, discard()); err != nil {
 		t.Fatal(err)
@@ -211,7 +212,6 @@ func TestServerRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Stop)
 	if s.URL() != n.url {
 		t.Fatalf("the server came back at %s, not %s", s.URL(), n.url)
 	}

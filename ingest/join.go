@@ -82,6 +82,9 @@ func (f *Feed) take(r found) {
 		f.takeTail(r)
 		return
 	}
+	if r.batches != nil {
+		f.takeAhead()
+	}
 	now := f.now()
 	f.sink.Begin()
 	for _, m := range r.messages {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,35 @@ func TestLiveTicksAreNotKeptBackInVain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if at := c.bring(rejoin(t)); at != c.want {
 				t.Errorf("%v, want %v", at, c.want)
+			}
+		})
+	}
+}
+
+// A publisher's answer comes by a way of its own, and names trades that are still on theirs: waiting for the feed's goroutine, or kept
+// back. They are no repeats.
+func TestAnAnswerOvertakesNothing(t *testing.T) {
+	for _, keptBack := range []bool{false, true} {
+		t.Run(fmt.Sprintf("kept back %v", keptBack), func(t *testing.T) {
+			r := &rejoining{t: t, sink: newRecorder(t.Errorf)}
+			r.Feed = &Feed{sink: r.sink, log: discard(), booted: make(chan struct{}), joined: true, live: make(chan *nats.Msg, 600), direct: true}
+			r.core = newCore(r.sink, defaultLimits(), &r.counters, discard())
+			r.o.Now = func() time.Time { return time.UnixMicro(storyStart) }
+			first := r.message(1, definition())
+			r.core.stored(first.subject, first.payload, first.at, storyStart, false)
+			r.holding, r.core.keptBack = keptBack, keptBack
+			r.join = joining{number: 1, holding: keptBack, cancel: func() {}}
+			const count = maxTogether + 10
+			for s := uint64(1); s <= count; s++ {
+				m := r.message(s, oneTrade())
+				r.live <- &nats.Msg{Subject: m.subject, Data: m.payload}
+			}
+			r.take(found{request: request{inst: r.core.instrument(btc)}, batches: [][]byte{r.message(count, oneTrade()).payload}})
+			if keptBack {
+				r.take(found{join: 1, done: true})
+			}
+			if len(r.sink.trades[0]) != count || r.counters.Count(drop.Duplicate) != 0 {
+				t.Errorf("%d trades and %d repeats, want %d and none", len(r.sink.trades[0]), r.counters.Count(drop.Duplicate), count)
 			}
 		})
 	}

@@ -145,6 +145,9 @@ func (c *core) snapshot(inst *instrument, batches [][]byte, now int64) {
 				}
 			}
 			s := c.seriesOf(inst, ch)
+			if ch == market.ChannelTrade && c.keptBack && !s.begun {
+				continue // nor ahead of what is kept back
+			}
 			arrival := now
 			if published := c.batch.PublishTime; published > 0 && published < now {
 				arrival = published // the state may be old, however new the answer
