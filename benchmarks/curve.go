@@ -22,8 +22,8 @@ type curve struct {
 	set func(o *options, x int)
 	// What is measured besides, which takes a while: the floor at each point, and memory without its garbage.
 	floor, memory bool
-	// speed says that the point is the speed of the market, so that ingest is measured at each.
-	speed bool
+	// judged are the points of a curve of the market's speed that are set against each other; see speeds.
+	judged []int
 	// cores says that the point is how many cores the server has, so that each has a server of its own.
 	cores bool
 }
@@ -39,8 +39,7 @@ var curves = map[string]curve{
 		set: func(o *options, x int) { o.PerSession = x },
 	},
 	"ticks": {
-		of: "speed of the market", unit: "×", points: []int{1, 2, 8, 32}, speed: true,
-		set: func(*options, int) {},
+		of: "speed of the market", unit: "×", points: []int{1, 8, 2, 32}, judged: []int{1, 8},
 	},
 	"cadence": {
 		of: "cadence", unit: "ms", points: []int{20, 100, 500, 2000},
@@ -57,10 +56,13 @@ func curveNames() string { return strings.Join(slices.Sorted(maps.Keys(curves)),
 // drawCurve is the scenario curve.
 func drawCurve(ctx context.Context, r *run) (*report.Result, error) {
 	started := time.Now()
+	c := curves[r.Curve]
+	if len(c.judged) > 0 {
+		return r.speeds(ctx, c)
+	}
 	if err := r.prepare(ctx, false); err != nil {
 		return nil, err
 	}
-	c := curves[r.Curve]
 	result := r.result(started)
 	result.Curve = &report.Curve{Name: r.Curve, Of: c.of, Unit: c.unit}
 	given := r.options
@@ -113,12 +115,7 @@ func (r *run) at(ctx context.Context, c curve, x int, s *subject) (*subject, err
 			return nil, err
 		}
 	}
-	if c.speed {
-		if err := r.source.Ask(ctx, feed.Speed, float64(x), nil); err != nil {
-			return nil, err
-		}
-	}
-	if fresh || c.speed {
+	if fresh {
 		return s, r.alone(ctx, s)
 	}
 	return s, nil
@@ -173,6 +170,9 @@ func (m *loaded) add(earlier *loaded) {
 		return
 	}
 	m.windows = append(slices.Clone(earlier.windows), m.windows...)
+	for _, p := range earlier.problems {
+		m.problem("%s", p)
+	}
 	m.seen.ProbeFrames += earlier.seen.ProbeFrames
 	m.seen.ProbeRows += earlier.seen.ProbeRows
 	m.seen.Conflated += earlier.seen.Conflated

@@ -88,13 +88,14 @@ func TestScenariosRunAgainstFeedd(t *testing.T) {
 		"ingest":   {"-scenario ingest -instruments 20 -tick-hz 200", "ingest.ticks_per_core_second"},
 		"tls":      {"-scenario fanout -tls -sessions 30 -probes 5 -cadence 20ms", "frames_per_s"},
 		"curve":    {"-scenario curve -curve cores -sessions 30 -probes 5", "curve.points.1.frames_per_s"},
+		"speeds":   {"-scenario curve -curve ticks -sessions 30 -probes 5", "curve.points.3.frames_per_s"},
 		"mix":      {"-scenario mix -sessions 100 -instruments 60 -warmup 2s", "mix.classes.4.book_rows"},
 		"storm":    {"-scenario storm -sessions 100 -instruments 100 -per-session 50 -cadence 100ms", "storm.peak_to_steady"},
 		"stuck":    {"-scenario stuck -sessions 60 -probes 10", "stuck.p99_during_to_before"},
 		"throttle": {"-scenario throttle -sessions 60", "throttle.all_told_s"},
 		"ways":     {"-scenario ways -sessions 20", "ways.poll.bytes_per_event"},
-		"peers":    {"-scenario peers -peers feedd,latest -sessions 20 -probes 4", "peers.centrifuge latest.frames_per_s"},
-		"builds":   {"-scenario peers -peers feedd -against " + feedd + " -sessions 20 -probes 4 -rounds 2", "peers.feedd against.frames_per_s"},
+		"peers":    {"-scenario peers -peers feedd,latest -sessions 20 -probes 4", "times_as_much_as_feedd.centrifuge latest.cpu_per_update_to_floor"},
+		"builds":   {"-scenario peers -peers feedd -against " + feedd + " -sessions 20 -probes 4", "peers.feedd against.frames_per_s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

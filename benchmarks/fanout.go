@@ -36,7 +36,7 @@ func fanout(ctx context.Context, r *run) (*report.Result, error) {
 		if err := t.beside(ctx, m); err != nil {
 			return nil, err
 		}
-		if err := t.again(ctx, m); err != nil {
+		if err := t.again(ctx, t.Window, m); err != nil {
 			return nil, err
 		}
 	}

@@ -89,7 +89,7 @@ func (t *trial) calm(ctx context.Context, m *loaded) error {
 	if err := t.clients.Ask(ctx, load.Mark, nil, nil); err != nil {
 		return err
 	}
-	return t.again(ctx, m)
+	return t.again(ctx, t.Window, m)
 }
 
 // stall has the stuck sessions stop reading, measures, and has them read again.
@@ -112,7 +112,7 @@ func (t *trial) stall(ctx context.Context, m *loaded, f *report.Stuck) error {
 	if err := t.clients.Ask(ctx, load.Mark, nil, nil); err != nil {
 		return err
 	}
-	if err := t.again(ctx, m); err != nil {
+	if err := t.again(ctx, t.Window, m); err != nil {
 		return err
 	}
 	turn.During, turn.CoresDuring = m.got.Groups[0].Probes.Lateness, m.cores()

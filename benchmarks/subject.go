@@ -97,7 +97,7 @@ func (r *run) takeIn(ctx context.Context, s *subject) error {
 		return err
 	}
 	var err error
-	s.ingest, _, err = r.window(ctx, report.Ingest, s.child, nil)
+	s.ingest, _, err = r.window(ctx, r.Window, report.Ingest, s.child, nil)
 	return err
 }
 

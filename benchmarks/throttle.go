@@ -132,7 +132,7 @@ func (t *trial) throttle(ctx context.Context, m *loaded, by throttler, to time.D
 	if err := t.clients.Ask(ctx, load.Mark, nil, nil); err != nil {
 		return c, err
 	}
-	if err := t.again(ctx, m); err != nil {
+	if err := t.again(ctx, t.Window, m); err != nil {
 		return c, err
 	}
 	w := m.windows[len(m.windows)-1]

@@ -106,12 +106,12 @@ func (t *trial) measure(ctx context.Context) (*loaded, error) {
 	if err := t.wait(ctx, t.Warmup); err != nil {
 		return nil, err
 	}
-	return m, t.again(ctx, m)
+	return m, t.again(ctx, t.Window, m)
 }
 
-// again measures one more window.
-func (t *trial) again(ctx context.Context, m *loaded) error {
-	w, got, err := t.window(ctx, report.Server, t.subject.child, t.clients)
+// again measures one more window, that is so long.
+func (t *trial) again(ctx context.Context, long time.Duration, m *loaded) error {
+	w, got, err := t.window(ctx, long, report.Server, t.subject.child, t.clients)
 	if err != nil {
 		return err
 	}
@@ -123,8 +123,8 @@ func (t *trial) again(ctx context.Context, m *loaded) error {
 		m.problem("sessions ended: %s", describe(got.Closed))
 	}
 	for _, g := range got.Groups {
-		if g.FewestFrames == 0 && !t.still[g.Name] && t.Window >= tellingBeats*max(t.Cadence, t.slowest) {
-			m.problem("one of the %s got no frame in a window of %v", g.Name, t.Window)
+		if g.FewestFrames == 0 && !t.still[g.Name] && long >= tellingBeats*max(t.Cadence, t.slowest) {
+			m.problem("one of the %s got no frame in a window of %v", g.Name, long)
 		}
 	}
 	m.seen.ResidentWith, err = proc.Resident(t.subject.child.Pid())
@@ -148,46 +148,19 @@ func (t *trial) beside(ctx context.Context, m *loaded) error {
 	if err := t.source.Ask(ctx, feed.Pause, nil, nil); err != nil {
 		return err
 	}
-	plan := floorPlan(m.windows[len(m.windows)-1], t.sessions(), t.Cadence, m.got.Groups[0].Beats)
-	if plan.Interval <= 0 {
+	if m.windows[len(m.windows)-1].Frames == 0 {
 		return fmt.Errorf("%s sent no frames: no pace for the floor to follow", t.subject.name)
 	}
-	ground, err := t.role("floor", t.serverOn)
+	g, err := t.openGround(ctx, t, m)
 	if err != nil {
 		return err
 	}
-	defer t.end(ground)
-	var address string
-	if err := ground.Ask(ctx, floor.Address, nil, &address); err != nil {
-		return err
-	}
-	clients, err := t.role("load", t.othersOn)
-	if err != nil {
-		return err
-	}
-	defer t.end(clients)
-	cfg := load.Config{Address: address, Groups: []load.Group{{Speak: load.Raw, Sessions: t.sessions()}}, Gather: gather}
-	if err := clients.Ask(ctx, load.Connect, cfg, nil); err != nil {
-		return err
-	}
-	if err := ground.Ask(ctx, floor.Run, plan, nil); err != nil {
-		return err
-	}
-	if err := t.wait(ctx, t.settle()); err != nil {
-		return err
-	}
-	w, _, err := t.window(ctx, report.Floor, ground, clients)
+	defer g.close()
+	w, err := g.measure(ctx, t.settle(), t.Window)
 	if err != nil {
 		return err
 	}
 	m.windows = append(m.windows, w)
-	var count floor.Count
-	if err := ground.Ask(ctx, floor.Pause, nil, &count); err != nil {
-		return err
-	}
-	if count.Refused > 0 {
-		t.warn("the kernel refused %d writes of the floor: its clients are too slow", count.Refused)
-	}
 	return t.resume(ctx)
 }
 

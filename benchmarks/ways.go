@@ -61,7 +61,7 @@ func (r *run) along(ctx context.Context, way string) (report.Way, error) {
 	if err := r.wait(ctx, r.Warmup); err != nil {
 		return report.Way{}, err
 	}
-	w, _, err := r.window(ctx, report.Server, s.child, clients)
+	w, _, err := r.window(ctx, r.Window, report.Server, s.child, clients)
 	if err != nil {
 		return report.Way{}, err
 	}

@@ -48,10 +48,9 @@ func (now reading) ours(earlier reading) time.Duration {
 	return sum
 }
 
-// window measures what the process measured uses while clients (nil: none) receive, for the length of a
-// window. Counts and CPU are read in the same order at both ends, so that what lies between the two
+// window measures what the process measured uses while clients (nil: none) receive, for as long. Counts and CPU are read in the same order at both ends, so that what lies between the two
 // readings is the same and cancels.
-func (r *run) window(ctx context.Context, kind string, measured, clients *proc.Child) (report.Window, load.Window, error) {
+func (r *run) window(ctx context.Context, long time.Duration, kind string, measured, clients *proc.Child) (report.Window, load.Window, error) {
 	var (
 		published [2]feed.Published
 		received  [2]load.Window
@@ -59,7 +58,7 @@ func (r *run) window(ctx context.Context, kind string, measured, clients *proc.C
 	)
 	for i := range readings {
 		if i == 1 {
-			if err := r.wait(ctx, r.Window); err != nil {
+			if err := r.wait(ctx, long); err != nil {
 				return report.Window{}, load.Window{}, err
 			}
 		}

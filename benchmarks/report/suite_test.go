@@ -14,7 +14,7 @@ func TestBudgetsFollowFromResults(t *testing.T) {
 			"fanout":  {Fanout: &Fanout{Served: Served{RatioToFloor: 1.3, ResidentPerSession: 9000}}, Verdict: Correct, Command: "benchmarks -scenario fanout"},
 			"latency": {Latency: Compare(twice(probe.Percentiles{P50: 30, P99: 90}), []probe.Percentiles{{P50: 20, P99: 50}})},
 			"peers": {Versus: map[string]Versus{
-				"centrifuge every": {CPUPerUpdate: 5}, "centrifuge latest": {CPUPerUpdate: 14}, "centrifuge latest-batched": {CPUPerUpdate: 11},
+				"centrifuge every": {CPUPerUpdate: 5}, "centrifuge latest": {CPUPerUpdate: 14, ToFloor: 17}, "centrifuge latest-batched": {CPUPerUpdate: 11},
 			}},
 			"peers-100":   {Versus: map[string]Versus{"centrifuge latest": {CPUPerUpdate: 35}}},
 			"curve-ticks": {Curve: &Curve{Points: []Point{{1, Served{CPUPerFrame: 10}}, {8, Served{CPUPerFrame: 10.4}}, {32, Served{CPUPerFrame: 20}}}}},
@@ -36,7 +36,7 @@ func TestBudgetsFollowFromResults(t *testing.T) {
 	if err := s.Markdown(&b, []string{"fanout", "storm"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| 1.300 | **no** | `fanout` |", "`storm` | failed: the server ended", "`benchmarks -scenario fanout`"} {
+	for _, want := range []string{"| 1.300 | **no** | `fanout` |", "`storm` | failed: the server ended", "`benchmarks -scenario fanout`", "| 14 (the floor's frames: 17) | yes | `peers` |"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, b.String())
 		}
@@ -44,9 +44,9 @@ func TestBudgetsFollowFromResults(t *testing.T) {
 }
 
 func TestRatiosOfRounds(t *testing.T) {
-	all := map[string]Served{"feedd": {CPUPerUpdate: 0.5}, "centrifuge latest": {CPUPerUpdate: 8}}
+	all := map[string]Served{"feedd": {CPUPerUpdate: 0.5, RowsPerFrame: 20, FloorPerFrame: 8}, "centrifuge latest": {CPUPerUpdate: 8}}
 	rounds := map[string][]float64{"feedd": {0.4, 0.6, 0.5}, "centrifuge latest": {8, 9, 7}}
-	if v := Against(all, rounds)["centrifuge latest"]; v.CPUPerUpdate != 16 || v.Least != 14 || v.Most != 20 {
-		t.Errorf("%g, in rounds %g to %g; want 16, 14 to 20", v.CPUPerUpdate, v.Least, v.Most)
+	if v := Against(all, rounds)["centrifuge latest"]; v.CPUPerUpdate != 16 || v.Least != 14 || v.Most != 20 || v.ToFloor != 20 {
+		t.Errorf("%g, in rounds %g to %g, to the floor %g; want 16, 14 to 20, 20", v.CPUPerUpdate, v.Least, v.Most, v.ToFloor)
 	}
 }

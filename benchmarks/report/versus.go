@@ -6,8 +6,10 @@ import "slices"
 type Versus struct {
 	CPUPerUpdate float64 `json:"cpu_per_update"`
 	// The same in the rounds in which it was least and most.
-	Least         float64 `json:"cpu_per_update_least"`
-	Most          float64 `json:"cpu_per_update_most"`
+	Least float64 `json:"cpu_per_update_least"`
+	Most  float64 `json:"cpu_per_update_most"`
+	// What CPUPerUpdate would be if feedd's frames cost no more than the floor's; 0: there was none.
+	ToFloor       float64 `json:"cpu_per_update_to_floor,omitempty"`
 	CPUPerSession float64 `json:"cpu_per_session_second"`
 	Resident      float64 `json:"resident_per_session"` // garbage collected
 	Bytes         float64 `json:"bytes_per_session_second"`
@@ -33,6 +35,7 @@ func Against(all map[string]Served, rounds map[string][]float64) map[string]Vers
 		versus[name] = Versus{
 			Least: least, Most: most,
 			CPUPerUpdate:  ratio(p.CPUPerUpdate, feedd.CPUPerUpdate),
+			ToFloor:       ratio(p.CPUPerUpdate*feedd.RowsPerFrame, feedd.FloorPerFrame),
 			CPUPerSession: ratio(p.CPUPerSession, feedd.CPUPerSession),
 			Resident:      ratio(p.CollectedPerSession, feedd.CollectedPerSession),
 			Bytes:         ratio(p.BytesPerSession, feedd.BytesPerSession),
