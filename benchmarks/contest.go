@@ -113,27 +113,37 @@ func (x *contest) join(ctx context.Context) error {
 // evenly all share in them. Beside peers that use ten times as much, feedd needs longer ones to show what it costs.
 const turnTakes, feeddTakes = time.Second, 3 * time.Second
 
-// turn measures ingest alone, and then sessions, with a market that is so many times as fast.
-func (x *contest) turn(ctx context.Context, speed float64) (*loaded, error) {
+// turn measures ingest alone, and then sessions.
+func (x *contest) turn(ctx context.Context) (*loaded, error) {
 	m := new(loaded)
-	if err := x.begin(ctx, x.alone, speed); err != nil {
+	if err := x.without(ctx, 1, m); err != nil {
 		return nil, err
 	}
-	w, _, err := x.window(ctx, x.takes, report.Ingest, x.alone.child, nil)
-	if err != nil {
-		return nil, err
-	}
-	m.windows = append(m.windows, w)
 	if err := x.rest(ctx); err != nil {
 		return nil, err
 	}
-	if err := x.begin(ctx, x.subject, speed); err != nil {
-		return nil, err
-	}
-	if err := x.trial.again(ctx, x.takes, m); err != nil {
+	if err := x.with(ctx, 1, m); err != nil {
 		return nil, err
 	}
 	return m, x.rest(ctx)
+}
+
+// without measures ingest alone, with a market that is so many times as fast, which then goes on.
+func (x *contest) without(ctx context.Context, speed float64, m *loaded) error {
+	if err := x.begin(ctx, x.alone, speed); err != nil {
+		return err
+	}
+	w, _, err := x.window(ctx, x.takes, report.Ingest, x.alone.child, nil)
+	m.windows = append(m.windows, w)
+	return err
+}
+
+// with does so with sessions.
+func (x *contest) with(ctx context.Context, speed float64, m *loaded) error {
+	if err := x.begin(ctx, x.subject, speed); err != nil {
+		return err
+	}
+	return x.trial.again(ctx, x.takes, m)
 }
 
 // begin has a subject's market run.
@@ -145,7 +155,7 @@ func (x *contest) begin(ctx context.Context, s *subject, speed float64) error {
 	if err := x.source.Ask(ctx, feed.Resume, nil, nil); err != nil {
 		return err
 	}
-	return x.wait(ctx, 2*x.Cadence) // first cuts have less in them, or more
+	return x.wait(ctx, 3*x.Cadence/2) // first cuts have less in them, or more
 }
 
 // last has the sessions receive for a whole window, for what turns are too short to show: a session that gets nothing, and how late and

@@ -68,7 +68,7 @@ func (r *run) compete(ctx context.Context, all []*contest) ([]round[string], err
 		these := make(round[string])
 		for _, x := range all {
 			name := x.subject.name
-			if these[name], err = x.turn(ctx, 1); err != nil {
+			if these[name], err = x.turn(ctx); err != nil {
 				return nil, err
 			}
 			if name != "feedd" {

@@ -40,7 +40,7 @@ var steps = []step{
 	{"ingest", "-scenario ingest -window 5s -warmup 2s"},
 	{"curve-sessions", "-scenario curve -curve sessions -window 4s -warmup 2s"},
 	{"curve-instruments", "-scenario curve -curve instruments -window 4s -warmup 2s"},
-	{"curve-ticks", "-scenario curve -curve ticks -rounds 16 -window 4s -warmup 2s"},
+	{"curve-ticks", "-scenario curve -curve ticks -rounds 60 -window 4s -warmup 2s"},
 	{"curve-cadence", "-scenario curve -curve cadence -window 4s -warmup 2s"},
 	{"curve-cores", "-scenario curve -curve cores -window 4s -warmup 2s"},
 	{"rows", "-scenario rows"},

@@ -12,6 +12,9 @@ type round[K comparable] map[K]*loaded
 // cpu is what the turn of one used, in seconds of each second.
 func (r round[K]) cpu(of K) float64 {
 	sum := 0.0
+	if r[of] == nil {
+		return 0
+	}
 	for _, w := range r[of].windows {
 		sum += (w.User + w.System) / w.Seconds
 	}
