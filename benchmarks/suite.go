@@ -21,7 +21,7 @@ import (
 // step is one scenario of the suite.
 type step struct{ name, args string }
 
-// steps are the suite, in order: some 25 minutes. What is held against a budget has the longer windows, or takes
+// steps are the suite, in order: half an hour. What is held against a budget has the longer windows, or takes
 // turns; what is measured for its own sake has no floor beside it.
 var steps = []step{
 	{"fanout", "-scenario fanout -rounds 2 -window 8s -warmup 3s"},
