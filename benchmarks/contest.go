@@ -51,7 +51,7 @@ func (r *run) openContests(ctx context.Context, wanted []contender) ([]*contest,
 				return nil, err
 			}
 			x.markets[*s] = place{r.source, r.where, r.admin}
-			if err := r.alone(ctx, *s); err != nil {
+			if err := r.weigh(ctx, *s); err != nil {
 				return nil, err
 			}
 			if err := x.rest(ctx); err != nil {

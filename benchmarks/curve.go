@@ -163,17 +163,3 @@ func (r *run) point(ctx context.Context, c curve, s *subject, x int, earlier *lo
 	m.add(earlier)
 	return m, t.served(m), r.source.Ask(ctx, feed.Resume, nil, nil)
 }
-
-// add puts what was seen earlier of the same load ahead of m.
-func (m *loaded) add(earlier *loaded) {
-	if earlier == nil {
-		return
-	}
-	m.windows = append(slices.Clone(earlier.windows), m.windows...)
-	for _, p := range earlier.problems {
-		m.problem("%s", p)
-	}
-	m.seen.ProbeFrames += earlier.seen.ProbeFrames
-	m.seen.ProbeRows += earlier.seen.ProbeRows
-	m.seen.Conflated += earlier.seen.Conflated
-}

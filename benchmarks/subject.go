@@ -88,6 +88,22 @@ func (r *run) alone(ctx context.Context, s *subject) error {
 	return err
 }
 
+// weigh measures what the subject holds without sessions, where what it costs is measured in turns.
+func (r *run) weigh(ctx context.Context, s *subject) error {
+	if err := r.source.Ask(ctx, feed.Resume, nil, nil); err != nil {
+		return err
+	}
+	if err := r.tidy(ctx, s); err != nil {
+		return err
+	}
+	if err := r.wait(ctx, r.Warmup); err != nil {
+		return err
+	}
+	var err error
+	s.resident, err = proc.Resident(s.child.Pid())
+	return err
+}
+
 // takeIn measures what ticks cost the subject without sessions.
 func (r *run) takeIn(ctx context.Context, s *subject) error {
 	if err := r.source.Ask(ctx, feed.Resume, nil, nil); err != nil {

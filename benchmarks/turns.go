@@ -67,3 +67,17 @@ func (m *loaded) perUpdate() float64 {
 	seen.Windows = m.windows
 	return report.Serve(seen).CPUPerUpdate
 }
+
+// add puts what was seen earlier of the same load ahead of m.
+func (m *loaded) add(earlier *loaded) {
+	if earlier == nil {
+		return
+	}
+	m.windows = append(slices.Clone(earlier.windows), m.windows...)
+	for _, p := range earlier.problems {
+		m.problem("%s", p)
+	}
+	m.seen.ProbeFrames += earlier.seen.ProbeFrames
+	m.seen.ProbeRows += earlier.seen.ProbeRows
+	m.seen.Conflated += earlier.seen.Conflated
+}
