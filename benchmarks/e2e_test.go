@@ -91,7 +91,7 @@ func TestScenariosRunAgainstFeedd(t *testing.T) {
 		"speeds":   {"-scenario curve -curve ticks -sessions 30 -probes 5", "curve.points.3.frames_per_s"},
 		"mix":      {"-scenario mix -sessions 100 -instruments 60 -warmup 2s", "mix.classes.4.book_rows"},
 		"storm":    {"-scenario storm -sessions 100 -instruments 100 -per-session 50 -cadence 100ms", "storm.peak_to_steady"},
-		"stuck":    {"-scenario stuck -sessions 60 -probes 10", "stuck.p99_during_to_before"},
+		"stuck":    {"-scenario stuck -rounds 2 -sessions 60 -probes 10", "stuck.p99_during_to_before"},
 		"throttle": {"-scenario throttle -sessions 60", "throttle.all_told_s"},
 		"ways":     {"-scenario ways -sessions 20", "ways.poll.bytes_per_event"},
 		"peers":    {"-scenario peers -peers feedd,latest -sessions 20 -probes 4", "times_as_much_as_feedd.centrifuge latest.cpu_per_update_to_floor"},

@@ -72,7 +72,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.Probes, "probes", 16, "of the sessions, those that decode and check everything")
 	fs.DurationVar(&o.Window, "window", 15*time.Second, "how long each measurement takes")
 	fs.DurationVar(&o.Warmup, "warmup", 5*time.Second, "how long things settle ahead of one")
-	fs.IntVar(&o.Rounds, "rounds", 1, "measurements of the floor (0: none); the server is measured before, between and after them. curve, peers: how often all are measured, in turns, of which peers and the curve ticks keep the quieter half")
+	fs.IntVar(&o.Rounds, "rounds", 1, "measurements of the floor (0: none); the server is measured before, between and after them. curve, peers: how often all are measured, in turns, of which peers and the curve ticks keep the quieter half. stuck: turns, of which the middle one counts")
 	fs.StringVar(&o.Pin, "pin", "auto", "keep the server on a core of its own: on, off, or auto (on where there are two; latency: off)")
 	fs.StringVar(&o.Speak, "speak", load.Feed, "what sessions speak: "+load.Feed+" (binary) or "+load.FeedJSON)
 	fs.StringVar(&o.Deflate, "deflate", deflateOff, "compression: off (sessions do not offer it), auto (the server chooses), or always")

@@ -32,7 +32,7 @@ var steps = []step{
 	{"broadcast", "-scenario peers -peers feedd,broadcast -sessions 2500 -instruments 20 -rounds 4 -window 4s -warmup 1s"},
 	{"mix", "-scenario mix -sessions 5000 -warmup 2s"},
 	{"storm", "-scenario storm -window 5s -warmup 3s"},
-	{"stuck", "-scenario stuck -window 8s -warmup 3s"},
+	{"stuck", "-scenario stuck -rounds 7 -window 8s -warmup 3s"},
 	{"throttle", "-scenario throttle -window 3s -warmup 2s"},
 	{"tls", "-scenario fanout -rounds 0 -tls -window 4s -warmup 2s"},
 	{"json", "-scenario fanout -rounds 0 -speak feed-json -sessions 2500 -window 4s -warmup 2s"},
