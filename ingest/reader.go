@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -46,8 +47,9 @@ type reader struct {
 func (r *reader) open(until context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(until, r.patience())
 	defer cancel()
-	late := time.AfterFunc(answerSoon, func() { r.f.noteStream(false) })
-	defer late.Stop()
+	// Once, so that a note of silence which has begun is through before the answer is noted.
+	var note sync.Once
+	late := time.AfterFunc(answerSoon, func() { note.Do(func() { r.f.noteStream(false) }) })
 	var err error
 	if r.js, err = jetstream.New(r.f.nc, jetstream.WithDefaultTimeout(r.patience())); err != nil {
 		return false, err
@@ -64,6 +66,7 @@ func (r *reader) open(until context.Context) (bool, error) {
 		}
 	}
 	late.Stop()
+	note.Do(func() {})
 	switch {
 	case err == nil:
 		r.f.noteStream(true)
