@@ -96,12 +96,17 @@ func bench(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			s.Failures[st.name] = err.Error()
 			fmt.Fprintf(stderr, "=== %s failed: %v\n", st.name, err)
 		}
+		s.Judge()
+		for _, b := range s.Budgets {
+			if b.Step == st.name {
+				fmt.Fprintf(stderr, "--- %v\n", b)
+			}
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 	}
 	s.Seconds = time.Since(begin).Seconds()
-	s.Judge()
 	if err := keep(s, chosen, *out, *base); err != nil {
 		return err
 	}

@@ -34,6 +34,22 @@ type Budget struct {
 	Bound float64 `json:"bound,omitempty"`
 }
 
+// String is the budget in a line, for people who watch.
+func (b Budget) String() string {
+	held := "held"
+	if !b.Held {
+		held = "NOT held"
+	}
+	return fmt.Sprintf("%s: %s, wanted %s: %s", b.What, b.measured(), b.Limit, held)
+}
+
+func (b Budget) measured() string {
+	if b.Bound > 0 {
+		return number(b.Measured) + " (the floor's frames: " + number(b.Bound) + ")"
+	}
+	return number(b.Measured)
+}
+
 // Judge holds the results against the budgets. A step without a result leaves its budgets out.
 func (s *Suite) Judge() {
 	s.Budgets = nil
@@ -110,11 +126,7 @@ func (s *Suite) Markdown(w io.Writer, steps []string) error {
 		if !x.Held {
 			held = "**no**"
 		}
-		measured := number(x.Measured)
-		if x.Bound > 0 {
-			measured += " (the floor's frames: " + number(x.Bound) + ")"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | `%s` |\n", x.What, x.Limit, measured, held, x.Step)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | `%s` |\n", x.What, x.Limit, x.measured(), held, x.Step)
 	}
 	b.WriteString("\n| step | verdict | command |\n|---|---|---|\n")
 	for _, name := range steps {

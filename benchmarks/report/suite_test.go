@@ -32,6 +32,14 @@ func TestBudgetsFollowFromResults(t *testing.T) {
 			t.Errorf("%s: held %v, there %v, want %v", name, got, ok, want)
 		}
 	}
+	for i, want := range map[int]string{
+		0: "CPU per frame to the floor's; 5,000 sessions, 20 of 200 instruments, 250 ms: 1.300, wanted ≤ 1.25: NOT held",
+		2: "CPU per update of centrifuge, conflating, to feedd's; 20 a session: 14 (the floor's frames: 17), wanted ≥ 10: held",
+	} {
+		if got := s.Budgets[i].String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 	var b strings.Builder
 	if err := s.Markdown(&b, []string{"fanout", "storm"}); err != nil {
 		t.Fatal(err)
