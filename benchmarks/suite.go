@@ -28,7 +28,7 @@ var steps = []step{
 	{"lateness", "-scenario fanout -rounds 0 -sessions 10000 -probes 200 -window 8s -warmup 3s"},
 	{"latency", "-scenario latency -rounds 4 -window 4s -warmup 2s"},
 	{"peers", "-scenario peers -sessions 1000 -rounds 6 -window 4s -warmup 1s"},
-	{"peers-100", "-scenario peers -peers feedd,latest,latest-batched -sessions 500 -per-session 100 -rounds 10 -window 4s -warmup 1s"},
+	{"peers-100", "-scenario peers -peers feedd,latest,latest-batched -sessions 650 -per-session 100 -rounds 14 -window 4s -warmup 1s"},
 	{"broadcast", "-scenario peers -peers feedd,broadcast -sessions 2500 -instruments 20 -rounds 4 -window 4s -warmup 1s"},
 	{"mix", "-scenario mix -sessions 5000 -warmup 2s"},
 	{"storm", "-scenario storm -window 5s -warmup 3s"},

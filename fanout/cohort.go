@@ -1,6 +1,10 @@
 package fanout
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/feedd/feedd/internal/wire"
+)
 
 // cohort is the lanes of a phase that hold the same slots and have the same framing: those of them that are
 // in step get the same bytes.
@@ -92,7 +96,10 @@ func (o *output) look(cohorts []*cohort) {
 	for _, c := range cohorts {
 		if len(c.inStep) > 0 && len(c.slots) > 0 {
 			subs[n] = c.inStep[0].sub
-			o.looked += uint64(c.slots[0] + c.slots[len(c.slots)-1])
+			for i := 0; i < len(c.slots); i += 16 {
+				o.looked += uint64(c.slots[i])
+			}
+			o.looked += uint64(c.slots[len(c.slots)-1])
 			n++
 		}
 	}
@@ -116,13 +123,7 @@ func (p *phase) flush(c *cohort) {
 	if b.encoding == JSON {
 		p.collectTexts(b, c)
 	} else {
-		for _, i := range c.slots {
-			if p.changed[i] == p.cut {
-				b.payload = b.joint.Append(b.payload, p.delta(i))
-				b.conflated += p.slots[i].conflated
-				b.lost += p.slots[i].lost
-			}
-		}
+		p.collectRows(b, c)
 	}
 	if b.len() == 0 {
 		return
@@ -148,14 +149,33 @@ func (p *phase) flush(c *cohort) {
 	}
 }
 
+// collectRows is where a frame's time goes that is not the kernel's: what it looks at lies together, and it writes to nothing but the
+// frame and the list of what is in it.
+func (p *phase) collectRows(b *builder, c *cohort) {
+	which, conflated, lost := b.which[:0], b.conflated, b.lost
+	for _, i := range c.slots {
+		if p.changed[i] != p.cut {
+			continue
+		}
+		if p.pieces[i].End == 0 {
+			p.encode(i)
+		}
+		which = append(which, i)
+		conflated += p.counts[i].conflated
+		lost += p.counts[i].lost
+	}
+	b.payload = wire.AppendJoined(b.payload, p.arena, p.pieces, which)
+	b.which, b.conflated, b.lost = which, conflated, lost
+}
+
 func (p *phase) collectTexts(b *builder, c *cohort) {
 	r := p.store.Acquire()
 	defer r.Release()
 	for _, i := range c.slots {
 		if p.changed[i] == p.cut {
 			p.slots[i].view.text(b, r)
-			b.conflated += p.slots[i].conflated
-			b.lost += p.slots[i].lost
+			b.conflated += p.counts[i].conflated
+			b.lost += p.counts[i].lost
 		}
 	}
 }

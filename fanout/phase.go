@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"github.com/feedd/feedd/internal/wire"
 	"github.com/feedd/feedd/snapshot"
 	"github.com/feedd/feedd/throttle"
 )
@@ -19,11 +20,15 @@ type phase struct {
 	cutTime int64  // microseconds since the Unix epoch
 	oldest  int64  // when the oldest quote of the last cut came in, on the same clock; 0: it has none
 
-	slots   []slot
-	changed []uint64 // by slot: number of the last cut that changed it; apart from slots, since every flush walks it
-	free    []uint32 // slots without a view
-	index   map[Handle]uint32
-	arena   []byte // fragments of the current cut
+	slots []slot
+	free  []uint32 // slots without a view
+	index map[Handle]uint32
+
+	// By slot, and apart from slots, since every frame walks them and finds nothing of them in the nearest cache: the kernel was there.
+	changed []uint64     // number of the last cut that changed it
+	counts  []counts     // of that cut
+	pieces  []wire.Piece // where in the arena its delta stands, if that cut is the current one; end 0: it was not encoded yet
+	arena   []byte       // fragments of the current cut
 
 	cohorts map[uint64]*cohort // by hash of what they hold
 	order   []*cohort          // the same, for walking
@@ -35,23 +40,17 @@ type phase struct {
 
 // slot is a handle that some lanes of the phase watch.
 type slot struct {
-	view      view // nil: free
-	handle    Handle
-	key       snapshot.Key
-	lanes     int32
-	cohorts   []*cohort // immediate phases only: who holds it
-	conflated uint64    // in the last cut that changed it
-	lost      uint64    // the same
-	urgent    bool      // it is the status of an instrument or a source
-	held      bool      // immediate phases only: it is to be looked at again when a time has come
-	fragment  fragment
+	view    view // nil: free
+	handle  Handle
+	key     snapshot.Key
+	lanes   int32
+	cohorts []*cohort // immediate phases only: who holds it
+	urgent  bool      // it is the status of an instrument or a source
+	held    bool      // immediate phases only: it is to be looked at again when a time has come
 }
 
-// fragment is where in the arena a slot's delta stands, if cut is the current one.
-type fragment struct {
-	cut        uint64
-	start, end uint32
-}
+// counts are of what a cut's delta of a slot leaves out.
+type counts struct{ conflated, lost uint64 }
 
 func newPhase(c throttle.Cadence, offset int64, store *snapshot.Store, out *output) *phase {
 	p := &phase{
@@ -75,6 +74,9 @@ func (p *phase) run(wall int64) {
 	p.open(wall)
 	r := p.store.Acquire()
 	for i := range p.slots {
+		if i%lookedAt == 0 {
+			p.look(i, r)
+		}
 		if p.slots[i].view != nil {
 			p.freeze(uint32(i), r)
 		}
@@ -87,6 +89,15 @@ func (p *phase) run(wall int64) {
 		p.flush(c)
 	}
 	p.flushLagging()
+}
+
+// look does for quotes, the most of all slots, what that of the output does for cohorts.
+func (p *phase) look(from int, r *snapshot.Reader) {
+	for i := from; i < min(from+lookedAt, len(p.slots)); i++ {
+		if v, ok := p.slots[i].view.(*quoteView); ok {
+			p.out.looked += v.look(r)
+		}
+	}
 }
 
 // open begins a cut. Its time never lies before that of the last one, whatever the wall clock does.
@@ -110,25 +121,22 @@ func (p *phase) freeze(i uint32, r *snapshot.Reader) bool {
 		return false
 	}
 	p.changed[i] = p.cut
-	s.conflated, s.lost = ch.conflated, ch.lost
+	p.counts[i] = counts{ch.conflated, ch.lost}
+	p.pieces[i] = wire.Piece{}
 	if ch.ingested != 0 && (p.oldest == 0 || ch.ingested < p.oldest) {
 		p.oldest = ch.ingested
 	}
 	if ch.encoded {
-		s.fragment = fragment{cut: p.cut, start: uint32(start), end: uint32(len(arena))}
+		p.pieces[i] = wire.Piece{Start: uint32(start), End: uint32(len(arena))}
 	}
 	return true
 }
 
-// delta is slot i's fragment of the current cut.
-func (p *phase) delta(i uint32) []byte {
-	s := &p.slots[i]
-	if s.fragment.cut != p.cut {
-		start := len(p.arena)
-		p.arena = s.view.delta(p.arena, p.cutTime)
-		s.fragment = fragment{cut: p.cut, start: uint32(start), end: uint32(len(p.arena))}
-	}
-	return p.arena[s.fragment.start:s.fragment.end]
+// encode puts the delta of slot i, which the current cut changed, into the arena.
+func (p *phase) encode(i uint32) {
+	start := len(p.arena)
+	p.arena = p.slots[i].view.delta(p.arena, p.cutTime)
+	p.pieces[i] = wire.Piece{Start: uint32(start), End: uint32(len(p.arena))}
 }
 
 // slotOf finds or makes the slot of a handle. A new one is frozen at once, outside any cut.
@@ -156,7 +164,7 @@ func (p *phase) slotOf(h Handle) uint32 {
 	} else {
 		i = uint32(len(p.slots))
 		p.slots = append(p.slots, s)
-		p.changed = append(p.changed, 0)
+		p.changed, p.counts, p.pieces = append(p.changed, 0), append(p.counts, counts{}), append(p.pieces, wire.Piece{})
 	}
 	p.index[h] = i
 	if p.follow != nil {

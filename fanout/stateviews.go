@@ -19,6 +19,11 @@ type quoteView struct {
 	prev, cur market.Quote
 }
 
+// look reads a little of each piece that freeze is about to read. What it returns means nothing.
+func (v *quoteView) look(r *snapshot.Reader) uint64 {
+	return v.ticks + uint64(v.cur.IngestTime) + r.QuoteTicks(v.id) + uint64(r.Quote(v.id).IngestTime)
+}
+
 func (v *quoteView) freeze(r *snapshot.Reader, arena []byte) ([]byte, change) {
 	ticks := r.QuoteTicks(v.id)
 	if ticks == v.ticks {

@@ -60,8 +60,8 @@ const (
 // builder collects the rows of one frame.
 type builder struct {
 	encoding  Encoding
-	payload   []byte // Proto
-	joint     wire.Joint
+	payload   []byte   // Proto
+	which     []uint32 // slots of a cut's frame, while it is put together
 	texts     wire.TextFrame
 	cut       int64 // time of the cut in microseconds
 	conflated uint64
@@ -72,7 +72,7 @@ type builder struct {
 
 func (b *builder) reset(e Encoding, cut int64) {
 	b.encoding, b.cut, b.conflated, b.lost = e, cut, 0, 0
-	b.payload, b.joint = b.payload[:0], wire.Joint{}
+	b.payload = b.payload[:0]
 	b.texts.Reset()
 }
 

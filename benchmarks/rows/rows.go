@@ -100,10 +100,11 @@ func measure(path string, cadence time.Duration) (Figures, error) {
 	if err != nil {
 		return Figures{}, err
 	}
+	m.endFrame()
 	n := float64(m.updates)
 	return Figures{
 		Symbol: in.Symbol.String(), Ticks: m.ticks, Updates: m.updates,
-		Delta: float64(m.delta) / n, Full: float64(m.full) / n, Joined: float64(m.joined+len(m.frame)) / n, JSON: float64(m.json) / n, Exchange: exchange,
+		Delta: float64(m.delta) / n, Full: float64(m.full) / n, Joined: float64(m.joined) / n, JSON: float64(m.json) / n, Exchange: exchange,
 		ExchangeTime: m.last.Has&market.HasExchangeTime != 0,
 	}, nil
 }
@@ -120,10 +121,11 @@ type meter struct {
 	updates   int
 	delta     int
 	full      int
-	joined    int // bytes of frames that are full
+	joined    int // bytes of frames that are done
 	json      int
-	frame     []byte
-	joint     wire.Joint
+	frame     []byte // the rows of one, apart
+	pieces    []wire.Piece
+	which     []uint32 // all pieces
 	buf       []byte
 	textFrame wire.TextFrame
 }
@@ -155,19 +157,26 @@ func (m *meter) cut() {
 		return
 	}
 	m.updates++
-	m.buf = wire.AppendQuoteDelta(m.buf[:0], handle, &m.sent, &m.last, m.due)
-	m.delta += len(m.buf)
-	if m.updates%perFrame == 1 {
-		m.joined += len(m.frame)
-		m.frame, m.joint = m.frame[:0], wire.Joint{}
+	if len(m.pieces) == perFrame {
+		m.endFrame()
 	}
-	m.frame = m.joint.Append(m.frame, m.buf)
+	start := len(m.frame)
+	m.frame = wire.AppendQuoteDelta(m.frame, handle, &m.sent, &m.last, m.due)
+	m.delta += len(m.frame) - start
+	m.which = append(m.which, uint32(len(m.pieces)))
+	m.pieces = append(m.pieces, wire.Piece{Start: uint32(start), End: uint32(len(m.frame))})
 	m.buf = wire.AppendQuoteFull(m.buf[:0], handle, &m.last, m.due)
 	m.full += len(m.buf)
 	m.textFrame.Reset()
 	m.textFrame.Quote(&m.in, &m.last)
 	m.json += m.textFrame.Len()
 	m.sent = m.last
+}
+
+// endFrame counts a frame of the rows so far, and begins the next.
+func (m *meter) endFrame() {
+	m.joined += len(wire.AppendJoined(nil, m.frame, m.pieces, m.which))
+	m.frame, m.pieces, m.which = m.frame[:0], m.pieces[:0], m.which[:0]
 }
 
 // exchangeBytes is the mean length of the exchange's messages on the top of the book.

@@ -122,30 +122,3 @@ func transitMillis(exchange, ingest int64) int64 {
 	}
 	return ms
 }
-
-// Joint puts fragments one behind another, and makes one list of quotes that come to stand side by side: they need no tag and
-// length of their own. The zero value is for an empty frame.
-type Joint struct {
-	// Where the last list of quotes begins and ends in the frame.
-	begin, end int
-}
-
-// quotesTag is the first byte of a list of quotes; its length is the second, where it has one byte.
-const quotesTag = frameQuotes<<3 | byte(protowire.BytesType)
-
-// Append appends a fragment to the frame dst. A list of quotes ends where its length would need a second byte, so that
-// nothing is ever moved.
-func (j *Joint) Append(dst, fragment []byte) []byte {
-	if len(fragment) < 2 || fragment[0] != quotesTag || int(fragment[1]) != len(fragment)-2 {
-		return append(dst, fragment...)
-	}
-	if j.end != len(dst) || j.end == 0 || dst[j.begin+1]+fragment[1] >= 0x80 {
-		j.begin = len(dst)
-		dst = append(dst, fragment...)
-	} else {
-		dst[j.begin+1] += fragment[1]
-		dst = append(dst, fragment[2:]...)
-	}
-	j.end = len(dst)
-	return dst
-}

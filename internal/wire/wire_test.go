@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -95,9 +96,7 @@ func TestQuoteRows(t *testing.T) {
 		a, b := quotes().Draw(t, "a"), quotes().Draw(t, "b")
 		cut := b.IngestTime + rapid.Int64Range(-1e6, 1e9).Draw(t, "since")
 
-		var j Joint
-		joined := j.Append(nil, AppendQuoteFull(nil, h, &a, cut))
-		frame := official(t, j.Append(joined, AppendQuoteDelta(nil, h, &a, &b, cut)))
+		frame := official(t, joined(AppendQuoteFull(nil, h, &a, cut), AppendQuoteDelta(nil, h, &a, &b, cut)))
 		rows, err := quoterow.Read(frame.Quotes)
 		if err != nil || len(rows) != 2 || rows[0].Handle != uint32(h) || rows[1].Handle != uint32(h) {
 			t.Fatalf("rows: %+v, %v", rows, err)
@@ -121,11 +120,22 @@ func TestQuoteRows(t *testing.T) {
 	})
 }
 
+// joined is a frame of fragments that share an arena, which has no room behind them.
+func joined(fragments ...[]byte) []byte {
+	var arena []byte
+	var pieces []Piece
+	var all []uint32
+	for n, f := range fragments {
+		pieces = append(pieces, Piece{uint32(len(arena)), uint32(len(arena) + len(f))})
+		arena, all = append(arena, f...), append(all, uint32(n))
+	}
+	return AppendJoined(nil, slices.Clip(arena), pieces, all)
+}
+
 // However many quotes stand side by side, their lists hold them all in order, and nothing else is touched.
 func TestQuotesAreJoined(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var j Joint
-		var frame, apart []byte
+		var fragments [][]byte
 		for i := range rapid.IntRange(0, 60).Draw(t, "rows") {
 			var fragment []byte
 			if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
@@ -135,8 +145,9 @@ func TestQuotesAreJoined(t *testing.T) {
 				q := quotes().Draw(t, "quote")
 				fragment = AppendQuoteFull(nil, market.Handle(i), &q, q.IngestTime)
 			}
-			frame, apart = j.Append(frame, fragment), append(apart, fragment...)
+			fragments = append(fragments, fragment)
 		}
+		frame, apart := joined(fragments...), slices.Concat(fragments...)
 		var got, want feedv1.ServerFrame
 		if err := proto.Unmarshal(frame, &got); err != nil {
 			t.Fatal(err)
