@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/feedd/feedd/market"
@@ -12,13 +13,13 @@ import (
 func BenchmarkAWideFrame(b *testing.B) {
 	const sessions, instruments, each = 64, 200, 100
 	w := newWorld(instruments, 64, Options{})
-	for n := range sessions {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range sessions {
 		s := w.engine.Attach(new(sink), bare(Proto))
 		w.worker.turn()
 		var items []Item
-		for i := range each {
-			id := market.InstrumentID((i*(2*n+1)*7 + n) % instruments) // 14n+7 and 200 share no factor but 7's multiples of 5: most differ
-			items = append(items, Item{Handle: w.engine.Handle(id, market.ChannelQuote, market.View{})})
+		for _, id := range random.Perm(instruments)[:each] {
+			items = append(items, Item{Handle: w.engine.Handle(market.InstrumentID(id), market.ChannelQuote, market.View{})})
 		}
 		s.Subscribe(items, throttle.Every100ms)
 	}

@@ -138,12 +138,17 @@ func TestQuotesAreJoined(t *testing.T) {
 		var fragments [][]byte
 		for i := range rapid.IntRange(0, 60).Draw(t, "rows") {
 			var fragment []byte
-			if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
+			q := quotes().Draw(t, "quote")
+			switch kind := rapid.IntRange(0, 9).Draw(t, "kind"); {
+			case kind == 0:
 				tr := trades().Draw(t, "trade")
 				fragment = AppendTradeFull(nil, market.Handle(i), &tr)
-			} else {
-				q := quotes().Draw(t, "quote")
+			case kind < 5: // of any length, mostly long
 				fragment = AppendQuoteFull(nil, market.Handle(i), &q, q.IngestTime)
+			default: // as most are that a cut makes
+				next := q
+				next.Bid += rapid.Int64Range(-300, 300).Draw(t, "step")
+				fragment = AppendQuoteDelta(nil, market.Handle(i), &q, &next, q.IngestTime)
 			}
 			fragments = append(fragments, fragment)
 		}
