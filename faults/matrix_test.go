@@ -116,7 +116,7 @@ func runRow(t *testing.T, w *row) *result {
 		return res
 	}
 	times := 1
-	if *all && !w.once {
+	if *all && (!w.once || *only != "") { // whoever names a long row wants it as often as he says
 		times = *runs
 	}
 	for n := range times {
