@@ -42,7 +42,7 @@ type row struct {
 	network bool
 	// tools of the machine that it needs.
 	tools []string
-	// once is for rows that take long: they run once.
+	// once is for rows that take long: they run once, unless they are named.
 	once bool
 	// found takes down what another run than this one has left; nil: there is none.
 	found func(r *result) error
