@@ -72,7 +72,20 @@ func (p *phase) schedule(now int64) {
 // run makes a cut at the given wall time and sends it to all lanes.
 func (p *phase) run(wall int64) {
 	p.open(wall)
+	p.freezeAll()
+	for n, c := range p.order {
+		if n%lookedAt == 0 {
+			p.out.look(p.order[n:min(n+lookedAt, len(p.order))])
+		}
+		p.flush(c)
+	}
+	p.flushLagging()
+}
+
+// freezeAll takes every slot that changed into the current cut.
+func (p *phase) freezeAll() {
 	r := p.store.Acquire()
+	defer r.Release()
 	for i := range p.slots {
 		if i%lookedAt == 0 {
 			p.look(i, r)
@@ -81,14 +94,6 @@ func (p *phase) run(wall int64) {
 			p.freeze(uint32(i), r)
 		}
 	}
-	r.Release()
-	for n, c := range p.order {
-		if n%lookedAt == 0 {
-			p.out.look(p.order[n:min(n+lookedAt, len(p.order))])
-		}
-		p.flush(c)
-	}
-	p.flushLagging()
 }
 
 // look does for quotes, the most of all slots, what that of the output does for cohorts.

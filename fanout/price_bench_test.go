@@ -90,11 +90,7 @@ func BenchmarkAPlainFrameBeside(b *testing.B) {
 				}
 				w.now += 100_000
 				p.open(w.now)
-				r := w.store.Acquire()
-				for i := range p.slots {
-					p.freeze(uint32(i), r)
-				}
-				r.Release()
+				p.freezeAll()
 				b.StartTimer()
 				for range 64 { // a frame is shorter than a look at the clock; fragments are made by the first
 					p.flush(cohort)

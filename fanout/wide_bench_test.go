@@ -34,11 +34,7 @@ func BenchmarkAWideFrame(b *testing.B) {
 		}
 		w.now += 100_000
 		p.open(w.now)
-		r := w.store.Acquire()
-		for i := range p.slots {
-			p.freeze(uint32(i), r)
-		}
-		r.Release()
+		p.freezeAll()
 	}
 	perFrame := func(b *testing.B) float64 {
 		return float64(b.Elapsed().Nanoseconds()) / float64(b.N) / float64(len(p.order))

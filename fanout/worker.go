@@ -27,7 +27,7 @@ const (
 // abreast is how many subscribers that came one after the other share a phase. What the kernel keeps of connections
 // that were accepted together lies together: frames to such neighbours take 7.0 µs each, where frames to every tenth
 // connection take 7.45. And each phase reads and encodes for itself what it cuts: with 650 sessions of 100 of 200 quotes at 250 ms
-// that was 0.8 of 10 µs a frame where 64 were abreast. 128 frames take the wire for a millisecond or so.
+// that was 0.5 to 0.6 of 10 µs a frame where 64 were abreast. 128 frames take a millisecond or so.
 const abreast = 128
 
 func rungOf(c throttle.Cadence) int { return min(int(c), rungOfPaused) }

@@ -50,6 +50,7 @@ func (r *reader) open(until context.Context) (bool, error) {
 	// Once, so that a note of silence which has begun is through before the answer is noted.
 	var note sync.Once
 	late := time.AfterFunc(answerSoon, func() { note.Do(func() { r.f.noteStream(false) }) })
+	defer late.Stop()
 	var err error
 	if r.js, err = jetstream.New(r.f.nc, jetstream.WithDefaultTimeout(r.patience())); err != nil {
 		return false, err
