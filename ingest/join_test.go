@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -230,4 +231,20 @@ func TestWhatTheStreamGotMeanwhileIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.awaitBook(2)
+}
+
+// Whoever gave up ahead of his question learned nothing of the stream, and so notes nothing, later either.
+func TestAReaderThatGaveUpNotesNothing(t *testing.T) {
+	n := newNode(t)
+	send(t, n.side(), "md", 1, definition())
+	n.start()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (&reader{f: n.feed}).open(ctx); err == nil {
+		t.Fatal("the stream was opened by a reader that had given up")
+	}
+	time.Sleep(2 * answerSoon)
+	if n.feed.absent.Load() {
+		t.Error("the stream is taken for silent")
+	}
 }
