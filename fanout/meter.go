@@ -14,6 +14,7 @@ type meter struct {
 	at    int64   // when left was true, on the worker's monotonic clock
 	dry   bool    // it waits until enough is left for a frame worth sending
 	lined bool    // on output.dry
+	lane  int     // which of the subscriber's lanes comes first when enough is left again
 
 	shortAt atomic.Int64 // when it was last dry
 	slowAt  atomic.Int64 // when a lane's turn last took as long as the cuts of the next slower cadence are apart
@@ -35,10 +36,11 @@ func (m *meter) refill(now int64) {
 	m.at = now
 }
 
-// ready reports whether a frame may be sent.
+// ready reports whether a frame may be sent. While it is lined only sip finds that enough is left again: a lane whose cuts come often
+// would else be there first, always.
 func (m *meter) ready(now int64) bool {
 	m.refill(now)
-	if m.dry && m.left >= max(m.rate*mouthful, leastFrame) {
+	if m.dry && !m.lined && m.left >= max(m.rate*mouthful, leastFrame) {
 		m.dry = false
 	}
 	if !m.dry && m.left <= 0 {
@@ -66,7 +68,7 @@ func (s *Subscriber) Limit(bytesPerSecond int) {
 			}
 		}
 		s.meter.Store(m)
-		w.catchUp(s) // it may have waited
+		w.catchUp(s, true) // it may have waited
 	})
 }
 
@@ -101,11 +103,7 @@ func (w *worker) sip() int64 {
 			w.out.wait(s, m)
 			continue
 		}
-		for _, l := range s.lanes {
-			if l.marks != nil {
-				l.phase.catchUp(l, false, 0)
-			}
-		}
+		w.catchUp(s, false)
 	}
 	if len(w.out.dry) == 0 {
 		return w.out.now + longestWait

@@ -77,6 +77,51 @@ func TestACeilingIsHeldAndEveryInstrumentIsServed(t *testing.T) {
 	}
 }
 
+// Subscriptions at several cadences share a ceiling, whichever came first and however often their cuts come.
+func TestACeilingIsSharedByAllCadences(t *testing.T) {
+	const each, ceiling, seconds = 40, 900, 30
+	for _, cadences := range [][2]throttle.Cadence{
+		{throttle.Every1s, throttle.Every50ms}, {throttle.Every50ms, throttle.Every1s},
+		{throttle.Every20ms, throttle.Every100ms}, {throttle.Every100ms, throttle.Every20ms},
+		{throttle.Immediate, throttle.Every20ms}, {throttle.Every20ms, throttle.Immediate},
+	} {
+		w := newWorld(2*each, 64, Options{})
+		r := newReader(Proto)
+		s := w.attach(r)
+		s.Limit(ceiling)
+		for n, c := range cadences {
+			ids := make([]int, each)
+			for i := range ids {
+				ids[i] = n*each + i
+				w.quote(ids[i])
+			}
+			s.Subscribe(w.items(market.ChannelQuote, ids...), c)
+		}
+		w.pass(4000)
+		start, oldest := r.bytes, [2]int64{}
+		w.tick(seconds*100, func() {
+			for i := range w.quotes {
+				if q := r.quotes[w.handle(i, market.ChannelQuote)]; q != nil {
+					oldest[i/each] = max(oldest[i/each], w.quotes[i]-q.Bid)
+				}
+			}
+		})
+		if rate := (r.bytes - start) / seconds; rate < ceiling*9/10 || rate > ceiling*11/10 {
+			t.Errorf("%v: %d bytes/s under a ceiling of %d", cadences, rate, ceiling)
+		}
+		if len(r.quotes) != 2*each {
+			t.Errorf("%v: %d instruments were served, want %d", cadences, len(r.quotes), 2*each)
+		}
+		// A row takes 40 bytes at most, so each half of the ceiling is enough for a round in so many steps of 10 ms, and nobody waits for two.
+		for n, c := range cadences {
+			if most := int64(2*each*40*100*2/ceiling) + 2*c.Interval().Milliseconds()/10; oldest[n] > most {
+				t.Errorf("%v: an instrument of %v was %d ticks behind, want %d at most", cadences, c, oldest[n], most)
+			}
+		}
+		check(t, r)
+	}
+}
+
 // A session below its ceiling is served as if there were none.
 func TestACeilingThatIsNotReachedChangesNothing(t *testing.T) {
 	w := newWorld(3, 64, Options{})

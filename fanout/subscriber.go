@@ -240,7 +240,7 @@ func (w *worker) takeOut(l *lane, gone func(Handle) bool, moved map[Handle]mark)
 
 func (w *worker) wakeUp(s *Subscriber) {
 	s.unblock(w.out.now)
-	w.catchUp(s)
+	w.catchUp(s, true)
 }
 
 func (w *worker) detach(s *Subscriber) {
