@@ -48,6 +48,65 @@ func TestCatchingUpTellsWhatWasMerged(t *testing.T) {
 	}
 }
 
+// A connection that takes a frame now and then gets the newest rows of all that it subscribed to, at whatever cadence and in however
+// many frames.
+func TestASlowConnectionIsServedInTurn(t *testing.T) {
+	const each = 40
+	for _, cadences := range [][2]throttle.Cadence{
+		{throttle.Every20ms, throttle.Every100ms}, {throttle.Every100ms, throttle.Every20ms}, {throttle.Immediate, throttle.Every1s},
+	} {
+		w := newWorld(2*each, 64, Options{MaxFrame: 300})
+		r := newReader(Proto)
+		s := w.attach(r)
+		for n, c := range cadences {
+			ids := make([]int, each)
+			for i := range ids {
+				ids[i] = n*each + i
+				w.quote(ids[i])
+			}
+			s.Subscribe(w.items(market.ChannelQuote, ids...), c)
+		}
+		w.tick(200, nil)
+		r.stalled = true
+		var oldest [2]int64
+		var waited, longest int // frames of which the client was told that more of the same cut follows
+		frames := r.frames
+		w.tick(3000, func() {
+			for i := range w.quotes {
+				oldest[i/each] = max(oldest[i/each], w.quotes[i]-r.quotes[w.handle(i, market.ChannelQuote)].Bid)
+			}
+			if r.full {
+				if waited++; !r.last.Partial {
+					waited = 0
+				}
+				longest = max(longest, waited)
+				r.full = false
+				s.Wake()
+			}
+		})
+		// A frame has room for ten rows and more, so a round of all takes eight frames, of 10 ms each; and nobody waits for two.
+		for n, c := range cadences {
+			if most := 16 + c.Interval().Milliseconds()/10; oldest[n] > most {
+				t.Errorf("%v: an instrument of %v was %d ticks behind, want %d at most", cadences, c, oldest[n], most)
+			}
+		}
+		if frames = r.frames - frames; frames < 2900 {
+			t.Errorf("%v: %d frames", cadences, frames)
+		}
+		if longest > len(cadences) {
+			t.Errorf("%v: %d frames in a row say that more of the same cut follows", cadences, longest)
+		}
+		r.resume()
+		w.pass(2000)
+		for i := range w.quotes {
+			if q := r.quotes[w.handle(i, market.ChannelQuote)]; q.Bid != w.quotes[i] {
+				t.Errorf("%v: instrument %d ended at %d, want %d", cadences, i, q.Bid, w.quotes[i])
+			}
+		}
+		check(t, r)
+	}
+}
+
 // Whoever sets a ceiling again and again has no more of it.
 func TestACeilingSetAgainForgivesNoDebt(t *testing.T) {
 	const seconds = 10

@@ -16,7 +16,8 @@
 //     that did not (new, moved from another cadence, or its connection was not ready) lags: it keeps a
 //     mark for each slot, the count of ticks or the place in the log up to which it is informed. As soon
 //     as its connection is ready it gets what its marks are behind on, whole and fresh, and is in step
-//     again. That one rule is snapshots, conflation, slow consumers and recovery.
+//     again. That one rule is snapshots, conflation, slow consumers and recovery. Where there is room for less than all, slots and
+//     lanes are served in turn (catchup.go).
 //
 // No queue exists that could grow: a subscriber is a cursor.
 package fanout

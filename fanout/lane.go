@@ -1,10 +1,6 @@
 package fanout
 
-import (
-	"slices"
-
-	"github.com/feedd/feedd/throttle"
-)
+import "slices"
 
 // lane is a subscriber's subscriptions in one phase.
 type lane struct {
@@ -14,9 +10,10 @@ type lane struct {
 	place  int    // in cohort.inStep, or in phase.lagging where marks is set
 	marks  []mark // nil: in step; else how far it is informed of each slot of the cohort
 
-	// Of a lane that is served in turn.
-	turn   uint32 // the slot that comes next
-	turnAt int64  // when the first slot was served last, on the worker's monotonic clock; 0: the lane has not waited since
+	// Of a lane that lags.
+	turn   uint32 // the slot that comes next, by its place in the cohort
+	torn   bool   // the connection refused a frame of it: until it is level each stands for itself
+	turnAt int64  // under a ceiling: when the first slot was served last, on the worker's monotonic clock; 0: it has not waited since
 }
 
 // newLane adds an empty lane, which is in step with nothing.
@@ -99,88 +96,4 @@ func (l *lane) edit(change func(slots []uint32, marks []mark) ([]uint32, []mark)
 	l.cohort, l.marks = p.cohortOf(old.framing, slots), marks
 	l.cohort.members++
 	p.leave(old)
-}
-
-// catchUp sends l what it is behind on: up to the last cut or, with live, up to this moment. Where nothing
-// is missing afterwards l is in step again. Where the turn's budget is spent, the rest comes in a later turn.
-func (p *phase) catchUp(l *lane, live bool, wall int64) {
-	if l.sub.blocked || p.cadence == throttle.Paused {
-		return
-	}
-	if p.out.spent() {
-		p.out.later(l.sub)
-		return
-	}
-	cut := p.cutTime
-	if live {
-		cut = max(cut, wall)
-	}
-	if m := l.sub.meter.Load(); m != nil {
-		p.serveInTurn(l, m, live, cut)
-		return
-	}
-	p.out.urgent = false
-	waiting := false
-	for next, slots := 0, l.cohort.slots; ; {
-		b := &p.out.builder
-		b.reset(l.sub.framing.Encoding(), cut)
-		first := next
-		p.out.undo = append(p.out.undo[:0], l.marks[first:]...)
-		next, waiting = p.fill(b, l, next, live, waiting)
-		if b.len() == 0 {
-			break
-		}
-		conflated, lost := b.conflated, b.lost
-		frame := p.out.wrap(l.sub.framing, b.finish(next < len(slots)), UseCatchUp, 1)
-		p.out.budget -= len(frame)
-		if !p.out.send(l.sub, frame) {
-			copy(l.marks[first:], p.out.undo)
-			l.sub.miss(p.out)
-			return
-		}
-		l.sub.told(p.out, conflated, lost)
-		if next == len(slots) {
-			break
-		}
-		if p.out.spent() {
-			p.out.later(l.sub)
-			return
-		}
-	}
-	if !waiting {
-		p.unplace(l)
-		p.enterStep(l)
-	}
-}
-
-// fill adds rows for the slots from next on until the frame is full. It returns the slot to go on with and
-// whether any must wait for a cut to come level.
-func (p *phase) fill(b *builder, l *lane, next int, live, waiting bool) (int, bool) {
-	r := p.store.Acquire()
-	defer r.Release()
-	b.limit = p.out.maxFrame
-	for ; next < len(l.cohort.slots); next++ {
-		before, m := b.point(), l.marks[next]
-		state := p.slots[l.cohort.slots[next]].catchUp(b, &l.marks[next], r, live)
-		if b.len() > p.out.maxFrame && before.len > 0 {
-			// One row too many: it opens the next frame.
-			b.back(before)
-			l.marks[next] = m
-			return next, waiting
-		}
-		switch state {
-		case more:
-			return next, waiting
-		case ahead:
-			waiting = true
-		}
-	}
-	return next, waiting
-}
-
-// flushLagging lets every lagging lane catch up with the current cut.
-func (p *phase) flushLagging() {
-	for n := len(p.lagging) - 1; n >= 0; n-- {
-		p.catchUp(p.lagging[n], false, 0)
-	}
 }

@@ -14,7 +14,6 @@ type meter struct {
 	at    int64   // when left was true, on the worker's monotonic clock
 	dry   bool    // it waits until enough is left for a frame worth sending
 	lined bool    // on output.dry
-	lane  int     // which of the subscriber's lanes comes first when enough is left again
 
 	shortAt atomic.Int64 // when it was last dry
 	slowAt  atomic.Int64 // when a lane's turn last took as long as the cuts of the next slower cadence are apart
@@ -51,6 +50,9 @@ func (m *meter) ready(now int64) bool {
 	}
 	return !m.dry
 }
+
+// room is how many bytes the next frame may have.
+func (m *meter) room() int { return max(leastFrame, int(m.left)) }
 
 // Limit holds the subscriber to so many bytes a second; 0: to none. Heartbeats, and frames of nothing but statuses, are paid for
 // and do not wait.
@@ -112,76 +114,9 @@ func (w *worker) sip() int64 {
 	return w.out.sipAt
 }
 
-// serveInTurn lets a lane catch up whose subscriber is metered: slots are served in turn, from the one at which the last frame
-// ended, each with its newest row, so that all get their share of what may be sent.
-func (p *phase) serveInTurn(l *lane, m *meter, live bool, cut int64) {
-	for {
-		if !l.cohort.urgent && !m.ready(p.out.now) {
-			p.out.wait(l.sub, m)
-			return
-		}
-		b := &p.out.builder
-		b.reset(l.sub.framing.Encoding(), cut)
-		b.limit = min(p.out.maxFrame, max(leastFrame, int(m.left)))
-		p.out.undo = append(p.out.undo[:0], l.marks...)
-		served, whole, waiting := p.fillInTurn(b, l, live)
-		if b.len() > 0 {
-			conflated, lost := b.conflated, b.lost
-			frame := p.out.wrap(l.sub.framing, b.finish(false), UseCatchUp, 1) // each stands for itself: there may be another cut before the next
-			p.out.budget -= len(frame)
-			p.out.urgent = l.cohort.urgent
-			if !p.out.send(l.sub, frame) {
-				copy(l.marks, p.out.undo)
-				l.sub.miss(p.out)
-				return
-			}
-			l.sub.told(p.out, conflated, lost)
-		}
-		if whole {
-			l.turnAt = 0
-			if !waiting {
-				p.unplace(l)
-				p.enterStep(l)
-			}
-			return
-		}
-		m.turn(l, served, p.out.now)
-		if p.out.spent() {
-			p.out.later(l.sub)
-			return
-		}
-	}
-}
-
-// fillInTurn adds rows from the lane's turn on, until the frame is full or all slots had theirs. It returns how many had some,
-// whether that was all of everything, and whether any must wait for a cut to come level.
-func (p *phase) fillInTurn(b *builder, l *lane, live bool) (served int, whole, waiting bool) {
-	r := p.store.Acquire()
-	defer r.Release()
-	slots := l.cohort.slots
-	for ; served < len(slots); served++ {
-		i := (int(l.turn) + served) % len(slots)
-		before, m := b.point(), l.marks[i]
-		state := p.slots[slots[i]].catchUp(b, &l.marks[i], r, live)
-		if b.len() > b.limit && before.len > 0 {
-			b.back(before)
-			l.marks[i] = m
-			return served, false, waiting
-		}
-		switch state {
-		case more:
-			return served + 1, false, waiting // the others first, then the rest of it
-		case ahead:
-			waiting = true
-		}
-	}
-	return served, true, waiting
-}
-
-// turn notes that so many slots of l, and not all, were served, and whether all of them take so long that a slower cadence brings as
+// pace notes that so many slots of l, and not all, were served, and whether all of them take so long that a slower cadence brings as
 // much.
-func (m *meter) turn(l *lane, served int, now int64) {
-	n := uint32(len(l.cohort.slots))
+func (m *meter) pace(l *lane, served int, now int64) {
 	if l.turnAt == 0 {
 		l.turnAt = now
 	}
@@ -189,9 +124,7 @@ func (m *meter) turn(l *lane, served int, now int64) {
 	if took := now - l.turnAt; l.phase.cadence < next && took >= next.Interval().Microseconds() {
 		m.slowAt.Store(now)
 	}
-	at := l.turn + uint32(served)
-	if at >= n {
+	if int(l.turn) < served { // it came round
 		l.turnAt = now
 	}
-	l.turn = at % n
 }

@@ -23,6 +23,7 @@ type Subscriber struct {
 	contended bool // it took none since another goroutine was at it
 	hungry    bool // on output.hungry
 	detached  bool
+	turn      uint8  // the lane that comes first when lanes catch up, or one beyond the last; there are fewer than rungs
 	number    uint32 // constant; spreads subscribers over the phases of a cadence
 
 	lanes        []*lane

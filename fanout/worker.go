@@ -315,28 +315,6 @@ func (w *worker) feedHungry() {
 	}
 }
 
-// catchUp sends s what its lanes are behind on, up to their last cuts or, with live, up to this moment. Under a ceiling the lane
-// for which too little was left is the first of the next time, so that none of them takes what all are to share.
-func (w *worker) catchUp(s *Subscriber, live bool) {
-	m, first := s.meter.Load(), 0
-	if m != nil {
-		first = m.lane
-	}
-	for n := range s.lanes {
-		i := (first + n) % len(s.lanes)
-		l := s.lanes[i]
-		if l.marks == nil {
-			continue
-		}
-		if m != nil && !l.cohort.urgent && !m.ready(w.out.now) {
-			m.lane = i
-			w.out.wait(s, m)
-			return
-		}
-		l.phase.catchUp(l, live, w.wall())
-	}
-}
-
 // retire lets go of the phases whose last lane has left.
 func (w *worker) retire() {
 	kept := w.active[:0]
