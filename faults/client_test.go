@@ -67,25 +67,43 @@ var clientRows = []row{
 	},
 }
 
-// slowClient lets 100 kbit/s through to a client that is due more than that.
+// slowClient lets 100 kbit/s through to a client that is due more than that, and to one who looks at quotes alone.
 func slowClient(r *trial) {
 	n := newNodeApart(r, 100)
 	others := n.standBy(n.feedd)
-	way := newLink(r, n.address())
-	slow := rig.NewTape()
-	c := slow.Follow(r, way.socket(), n.market.Symbols, client.Options{ReceiveBuffer: 8 << 10})
+	way, aside := newLink(r, n.address()), newLink(r, n.address())
+	slow, quotes := rig.NewTape(), rig.NewTape()
+	narrow := client.Options{ReceiveBuffer: 8 << 10}
+	c := slow.Follow(r, way.socket(), n.market.Symbols, narrow)
 	await(r, c, n.market)
+	// Two cadences share the link.
+	subscribe(r, c, &feedv1.Subscribe{
+		Symbols: n.market.Symbols[:len(n.market.Symbols)/2], Channels: []string{"quote", "trade", "book"}, CadenceMs: proto.Uint32(500),
+	})
+	narrow.OnUpdate = quotes.Update
+	watchlist, err := client.Dial(rig.Deadline(r), aside.socket(), narrow)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer watchlist.Close()
+	subscribe(r, watchlist, &feedv1.Subscribe{Symbols: n.market.Symbols, Channels: []string{"quote"}, CadenceMs: proto.Uint32(0)})
 	others.calm()
 	memory, conflated, began := n.feedd.Footing().Heap, n.feedd.Number("feedd_conflated_total"), time.Now()
 	const rate = 100_000 / 8 // bytes a second
 	way.narrow(rate)
-	time.Sleep(20 * time.Second)
+	aside.narrow(rate / 5)
+	time.Sleep(30 * time.Second)
 	now := time.Now()
-	age, rows := slow.Age(0.5, began.Add(5*time.Second), now)
-	r.duration("age of quotes at the slow client, p50", age)
-	age, _ = slow.Age(0.99, began.Add(5*time.Second), now)
-	r.duration("p99", age)
-	r.figure("quotes it was shown", float64(rows)/now.Sub(began).Seconds(), "a second")
+	shown := func(who string, t *rig.Tape) {
+		age, rows := t.Age(0.5, began.Add(15*time.Second), now)
+		r.duration(who+": age of quotes, p50", age)
+		age, _ = t.Age(0.99, began.Add(15*time.Second), now)
+		r.duration(who+": p99", age)
+		r.duration(who+": longest that an instrument was shown no quote", t.Wait(began.Add(15*time.Second), now))
+		r.figure(who+": quotes", float64(rows)/now.Sub(began).Seconds(), "a second")
+	}
+	shown("everything", slow)
+	shown("quotes alone, 20 kbit/s", quotes)
 	r.figure("ticks conflated", (n.feedd.Number("feedd_conflated_total")-conflated)/now.Sub(began).Seconds(), "a second")
 	r.figure("moved to a slower cadence", n.feedd.Number(`feedd_slow_clients_total{action="moved_down"}`), "times")
 	r.figure("heap, more by", (n.feedd.Footing().Heap-memory)/1e6, "MB")
@@ -96,6 +114,13 @@ func slowClient(r *trial) {
 	r.figure("trades told missing", float64(slow.Lost()), "")
 	c.Close()
 	n.ends()
+}
+
+func subscribe(r *trial, c *client.Client, s *feedv1.Subscribe) {
+	r.Helper()
+	if _, err := c.Subscribe(rig.Deadline(r), s); err != nil {
+		r.Fatal(err)
+	}
 }
 
 // await waits until a client has quotes of everything.

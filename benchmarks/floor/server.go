@@ -44,7 +44,7 @@ type Count struct {
 const backlog = 4096
 
 // notSentLowAt is feedd's bound on what the kernel queues for a socket.
-const notSentLowAt = 16 << 10
+const notSentLowAt = 4 << 10
 
 // Listen starts to accept connections on a free port of 127.0.0.1. Close ends it. Run, Pause and Close
 // belong to one goroutine.

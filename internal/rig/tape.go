@@ -28,8 +28,9 @@ type Tape struct {
 
 // aged is how old a quote was when it came, of all the way from its publisher.
 type aged struct {
-	at  time.Time
-	age time.Duration
+	symbol string
+	at     time.Time
+	age    time.Duration
 }
 
 // Told is what was said of a source, or of an instrument, and when.
@@ -73,7 +74,7 @@ func (p *Tape) quote(now time.Time, r *client.QuoteRow) {
 	}
 	p.bids[r.Symbol] = r.Quote.Bid
 	if r.Quote.ExchangeTime != 0 {
-		p.ages = append(p.ages, aged{now, now.Sub(time.UnixMicro(r.Quote.ExchangeTime))})
+		p.ages = append(p.ages, aged{r.Symbol, now, now.Sub(time.UnixMicro(r.Quote.ExchangeTime))})
 	}
 }
 
@@ -173,6 +174,26 @@ func (p *Tape) Silence(from, to time.Time) (longest time.Duration) {
 		}
 	}
 	return max(longest, to.Sub(last))
+}
+
+// Wait returns the longest time that one instrument, any of them, went without a quote from one time to another.
+func (p *Tape) Wait(from, to time.Time) (longest time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := make(map[string]time.Time, len(p.bids))
+	for symbol := range p.bids {
+		last[symbol] = from
+	}
+	for _, a := range p.ages {
+		if a.at.After(from) && a.at.Before(to) {
+			longest = max(longest, a.at.Sub(last[a.symbol]))
+			last[a.symbol] = a.at
+		}
+	}
+	for _, at := range last {
+		longest = max(longest, to.Sub(at))
+	}
+	return longest
 }
 
 // Positions is where the trades of each instrument have got to, to resume from.
