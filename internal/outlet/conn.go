@@ -55,7 +55,7 @@ type Conn struct {
 
 // Room is how many bytes are kept, by default, before further frames are refused: as many as a served socket's kernel
 // keeps unsent. One frame may go beyond it.
-const Room = 16 << 10
+const Room = 4 << 10
 
 func (c *Conn) room() int { return cmp.Or(c.opt.Room, Room) }
 

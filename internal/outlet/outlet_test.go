@@ -159,7 +159,7 @@ func TestStuckClient(t *testing.T) {
 		drops, stats := new(drop.Counters), new(outgoing.Stats)
 		c := newClient(&outgoing.Options{WriteTimeout: 5 * time.Second, Drops: drops, Stats: stats})
 		c.run()
-		for c.Send(make([]byte, 4<<10)) {
+		for c.Send(make([]byte, piece)) {
 		}
 		for range 4 { // slow, but not stuck: each piece that is taken whole renews the time
 			time.Sleep(4 * time.Second)
@@ -167,7 +167,7 @@ func TestStuckClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Wait()
-			for c.Send(make([]byte, 4<<10)) {
+			for c.Send(make([]byte, piece)) {
 			}
 		}
 		began := time.Now()
