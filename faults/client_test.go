@@ -94,13 +94,14 @@ func slowClient(r *trial) {
 	aside.narrow(rate / 5)
 	time.Sleep(30 * time.Second)
 	now := time.Now()
+	settled := began.Add(15 * time.Second)
 	shown := func(who string, t *rig.Tape) {
-		age, rows := t.Age(0.5, began.Add(15*time.Second), now)
+		age, rows := t.Age(0.5, settled, now)
 		r.duration(who+": age of quotes, p50", age)
-		age, _ = t.Age(0.99, began.Add(15*time.Second), now)
+		age, _ = t.Age(0.99, settled, now)
 		r.duration(who+": p99", age)
-		r.duration(who+": longest that an instrument was shown no quote", t.Wait(began.Add(15*time.Second), now))
-		r.figure(who+": quotes", float64(rows)/now.Sub(began).Seconds(), "a second")
+		r.duration(who+": longest that an instrument was shown no quote", t.Wait(settled, now))
+		r.figure(who+": quotes", float64(rows)/now.Sub(settled).Seconds(), "a second")
 	}
 	shown("everything", slow)
 	shown("quotes alone, 20 kbit/s", quotes)
