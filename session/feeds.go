@@ -1,6 +1,7 @@
 package session
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/feedd/feedd/fanout"
@@ -105,8 +106,9 @@ const someDelay = time.Millisecond
 
 // seats are a session's places in the engines of all feeds, which it treats as one.
 type seats struct {
-	env *Env
-	of  []Subscriber // by feed
+	env  *Env
+	of   []Subscriber  // by feed
+	turn atomic.Uint32 // how often they were woken
 }
 
 // attach takes a connection's place in every engine.
@@ -185,9 +187,11 @@ func (s *seats) Load() (sum fanout.Load) {
 	return sum
 }
 
+// Wake wakes each feed first in its turn: whichever is first may take all that the connection has room for.
 func (s *seats) Wake() {
-	for _, sub := range s.of {
-		sub.Wake()
+	first := int(s.turn.Add(1))
+	for n := range s.of {
+		s.of[(first+n)%len(s.of)].Wake()
 	}
 }
 
