@@ -1,6 +1,10 @@
 package fanout
 
-import "github.com/feedd/feedd/throttle"
+import (
+	"slices"
+
+	"github.com/feedd/feedd/throttle"
+)
 
 // catchUp sends s what its lanes are behind on, up to their last cuts or, with live, up to this moment. Lanes take turns as the slots
 // of each do: what stops one leaves nothing for others, and it would else be the same one that goes first each time.
@@ -44,7 +48,7 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) bool {
 		b.reset(l.sub.framing.Encoding(), cut)
 		b.limit = p.out.maxFrame
 		if m != nil {
-			b.limit = min(b.limit, m.room())
+			b.limit, r.share = min(b.limit, m.room()), fairShare
 		}
 		served := p.fill(b, l, &r)
 		if b.len() > 0 {
@@ -86,9 +90,14 @@ func (p *phase) mayServe(l *lane, m *meter) bool {
 	return true
 }
 
+// fairShare is about three rows. Under a ceiling a log of trades with hundreds to tell would else take ten times what each quote does, at
+// every turn.
+const fairShare = 64
+
 // round is how far a lane has come in serving its slots.
 type round struct {
 	live    bool
+	share   int  // bytes at which a slot with more to say lets the others go ahead; 0: when the frame is full
 	left    int  // how many slots have not had their turn
 	waiting bool // some are ahead of the last cut, and must wait for the next one to come level
 }
@@ -99,11 +108,15 @@ func (p *phase) fill(b *builder, l *lane, r *round) (served int) {
 	state := p.store.Acquire()
 	defer state.Release()
 	p.out.undo = p.out.undo[:0]
+	frame := b.limit
 	for i := int(l.turn); r.left > 0; i++ {
 		i %= len(l.marks) // which may have become fewer since
 		before, m := b.point(), l.marks[i]
+		if r.share > 0 {
+			b.limit = min(frame, before.len+r.share)
+		}
 		progress := p.slots[l.cohort.slots[i]].catchUp(b, &l.marks[i], state, r.live)
-		if b.len() > b.limit && before.len > 0 {
+		if b.len() > frame && before.len > 0 {
 			b.back(before) // one row too many: it opens the next frame
 			l.marks[i] = m
 			return served
@@ -114,7 +127,9 @@ func (p *phase) fill(b *builder, l *lane, r *round) (served int) {
 		switch progress {
 		case more:
 			r.left = len(l.marks) // the others first, then the rest of it
-			return served
+			if b.len() >= frame || b.len() == before.len {
+				return served
+			}
 		case ahead:
 			r.waiting = true
 		}
@@ -129,7 +144,7 @@ func (p *phase) sendBehind(l *lane, b *builder, partial bool) bool {
 	p.out.budget -= len(frame)
 	p.out.urgent = l.cohort.urgent
 	if !p.out.send(l.sub, frame) {
-		for n, m := range p.out.undo {
+		for n, m := range slices.Backward(p.out.undo) { // a slot may have had several turns
 			l.marks[(int(l.turn)+n)%len(l.marks)] = m
 		}
 		l.sub.miss(p.out)

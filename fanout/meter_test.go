@@ -122,6 +122,37 @@ func TestACeilingIsSharedByAllCadences(t *testing.T) {
 	}
 }
 
+// Under a ceiling that trades alone would fill, quotes have their turn among them, and what the log no longer holds is told.
+func TestTradesLeaveRoomForQuotes(t *testing.T) {
+	const instruments, ceiling, seconds = 20, 10_000, 30
+	w, r, s := crowded(instruments, ceiling, throttle.Every100ms)
+	for i := range instruments {
+		s.Subscribe(w.items(market.ChannelTrade, i), throttle.Every100ms)
+	}
+	w.pass(2000)
+	oldest := int64(0)
+	w.tick(seconds*100, func() {
+		for i := range w.quotes {
+			w.trade(i)
+			oldest = max(oldest, w.quotes[i]-r.quotes[w.handle(i, market.ChannelQuote)].Bid)
+		}
+	})
+	// A turn of all takes 20 quotes of 40 bytes and 20 trades of fairShare and a row of as much at most, and nobody waits for two.
+	if most := int64(2*instruments*(40+2*fairShare)*100/ceiling) + 10; oldest > most {
+		t.Errorf("a quote was %d ticks behind, want %d at most", oldest, most)
+	}
+	s.Limit(0)
+	w.pass(10_000)
+	lost := uint64(0)
+	for i := range instruments {
+		lost += r.tape(w.handle(i, market.ChannelTrade)).lost
+	}
+	if lost == 0 {
+		t.Error("no trade was lost: the ceiling left room for all of them")
+	}
+	check(t, r)
+}
+
 // A session below its ceiling is served as if there were none.
 func TestACeilingThatIsNotReachedChangesNothing(t *testing.T) {
 	w := newWorld(3, 64, Options{})
