@@ -58,14 +58,7 @@ func TestASlowConnectionIsServedInTurn(t *testing.T) {
 		w := newWorld(2*each, 64, Options{MaxFrame: 300})
 		r := newReader(Proto)
 		s := w.attach(r)
-		for n, c := range cadences {
-			ids := make([]int, each)
-			for i := range ids {
-				ids[i] = n*each + i
-				w.quote(ids[i])
-			}
-			s.Subscribe(w.items(market.ChannelQuote, ids...), c)
-		}
+		w.share(s, each, cadences)
 		w.tick(200, nil)
 		r.stalled = true
 		var oldest [2]int64

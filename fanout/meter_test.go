@@ -77,6 +77,18 @@ func TestACeilingIsHeldAndEveryInstrumentIsServed(t *testing.T) {
 	}
 }
 
+// share gives each of two cadences the quotes of as many instruments.
+func (w *world) share(s *Subscriber, each int, cadences [2]throttle.Cadence) {
+	for n, c := range cadences {
+		ids := make([]int, each)
+		for i := range ids {
+			ids[i] = n*each + i
+			w.quote(ids[i])
+		}
+		s.Subscribe(w.items(market.ChannelQuote, ids...), c)
+	}
+}
+
 // Subscriptions at several cadences share a ceiling, whichever came first and however often their cuts come.
 func TestACeilingIsSharedByAllCadences(t *testing.T) {
 	const each, ceiling, seconds = 40, 900, 30
@@ -89,14 +101,7 @@ func TestACeilingIsSharedByAllCadences(t *testing.T) {
 		r := newReader(Proto)
 		s := w.attach(r)
 		s.Limit(ceiling)
-		for n, c := range cadences {
-			ids := make([]int, each)
-			for i := range ids {
-				ids[i] = n*each + i
-				w.quote(ids[i])
-			}
-			s.Subscribe(w.items(market.ChannelQuote, ids...), c)
-		}
+		w.share(s, each, cadences)
 		w.pass(4000)
 		start, oldest := r.bytes, [2]int64{}
 		w.tick(seconds*100, func() {
