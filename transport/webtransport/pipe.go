@@ -47,11 +47,16 @@ func (p pipe) why(err error) uint16 {
 		case <-time.After(closeWithin):
 		}
 	}
-	cause := context.Cause(p.conn.Context())
-	if _, silent := errors.AsType[*quic.IdleTimeoutError](cause); silent {
+	// A stream may break with the reason of its connection before the connection's context has it.
+	return countConn(errors.Join(err, context.Cause(p.conn.Context())))
+}
+
+// countConn is what the end of a connection is counted under; 0: it is not known.
+func countConn(err error) uint16 {
+	if _, silent := errors.AsType[*quic.IdleTimeoutError](err); silent {
 		return conns.CodeNoPong
 	}
-	if hungUp, ok := errors.AsType[*quic.ApplicationError](cause); ok && hungUp.Remote {
+	if hungUp, ok := errors.AsType[*quic.ApplicationError](err); ok && hungUp.Remote {
 		return conns.CodeNone
 	}
 	return 0
