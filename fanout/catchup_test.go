@@ -112,3 +112,37 @@ func TestACeilingSetAgainForgivesNoDebt(t *testing.T) {
 	}
 	check(t, r)
 }
+
+// A frame in which logs had several turns may be refused as any other: what it told is told again, and only once.
+func TestARefusedFrameOfSeveralTurnsLosesNothing(t *testing.T) {
+	const instruments, seconds, each = 2, 10, 8
+	w := newWorld(instruments, 4096, Options{MaxFrame: 1000}) // some 7 turns of fairShare for each log
+	r := newReader(Proto)
+	s := w.attach(r)
+	s.Limit(1_000_000)
+	s.Subscribe(w.items(market.ChannelTrade, 0, 1), throttle.Every100ms)
+	w.pass(200)
+	r.stalled = true
+	for step := range seconds * 100 {
+		for range each {
+			w.trade(0)
+			w.trade(1)
+		}
+		w.pass(10)
+		if step%10 == 9 { // two frames' worth for both came since
+			r.full = false
+			s.Wake()
+		}
+	}
+	if r.refused < seconds*5 {
+		t.Fatalf("%d frames were refused: nothing to prove", r.refused)
+	}
+	r.resume()
+	w.pass(1000)
+	for i := range instruments {
+		if tape := r.tape(w.handle(i, market.ChannelTrade)); len(tape.events) != seconds*100*each || tape.lost+tape.gaps != 0 {
+			t.Errorf("instrument %d: %d trades were told, %d lost and %d in gaps, of %d", i, len(tape.events), tape.lost, tape.gaps, seconds*100*each)
+		}
+	}
+	check(t, r)
+}
