@@ -60,6 +60,7 @@ type core struct {
 	// The call at hand.
 	now     int64
 	subject string // or what else names the payload, for the log
+	again   bool   // what is refused comes once more, and is counted then
 	batch   tick.Batch
 	step    market.BookEvent // what the sink is given, so that it needs no memory of its own
 

@@ -48,6 +48,7 @@ type storedMessage struct {
 	payload []byte
 	at      int64 // when the stream got it
 	overlap bool  // it may have arrived live too
+	again   bool  // it is read once more, in its place behind all that was published before it
 }
 
 // found is what a finding goroutine tells the feed's: messages of the stream, a publisher's answer, or that it
@@ -88,8 +89,10 @@ func (f *Feed) take(r found) {
 	now := f.now()
 	f.sink.Begin()
 	for _, m := range r.messages {
+		f.core.again = m.again
 		f.core.stored(m.subject, m.payload, m.at, now, m.overlap)
 	}
+	f.core.again = false
 	if r.batches != nil {
 		f.core.snapshot(r.request.inst, r.batches, now)
 	}

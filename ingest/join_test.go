@@ -220,17 +220,49 @@ func TestWhatTheStreamGotMeanwhileIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	send(t, nc, "side", 2, bookTick(false, 2)) // in the stream alone
-	for stored := uint64(0); stored < 3; {     // the definition and both ticks
+	r.awaitStored(t, 3)                        // the definition and both ticks
+	if err := r.meanwhile(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.awaitBook(2)
+}
+
+// awaitStored waits until the stream has got so many messages in all.
+func (r *reader) awaitStored(t *testing.T, count uint64) {
+	t.Helper()
+	for stored := uint64(0); stored < count; {
 		info, err := r.stream.Info(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		stored = info.State.LastSeq
 	}
+}
+
+// Of a publisher that begins while a node does, a newest tick may be read ahead of its definition, which the stream got after the
+// definitions were read. It is read again, behind it.
+func TestATickReadAheadOfItsDefinitionIsNotRefused(t *testing.T) {
+	n := newNode(t)
+	nc := n.side()
+	n.start()
+	r := &reader{f: n.feed, again: true}
+	if there, err := r.open(t.Context()); err != nil || !there {
+		t.Fatalf("stream there: %v, %v", there, err)
+	}
+	send(t, nc, "side", 1, definition()) // in the stream alone
+	send(t, nc, "side", 1, bookTick(true, 1))
+	send(t, nc, "side", 2, bookTick(false, 2))
+	r.awaitStored(t, 3)
+	if err := r.read(t.Context(), r.lastOf(market.ChannelBook), r.last); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.meanwhile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	n.awaitBook(2)
+	if got := drops(&n.counters); len(got) != 0 {
+		t.Errorf("drops %v, want none", got)
+	}
 }
 
 // Whoever gave up ahead of his question learned nothing of the stream, and so notes nothing, later either.

@@ -28,6 +28,9 @@ type reader struct {
 	// overlap tells of a number in the stream whether the message may be known already, so that unnumbered trades are not
 	// taken twice. nil: none is.
 	overlap func(uint64) bool
+	// again says that what the stream got since it was opened is read once more: by meanwhile, in the order in which it was published. Until
+	// then a tick may come ahead of its definition.
+	again bool
 	// within bounds the wait for one answer of the stream. 0: readWithin.
 	within time.Duration
 
@@ -96,6 +99,7 @@ func (r *reader) later(seq uint64) bool { return seq > r.last }
 // boot reads every definition, the last quote, status and statistics of each instrument, and the trades of a while.
 // The last tick of a book tells that there is one; where it is no image, the core asks for one.
 func (r *reader) boot(ctx context.Context, history time.Duration) error {
+	r.again = true
 	definitions := jetstream.ConsumerConfig{FilterSubjects: r.subjects(market.ChannelDefinition)}
 	states := r.lastOf(market.ChannelQuote, market.ChannelStatus, market.ChannelStats, market.ChannelBook)
 	if r.demand {
@@ -117,6 +121,7 @@ func (r *reader) boot(ctx context.Context, history time.Duration) error {
 
 // warm reads the last quote, statistics and tick of a book of some instruments, and their trades of a while.
 func (r *reader) warm(ctx context.Context, history time.Duration) error {
+	r.again = true
 	if err := r.read(ctx, r.lastOf(market.ChannelQuote, market.ChannelStats, market.ChannelBook), r.last); err != nil {
 		return err
 	}
@@ -170,6 +175,7 @@ func (r *reader) resume(ctx context.Context, since time.Time) error {
 
 // meanwhile reads what the stream got since it was opened. Part of it was routed before this node listened.
 func (r *reader) meanwhile(ctx context.Context) error {
+	r.again = false
 	info, err := r.stream.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", r.name, err)
@@ -233,7 +239,7 @@ var errTooMany = errors.New("the stream holds more than is to be read")
 // read tells the feed the messages that cfg selects, up to a number in the stream or the end of what there is.
 func (r *reader) read(ctx context.Context, cfg jetstream.ConsumerConfig, upTo uint64) error {
 	return r.each(ctx, cfg, func(p pull) (bool, error) {
-		return p.last < upTo && p.pending > 0, r.tell(found{messages: p.stored(r.overlap), join: r.join})
+		return p.last < upTo && p.pending > 0, r.tell(found{messages: r.stored(p), join: r.join})
 	})
 }
 
@@ -252,7 +258,7 @@ func (r *reader) follow(ctx context.Context, cfg jetstream.ConsumerConfig, books
 			if err != nil {
 				return err
 			}
-			if err := r.tell(found{messages: p.stored(r.overlap), join: r.join}); err != nil {
+			if err := r.tell(found{messages: r.stored(p), join: r.join}); err != nil {
 				return err
 			}
 			quiet = 0
@@ -297,7 +303,15 @@ func (p *pull) stored(overlap func(uint64) bool) []storedMessage {
 	out := make([]storedMessage, len(p.messages))
 	for i, m := range p.messages {
 		md := p.metadata[i]
-		out[i] = storedMessage{m.Subject(), m.Data(), md.Timestamp.UnixMicro(), overlap != nil && overlap(md.Sequence.Stream)}
+		out[i] = storedMessage{subject: m.Subject(), payload: m.Data(), at: md.Timestamp.UnixMicro(), overlap: overlap != nil && overlap(md.Sequence.Stream)}
+	}
+	return out
+}
+
+func (r *reader) stored(p pull) []storedMessage {
+	out := p.stored(r.overlap)
+	for i := range out {
+		out[i].again = r.again && p.metadata[i].Sequence.Stream > r.last
 	}
 	return out
 }

@@ -24,6 +24,9 @@ func (c *core) refuse(r drop.Reason, n int, why string) { c.refuseAt(slog.LevelW
 
 // refuseAt does so at a level: of what mends itself nobody need be warned.
 func (c *core) refuseAt(level slog.Level, r drop.Reason, n int, why string) {
+	if c.again {
+		return
+	}
 	c.counters.Add(r, uint64(n))
 	l := &c.logged[r]
 	if l.once && c.now-l.at < logEvery && c.now >= l.at {
