@@ -40,6 +40,9 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) bool {
 	}
 	m := l.sub.meter.Load()
 	r := round{left: len(l.cohort.slots), live: live}
+	if m != nil || l.torn {
+		r.share = fairShare
+	}
 	for {
 		if !p.mayServe(l, m) {
 			return false
@@ -48,7 +51,7 @@ func (p *phase) catchUp(l *lane, live bool, wall int64) bool {
 		b.reset(l.sub.framing.Encoding(), cut)
 		b.limit = p.out.maxFrame
 		if m != nil {
-			b.limit, r.share = min(b.limit, m.room()), fairShare
+			b.limit = min(b.limit, m.room())
 		}
 		served := p.fill(b, l, &r)
 		if b.len() > 0 {
@@ -90,8 +93,8 @@ func (p *phase) mayServe(l *lane, m *meter) bool {
 	return true
 }
 
-// fairShare is about three rows. Under a ceiling a log of trades with hundreds to tell would else take ten times what each quote does, at
-// every turn.
+// fairShare is about three rows. Where not all can be told, a log of trades with hundreds to tell would else take ten times what each
+// quote does, at every turn.
 const fairShare = 64
 
 // round is how far a lane has come in serving its slots.

@@ -100,6 +100,46 @@ func TestASlowConnectionIsServedInTurn(t *testing.T) {
 	}
 }
 
+// Over a connection that trades alone would fill, quotes have their turn among them, and what the log no longer holds is told.
+func TestTradesLeaveRoomForQuotesOverASlowConnection(t *testing.T) {
+	const instruments, frame, seconds = 20, 1000, 30
+	w := newWorld(instruments, 256, Options{MaxFrame: frame})
+	r := newReader(Proto)
+	s := w.attach(r)
+	for i := range instruments {
+		w.quote(i)
+		s.Subscribe(w.items(market.ChannelQuote, i), throttle.Every100ms)
+		s.Subscribe(w.items(market.ChannelTrade, i), throttle.Every100ms)
+	}
+	w.pass(2000)
+	r.stalled = true
+	oldest, step := int64(0), 0
+	w.tick(seconds*100, func() {
+		for i := range w.quotes {
+			w.trade(i)
+			oldest = max(oldest, w.quotes[i]-r.quotes[w.handle(i, market.ChannelQuote)].Bid)
+		}
+		if step++; step%10 == 0 { // a frame every 100 ms
+			r.full = false
+			s.Wake()
+		}
+	})
+	// A turn of all takes 20 quotes of 40 bytes and 20 trades of fairShare and a row of as much at most, and nobody waits for two.
+	if most := int64(2*instruments*(40+2*fairShare)*10/frame) + 10; oldest > most {
+		t.Errorf("a quote was %d ticks behind, want %d at most", oldest, most)
+	}
+	r.resume()
+	w.pass(10_000)
+	lost := uint64(0)
+	for i := range instruments {
+		lost += r.tape(w.handle(i, market.ChannelTrade)).lost
+	}
+	if lost == 0 {
+		t.Error("no trade was lost: the connection had room for all of them")
+	}
+	check(t, r)
+}
+
 // Whoever sets a ceiling again and again has no more of it.
 func TestACeilingSetAgainForgivesNoDebt(t *testing.T) {
 	const seconds = 10
