@@ -78,7 +78,7 @@ func TestRunOnNATS(t *testing.T) {
 		if batch.Sequence != next[m.Subject]+1 {
 			t.Fatalf("%s: number %d behind %d", m.Subject, batch.Sequence, next[m.Subject])
 		}
-		n := len(batch.Quotes) + len(batch.Trades) + len(batch.Books) + len(batch.Definitions) + len(batch.Statuses)
+		n := len(batch.Quotes) + len(batch.Trades) + len(batch.Books) + len(batch.Definitions) + len(batch.Statuses) + len(batch.Statistics)
 		next[m.Subject] += uint64(n)
 		if s.Channel != market.ChannelDefinition && next[subject.For(s.Symbol, market.ChannelDefinition)] == 0 {
 			t.Fatalf("%s ahead of its definition", m.Subject)
