@@ -329,6 +329,18 @@ func (c *core) askAbsent(now int64) {
 	}
 }
 
+// askAll asks for the state of every instrument whose ticks are numbered, after a time in which nothing arrived and of which no stream
+// tells. Heartbeats name what ticked of late, so the last ticks of one that has become quiet meanwhile would be lost in silence.
+func (c *core) askAll(now int64) {
+	c.now = now
+	for _, inst := range c.bySeen {
+		if inst.carriage == carried && inst.newest() != 0 {
+			inst.askNext = 0
+			c.askSnapshot(inst)
+		}
+	}
+}
+
 // watch puts s among those that tick looks after.
 func (c *core) watch(s *series) {
 	if !s.open {

@@ -19,9 +19,13 @@ type heldTrade struct {
 func (c *core) events(s *series, r run) {
 	switch {
 	case !s.begun || s.last.Epoch == 0 && r.epoch != 0:
-		// Nobody was promised the trades before this one, but for those that came ahead of the definition.
+		// Nobody was promised the trades before this one, but for those behind what a heartbeat named, and those that came ahead of
+		// the definition.
 		s.begun = true
 		s.last = market.Position{Epoch: r.epoch, Sequence: r.first - 1}
+		if s.tail.Epoch == r.epoch {
+			s.last.Sequence = min(s.last.Sequence, s.tail.Sequence)
+		}
 		if s.undefined.Epoch == r.epoch {
 			s.last.Sequence = min(s.last.Sequence, s.undefined.Sequence-1)
 		}
@@ -61,7 +65,7 @@ func (c *core) fromTheStart(inst *instrument, epoch market.Epoch) {
 	}
 	s := c.seriesOf(inst, market.ChannelTrade)
 	inst.start = epoch
-	if inst.defined && !s.begun {
+	if inst.defined && !s.begun && s.tail.Epoch != epoch { // where a heartbeat named trades, it began before
 		s.begun = true
 		s.last = market.Position{Epoch: epoch}
 	}
@@ -199,6 +203,9 @@ func (c *core) overdueEvents(s *series) bool {
 		}
 		switch {
 		case c.now-since < grace:
+			return true
+		case !s.begun && s.inst.told < epoch && c.now-since < timeout:
+			c.askSnapshot(s.inst) // the answer has the newest of what was before
 			return true
 		case !s.begun:
 			// A heartbeat tells where the numbers stand. What was before is nobody's loss.

@@ -99,6 +99,20 @@ func TestWithoutJetStreamPublishersTellTheState(t *testing.T) {
 	n.awaitAll(60)
 }
 
+// What ticked before a node started, and is quiet since, is known as soon as its definition comes again.
+func TestWithoutJetStreamAQuietInstrumentIsKnown(t *testing.T) {
+	n := &node{t: t, url: plainServer(t), sink: newShared(t)}
+	const beat = 20 * time.Millisecond
+	p := n.publisher(publish.Options{TradeHistory: 100, HeartbeatInterval: beat})
+	tickTo(t, n.define(p), 50)
+	if err := p.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(10 * beat)
+	n.start()
+	n.awaitAll(50)
+}
+
 // remember answers for a publisher whose epoch 5 has three trades.
 func remember(t *testing.T, nc *nats.Conn) {
 	t.Helper()

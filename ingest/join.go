@@ -64,6 +64,7 @@ type found struct {
 	join     int       // the join that speaks, or the warm-up; each has a number of its own
 	since    time.Time // with done, of a warm-up: from when on trades were read
 	failed   bool      // with join and done, or tail: the stream could not be read
+	blind    bool      // with join and done: so, or there is none
 	tail     bool      // the reader of a delayed feed speaks; done: that is all that is due
 }
 
@@ -284,6 +285,9 @@ func (f *Feed) takeJoin(r found) {
 		if f.holding {
 			f.letLive()
 		}
+		if r.blind {
+			f.core.askAll(f.now())
+		}
 	}
 }
 
@@ -348,5 +352,5 @@ func (f *Feed) runJoin(ctx context.Context, r *reader, read func() error) {
 	case !there:
 		f.log.Info("no stream records the ticks: publishers alone can say what was before", slog.String("wanted", f.o.Stream))
 	}
-	f.tell(found{done: true, join: r.join, failed: err != nil})
+	f.tell(found{done: true, join: r.join, failed: err != nil, blind: err != nil || !there})
 }

@@ -204,6 +204,17 @@ func TestAnAnswerOvertakesNothing(t *testing.T) {
 	}
 }
 
+// A node that was away asks for what no stream tells: heartbeats may have named the last ticks meanwhile.
+func TestAfterAnAbsenceWithoutAStreamPublishersAreAsked(t *testing.T) {
+	for _, blind := range []bool{false, true} {
+		r := rejoin(t)
+		r.take(found{join: 1, done: true, blind: blind})
+		if asked := r.core.takeRequests(); len(asked) == 1 != blind || blind && asked[0].symbol != btc {
+			t.Errorf("nothing read %v: asked for %v", blind, asked)
+		}
+	}
+}
+
 // What reaches the stream while it is read was routed, in part, before this node listened.
 func TestWhatTheStreamGotMeanwhileIsRead(t *testing.T) {
 	n := newNode(t)

@@ -107,10 +107,22 @@ func (i *Instrument) define(in market.Instrument) error {
 	return i.sendDefinition()
 }
 
-func (i *Instrument) repeatDefinition() error {
+// repeat publishes the definition again, and has the next heartbeat name the last number of each channel: whoever came late, or was away
+// for longer than heartbeats name what ticked, learns what there is however quiet the instrument.
+func (i *Instrument) repeat() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	for _, s := range i.reported() {
+		if s.sent != 0 {
+			s.report = max(s.report, 1)
+		}
+	}
 	return i.sendDefinition()
+}
+
+// reported are the channels that heartbeats name.
+func (i *Instrument) reported() [5]*series {
+	return [...]*series{&i.quotes, &i.trades, &i.books, &i.statuses, &i.stats}
 }
 
 // sendDefinition never lingers: ticks mean nothing ahead of their definition.

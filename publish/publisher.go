@@ -50,7 +50,7 @@ const UntilFlush time.Duration = -1
 var ErrClosed = errors.New("publish: the publisher is closed")
 
 // definitionRound is the time within which every definition is published again, so that a stream which
-// forgets what is older than a quarter of an hour always holds one of each instrument.
+// forgets what is older than a quarter of an hour always holds one of each instrument. Heartbeats name the last numbers with it.
 const definitionRound = 5 * time.Minute
 
 // requestBacklog bounds the snapshot requests that wait for an answer; further ones are dropped by the
@@ -252,7 +252,7 @@ func (p *Publisher) run() {
 		case <-p.stop:
 			return
 		case <-beat.C:
-			p.late(p.repeatDefinitions())
+			p.late(p.repeat())
 			p.late(p.heartbeat(false))
 		case <-p.lingerOn:
 			linger = time.After(p.o.Linger)
@@ -290,8 +290,8 @@ func (p *Publisher) await(i *Instrument) {
 	}
 }
 
-// repeatDefinitions publishes so many definitions again that a round takes definitionRound at most.
-func (p *Publisher) repeatDefinitions() error {
+// repeat publishes so many definitions again that a round takes definitionRound at most.
+func (p *Publisher) repeat() error {
 	p.mu.Lock()
 	n := len(p.instruments)
 	count := int((time.Duration(n)*p.o.HeartbeatInterval + definitionRound - 1) / definitionRound)
@@ -303,7 +303,7 @@ func (p *Publisher) repeatDefinitions() error {
 	p.mu.Unlock()
 	var err error
 	for _, i := range turn {
-		err = errors.Join(err, i.repeatDefinition())
+		err = errors.Join(err, i.repeat())
 	}
 	return err
 }

@@ -206,6 +206,22 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
+// Whoever starts late learns of what is quiet: its last numbers come again with its definition.
+func TestHeartbeatsNameWhatIsQuietInTurn(t *testing.T) {
+	nc := connect(t)
+	p := newPublisher(t, nc, Options{HeartbeatInterval: 10 * time.Millisecond})
+	i := define(t, p)
+	must(t, i.Quote(quoteAt(1)), i.Quote(quoteAt(2)), i.Trade(market.Trade{}), p.Flush())
+	time.Sleep(2 * reports * 10 * time.Millisecond)
+	next := listen(t, nc, "md.demo.heartbeat")
+	for range 3 * reports {
+		var h marketdatav1.Heartbeat
+		if next(&h); len(h.Positions) != 2 || h.Positions[0].Sequence != 2 || h.Positions[1].Sequence != 1 {
+			t.Fatalf("positions %v of an instrument whose turn it is", h.Positions)
+		}
+	}
+}
+
 func errOf[T any](_ T, err error) error { return err }
 
 func TestManyPositionsMakeSeveralHeartbeats(t *testing.T) {

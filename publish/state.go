@@ -18,7 +18,7 @@ import (
 const heartbeatBytes = 32 << 10
 
 // heartbeat publishes a sign of life with the last numbers of what ticked since the heartbeat before the
-// last one, in as many messages as it takes.
+// last one, and of what is repeated, in as many messages as it takes.
 func (p *Publisher) heartbeat(closing bool) error {
 	p.mu.Lock()
 	instruments := p.instruments
@@ -54,7 +54,7 @@ func (p *Publisher) heartbeat(closing bool) error {
 func (i *Instrument) appendPositions(dst []byte) []byte {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for _, s := range [...]*series{&i.quotes, &i.trades, &i.books, &i.statuses, &i.stats} {
+	for _, s := range i.reported() {
 		if s.report == 0 {
 			continue
 		}

@@ -994,7 +994,8 @@ type Heartbeat struct {
 	IntervalMs    uint32 `protobuf:"varint,4,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`
 	PublishTimeUs int64  `protobuf:"varint,5,opt,name=publish_time_us,json=publishTimeUs,proto3" json:"publish_time_us,omitempty"`
 	// Last number published of each instrument and channel that ticked since the previous heartbeat: a
-	// loss at the tail, which no later tick would reveal, shows here.
+	// loss at the tail, which no later tick would reveal, shows here. Best also, a few at a time, of all others:
+	// whoever starts late, or was away for longer, learns what there is of the quiet ones.
 	Positions []*Position `protobuf:"bytes,6,rep,name=positions,proto3" json:"positions,omitempty"`
 	// The source ends in good order; what it carried becomes suspect at once.
 	Closing bool `protobuf:"varint,7,opt,name=closing,proto3" json:"closing,omitempty"`
