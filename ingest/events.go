@@ -204,7 +204,7 @@ func (c *core) overdueEvents(s *series) bool {
 		switch {
 		case c.now-since < grace:
 			return true
-		case !s.begun && s.inst.told < epoch && c.now-since < timeout:
+		case !s.begun && s.inst.toldAt < since && c.now-since < timeout:
 			c.askSnapshot(s.inst) // the answer has the newest of what was before
 			return true
 		case !s.begun:

@@ -33,9 +33,9 @@ type instrument struct {
 
 	// Snapshot requests.
 	asking  bool
-	askNext int64        // not before
-	askWait int64        // between two, growing while there is no answer
-	told    market.Epoch // the newest one of which an answer told
+	askNext int64 // not before
+	askWait int64 // between two, growing while there is no answer
+	toldAt  int64 // when the last answer was through
 }
 
 // epochScales are the scales of the ticks of an epoch.

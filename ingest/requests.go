@@ -163,7 +163,7 @@ func (c *core) snapshotDone(inst *instrument, answered bool, now int64) {
 	inst.asking = false
 	c.snapshots--
 	if answered {
-		inst.askWait, inst.told = 0, inst.newest()
+		inst.askWait, inst.toldAt = 0, now
 	} else {
 		inst.askWait = min(max(2*inst.askWait, snapshotWait), snapshotWaitMax)
 	}
