@@ -127,6 +127,14 @@ func TestACeilingIsSharedByAllCadences(t *testing.T) {
 	}
 }
 
+// lost is how many trades r was told that it lost.
+func (w *world) lost(r *reader) (n uint64) {
+	for i := range w.quotes {
+		n += r.tape(w.handle(i, market.ChannelTrade)).lost
+	}
+	return n
+}
+
 // Under a ceiling that trades alone would fill, quotes have their turn among them, and what the log no longer holds is told.
 func TestTradesLeaveRoomForQuotes(t *testing.T) {
 	const instruments, ceiling, seconds = 20, 10_000, 30
@@ -148,11 +156,7 @@ func TestTradesLeaveRoomForQuotes(t *testing.T) {
 	}
 	s.Limit(0)
 	w.pass(10_000)
-	lost := uint64(0)
-	for i := range instruments {
-		lost += r.tape(w.handle(i, market.ChannelTrade)).lost
-	}
-	if lost == 0 {
+	if w.lost(r) == 0 {
 		t.Error("no trade was lost: the ceiling left room for all of them")
 	}
 	check(t, r)

@@ -336,7 +336,7 @@ func (c *core) askAll(now int64) {
 	for _, inst := range c.bySeen {
 		if inst.carriage == carried && inst.newest() != 0 {
 			inst.askNext = 0
-			c.askSnapshot(inst)
+			inst.askAgain = !c.askSnapshot(inst) // an answer that is under way may be from before
 		}
 	}
 }

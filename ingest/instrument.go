@@ -36,6 +36,8 @@ type instrument struct {
 	askNext int64 // not before
 	askWait int64 // between two, growing while there is no answer
 	toldAt  int64 // when the last answer was through
+
+	askAgain bool // once the one under way is over
 }
 
 // epochScales are the scales of the ticks of an epoch.

@@ -213,6 +213,17 @@ func TestAfterAnAbsenceWithoutAStreamPublishersAreAsked(t *testing.T) {
 			t.Errorf("nothing read %v: asked for %v", blind, asked)
 		}
 	}
+	r := rejoin(t)
+	r.core.askSnapshot(r.core.instrument(btc)) // whose answer may be from before the absence, or never come
+	before := len(r.core.takeRequests())
+	r.take(found{join: 1, done: true, blind: true})
+	during := len(r.core.takeRequests())
+	for range 2 {
+		r.core.snapshotDone(r.core.instrument(btc), true, storyStart)
+	}
+	if after := len(r.core.takeRequests()); before != 1 || during != 0 || after != 1 {
+		t.Errorf("asked %d times before, %d while that was under way, %d behind it; want 1, 0 and 1", before, during, after)
+	}
 }
 
 // What reaches the stream while it is read was routed, in part, before this node listened.

@@ -168,6 +168,10 @@ func (c *core) snapshotDone(inst *instrument, answered bool, now int64) {
 		inst.askWait = min(max(2*inst.askWait, snapshotWait), snapshotWaitMax)
 	}
 	inst.askNext = now + max(inst.askWait, snapshotWait)
+	if inst.askAgain {
+		inst.askAgain, inst.askNext = false, 0
+		c.askSnapshot(inst)
+	}
 	if inst.carriage == asking {
 		c.settled(inst, answered)
 	}
